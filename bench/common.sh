@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# Functions of the benchmark drivers. A driver sources this from the root of the repository.
+# What it sets is used by them.
+# shellcheck disable=SC2034
+
+build=${BUILD:-build/bench}
+pids=()
+tmp=$(mktemp -d)
+
+cleanup() {
+	local pid
+	for pid in "${pids[@]}"; do
+		kill "$pid" 2>/dev/null || true
+	done
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null || die "$tool is needed"
+	done
+}
+
+build() {
+	local name
+	mkdir -p "$build"
+	for name; do
+		"${CC:-cc}" -std=c11 -O2 -Wall -Wextra -Wpedantic -o "$build/$name" "bench/$name.c"
+	done
+}
+
+# stop PID: ends a process that this driver started, and waits for it.
+stop() {
+	local pid kept=()
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+	for pid in "${pids[@]}"; do
+		[[ $pid == "$1" ]] || kept+=("$pid")
+	done
+	pids=("${kept[@]}")
+}
+
+# start_server COMMAND...: starts it on CPU 0 and waits for the line "port N". Sets server_pid, port
+# and server_fd (its stdout). The command has to become the server by exec: the pid is the server's.
+start_server() {
+	local word
+	exec {server_fd}< <(exec taskset -c 0 "$@" </dev/null)
+	server_pid=$!
+	pids+=("$server_pid")
+	read -r -t 20 word port <&"$server_fd" || die "no port from: $*"
+	[[ $word == port ]] || die "no port from: $*"
+}
+
+stop_server() {
+	stop "$server_pid"
+	exec {server_fd}<&-
+}

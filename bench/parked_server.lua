@@ -1,0 +1,53 @@
+-- Keeps every connection in a thread that waits in recv, with a buffer of its own.
+-- usage: parked_server.lua warm-up-connections connections
+--
+-- After the connections of the warm-up, and again after the measured ones, comes one more
+-- connection as a signal: the server then collects its garbage and prints "parked N heap KB", the
+-- number of threads waiting in recv and the size of the Lua heap.
+
+local ffi = require'ffi'
+local socket = require'socket2'
+
+local warm_up = tonumber(arg[1])
+local count = tonumber(arg[2])
+local size = 64
+local parked = 0
+
+local function serve(c)
+	local buf = ffi.new('char[?]', size)
+	parked = parked + 1
+	while true do
+		local n = c:recv(buf, size)
+		if not n or n == 0 then break end
+	end
+	parked = parked - 1
+	c:close()
+end
+
+local function report()
+	-- Twice: what a finalizer of the first round lets go of is collected by the second.
+	collectgarbage()
+	collectgarbage()
+	print(('parked %d heap %d'):format(parked, collectgarbage'count'))
+	io.stdout:flush()
+end
+
+local s = assert(socket.tcp())
+assert(s:listen('127.0.0.1', 0))
+print('port ' .. s:localaddr():port())
+io.stdout:flush()
+
+socket.newthread(function()
+	for _, n in ipairs{warm_up, count} do
+		for i = 1, n do
+			local c = assert(s:accept())
+			socket.newthread(serve, c)
+		end
+		local signal = assert(s:accept())
+		report()
+		signal:close()
+	end
+	s:accept()
+end)
+
+socket.start()

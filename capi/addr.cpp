@@ -1,0 +1,67 @@
+#include <algorithm>
+
+#include "capi/handles.h"
+#include "core/net/resolver.h"
+
+using namespace socket2;
+using namespace socket2::capi;
+
+namespace {
+
+// Runs `body(address)` on memory that holds one.
+template <typename Body>
+int on_address(const socket2_addr* addr, Body body) {
+    if (addr == nullptr || !address(addr)->is_valid()) return SOCKET2_EINVAL;
+    return guarded([&] { return body(*address(addr)); });
+}
+
+}  // namespace
+
+int socket2_addr_lookup(const char* host, const char* service, int type, int family, int protocol,
+                        int flags, socket2_addr* out, int max, char* name, size_t name_size) {
+    return guarded([&]() -> int {
+        const Endpoint endpoint{host,
+                                service,
+                                static_cast<SocketType>(type),
+                                static_cast<Family>(family),
+                                protocol,
+                                static_cast<unsigned>(flags)};
+        if (!is_valid(endpoint.type)) return SOCKET2_ESOCKTYPE;
+        if (!is_valid(endpoint.family)) return SOCKET2_EFAMILY;
+        if (protocol < 0 || protocol > 255) return SOCKET2_EPROTOCOL;
+        if ((endpoint.flags & ~kAllLookupFlags) != 0 || max < 0 || (out == nullptr && max > 0)) {
+            return SOCKET2_EINVAL;
+        }
+        Lookup found;
+        const Result r = lookup(endpoint, found);
+        if (r.is_error()) return r.value();
+        const size_t room = std::min(found.addresses.size(), static_cast<size_t>(max));
+        for (size_t i = 0; i < room; ++i) *address(&out[i]) = found.addresses[i];
+        copy_text(found.canonical_name, name, name_size);
+        return static_cast<int>(found.addresses.size());
+    });
+}
+
+int socket2_addr_type(const socket2_addr* addr) {
+    return on_address(addr, [](const Address& a) { return a.type; });
+}
+
+int socket2_addr_family(const socket2_addr* addr) {
+    return on_address(addr, [](const Address& a) { return static_cast<int>(a.family()); });
+}
+
+int socket2_addr_protocol(const socket2_addr* addr) {
+    return on_address(addr, [](const Address& a) { return a.protocol; });
+}
+
+int socket2_addr_port(const socket2_addr* addr) {
+    return on_address(addr, [](const Address& a) { return a.port(); });
+}
+
+int socket2_addr_ip(const socket2_addr* addr, char* text, size_t size) {
+    return on_address(addr, [&](const Address& a) { return copy_text(a.host(), text, size); });
+}
+
+int socket2_addr_format(const socket2_addr* addr, char* text, size_t size) {
+    return on_address(addr, [&](const Address& a) { return copy_text(a.to_string(), text, size); });
+}

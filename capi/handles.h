@@ -1,0 +1,128 @@
+// Handles: integers for loops and sockets, and the way of results across the boundary.
+#pragma once
+
+#include <climits>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <type_traits>
+
+#include "capi/socket2.h"
+#include "core/base/slot_map.h"
+#include "core/io/loop.h"
+#include "core/net/socket.h"
+#include "core/net/tcp.h"
+#include "core/net/udp.h"
+
+namespace socket2::capi {
+
+// What a loop handle names. Its sockets live here until they are closed.
+struct LoopEntry {
+    LoopEntry(std::unique_ptr<Poller> poller, int the_epoll_fd)
+        : loop(std::move(poller), std::make_unique<MonotonicClock>()), epoll_fd(the_epoll_fd) {}
+    ~LoopEntry();
+
+    // Gives a new socket its handle. The socket is freed when there is none left.
+    int adopt(std::unique_ptr<Socket> socket);
+
+    // The number for the caller; keeps the system's code of an error.
+    int report(Result result) {
+        if (result.is_error()) os_error = result.os_code();
+        return result.value();
+    }
+
+    Loop loop;
+    SlotMap<std::unique_ptr<Socket>> sockets;
+    int handle = 0;
+    int epoll_fd;
+    int os_error = 0;
+};
+
+// Null for a stale or made-up handle. For the loop's own thread.
+LoopEntry* find_loop(int loop);
+
+// The handle of the connection that the listener has just accepted.
+int adopt_accepted(LoopEntry& entry, Tcp& listener);
+
+// What kind of socket a function takes.
+template <typename S>
+bool is_kind(const Socket&) {
+    return true;
+}
+template <>
+inline bool is_kind<Tcp>(const Socket& socket) {
+    return socket.type() == SocketType::tcp;
+}
+template <>
+inline bool is_kind<Udp>(const Socket& socket) {
+    return socket.type() != SocketType::tcp;
+}
+
+template <typename S>
+S* find_socket(LoopEntry& entry, int handle) {
+    std::unique_ptr<Socket>* slot = entry.sockets.find(handle);
+    if (slot == nullptr || !is_kind<S>(**slot)) return nullptr;
+    return static_cast<S*>(slot->get());
+}
+
+// Runs `body`, whose result is an int; out of memory becomes its code.
+template <typename Body>
+int guarded(Body body) {
+    try {
+        return body();
+    } catch (const std::bad_alloc&) {
+        return SOCKET2_ENOMEM;
+    } catch (...) {
+        return SOCKET2_ESYSTEM;
+    }
+}
+
+// Finds the loop, runs `body(entry)`.
+template <typename Body>
+int on_loop(int loop, Body body) {
+    LoopEntry* entry = find_loop(loop);
+    if (entry == nullptr) return SOCKET2_EBADHANDLE;
+    return guarded([&] { return body(*entry); });
+}
+
+// Finds the socket, runs `body(socket)`, translates its Result (or passes its int on).
+template <typename S, typename Body>
+int on_socket(int loop, int handle, Body body) {
+    return on_loop(loop, [&](LoopEntry& entry) {
+        S* socket = find_socket<S>(entry, handle);
+        if (socket == nullptr) return static_cast<int>(SOCKET2_EBADHANDLE);
+        if constexpr (std::is_same_v<decltype(body(*socket)), Result>) {
+            return entry.report(body(*socket));
+        } else {
+            return body(*socket);
+        }
+    });
+}
+
+inline bool is_time(double t) { return t == t; }
+inline bool is_buffer(const void* data, size_t size) {
+    return (data != nullptr || size == 0) && size <= INT_MAX;
+}
+
+static_assert(sizeof(Address) <= sizeof(socket2_addr));
+static_assert(alignof(Address) <= alignof(socket2_addr));
+static_assert(std::is_trivially_copyable_v<Address>);
+
+inline Address* address(socket2_addr* addr) { return reinterpret_cast<Address*>(addr); }
+inline const Address* address(const socket2_addr* addr) {
+    return reinterpret_cast<const Address*>(addr);
+}
+
+// Copies what fits, with its zero; the whole length is the result.
+inline int copy_text(const std::string& from, char* text, size_t size) {
+    if (text != nullptr && size > 0) {
+        const size_t n = from.size() < size ? from.size() : size - 1;
+        std::memcpy(text, from.data(), n);
+        text[n] = '\0';
+    }
+    return static_cast<int>(from.size());
+}
+
+}  // namespace socket2::capi

@@ -1,0 +1,142 @@
+#include <array>
+#include <atomic>
+#include <mutex>
+
+#include "capi/handles.h"
+#include "core/io/system_poller.h"
+
+namespace socket2::capi {
+namespace {
+
+// The loops of the process: the library's only global, so that a loop can be an integer too and a
+// stale one is recognized. A slot is read without a lock by the loop's own thread; the lock is for
+// making, closing and waking.
+class Registry {
+   public:
+    int insert(std::unique_ptr<LoopEntry> entry) {
+        const std::lock_guard lock(mutex_);
+        for (size_t tried = 1; tried < kSlots; ++tried) {
+            next_ = next_ % (kSlots - 1) + 1;  // slot 0 stays empty: no handle is 0
+            if (slots_[next_].load(std::memory_order_relaxed) != nullptr) continue;
+            generations_[next_] = (generations_[next_] + 1) & kMaxGeneration;
+            entry->handle = static_cast<int>(generations_[next_] << kIndexBits | next_);
+            const int handle = entry->handle;
+            slots_[next_].store(entry.release(), std::memory_order_release);
+            return handle;
+        }
+        return SOCKET2_ENOHANDLE;
+    }
+
+    LoopEntry* find(int loop) const {
+        if (loop <= 0) return nullptr;
+        const size_t index = static_cast<size_t>(loop) % kSlots;
+        LoopEntry* entry = slots_[index].load(std::memory_order_acquire);
+        return entry != nullptr && entry->handle == loop ? entry : nullptr;
+    }
+
+    std::unique_ptr<LoopEntry> take(int loop) {
+        const std::lock_guard lock(mutex_);
+        std::unique_ptr<LoopEntry> entry(find(loop));
+        if (entry) slots_[static_cast<size_t>(loop) % kSlots].store(nullptr);
+        return entry;
+    }
+
+    bool wake(int loop) {
+        const std::lock_guard lock(mutex_);
+        const LoopEntry* entry = find(loop);
+        if (entry != nullptr) entry->loop.wake();
+        return entry != nullptr;
+    }
+
+   private:
+    static constexpr unsigned kIndexBits = 10;
+    static constexpr size_t kSlots = 1u << kIndexBits;
+    static constexpr unsigned kMaxGeneration = (1u << (31 - kIndexBits)) - 1;
+
+    std::mutex mutex_;
+    std::array<std::atomic<LoopEntry*>, kSlots> slots_{};
+    std::array<unsigned, kSlots> generations_{};
+    size_t next_ = 0;
+};
+
+Registry& registry() {
+    // Never destroyed: a thread or a finalizer may still come with a handle while the process ends.
+    static Registry* const instance = new Registry;
+    return *instance;
+}
+
+int result_of(LoopEntry& entry, Op& op, int handle) {
+    if (op.kind != OpKind::accept || op.result.is_error()) return entry.report(op.result);
+    // A listener that was closed after the connection came closes the connection with it.
+    Tcp* listener = find_socket<Tcp>(entry, handle);
+    if (listener == nullptr) return SOCKET2_ECLOSED;
+    return guarded([&] { return adopt_accepted(entry, *listener); });
+}
+
+}  // namespace
+
+LoopEntry* find_loop(int loop) { return registry().find(loop); }
+
+}  // namespace socket2::capi
+
+using namespace socket2;
+using namespace socket2::capi;
+
+int socket2_loop_new(void) {
+    return guarded([] {
+        std::unique_ptr<Poller> poller;
+        const Result r = make_system_poller(-1, poller);
+        if (r.is_error()) return r.value();
+        return registry().insert(std::make_unique<LoopEntry>(std::move(poller), r.value()));
+    });
+}
+
+int socket2_loop_close(int loop) {
+    return guarded([&] { return registry().take(loop) ? 0 : SOCKET2_EBADHANDLE; });
+}
+
+int socket2_poll(int loop, socket2_event* events, int max, double deadline) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (events == nullptr || max <= 0 || !is_time(deadline)) return SOCKET2_EINVAL;
+        const Result r = entry.loop.poll(deadline);
+        if (r.is_error()) return entry.report(r);
+        int n = 0;
+        while (n < max) {
+            Op* op = entry.loop.take();
+            if (op == nullptr) break;
+            const int handle = static_cast<int>(op->source.user);
+            const int kind = op->side == Side::read ? SOCKET2_READ : SOCKET2_WRITE;
+            events[n++] = {handle, kind, result_of(entry, *op, handle), 0};
+        }
+        return n;
+    });
+}
+
+int socket2_wake(int loop) {
+    return guarded([&] { return registry().wake(loop) ? 0 : SOCKET2_EBADHANDLE; });
+}
+
+int socket2_os_error(int loop) {
+    return on_loop(loop, [](LoopEntry& entry) { return entry.os_error; });
+}
+
+int socket2_loop_epoll_fd(int loop) {
+    return on_loop(loop, [](LoopEntry& entry) { return entry.epoll_fd; });
+}
+
+int socket2_loop_set_epoll_fd(int loop, int epoll_fd) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (epoll_fd == entry.epoll_fd) return epoll_fd;
+        if (epoll_fd < 0) return SOCKET2_EINVAL;
+        if (entry.loop.reserved() > 0) return SOCKET2_EBUSY;
+        std::unique_ptr<Poller> poller;
+        const Result r = make_system_poller(epoll_fd, poller);
+        if (r.is_error()) return entry.report(r);
+        entry.loop.replace_poller(std::move(poller));
+        return entry.epoll_fd = r.value();
+    });
+}
+
+int socket2_loop_iocp(int loop, intptr_t*) {
+    return on_loop(loop, [](LoopEntry&) -> int { return SOCKET2_ENOTSUPPORTED; });
+}

@@ -1,0 +1,91 @@
+#include "capi/handles.h"
+#include "core/io/option.h"
+
+using namespace socket2;
+using namespace socket2::capi;
+
+int socket2_socket_close(int loop, int handle) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (find_socket<Socket>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
+        Socket::close(entry.sockets.take(handle));
+        return 0;
+    });
+}
+
+int socket2_socket_type(int loop, int handle) {
+    return on_socket<Socket>(loop, handle, [](Socket& s) { return static_cast<int>(s.type()); });
+}
+
+int socket2_socket_family(int loop, int handle) {
+    return on_socket<Socket>(loop, handle, [](Socket& s) { return static_cast<int>(s.family()); });
+}
+
+int socket2_socket_protocol(int loop, int handle) {
+    return on_socket<Socket>(loop, handle, [](Socket& s) { return s.protocol(); });
+}
+
+int socket2_socket_fd(int loop, int handle) {
+    return on_socket<Socket>(loop, handle,
+                             [](Socket& s) { return static_cast<int>(s.descriptor()); });
+}
+
+int socket2_socket_bind(int loop, int handle, const socket2_addr* addr) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        return addr == nullptr ? Errc::invalid_argument : s.bind(*address(addr));
+    });
+}
+
+int socket2_socket_shutdown(int loop, int handle, int directions) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        if (directions < 1 || directions > 3) return Errc::invalid_argument;
+        static_assert(SOCKET2_SHUT_READ == int{kReadable} && SOCKET2_SHUT_WRITE == int{kWritable});
+        return s.shutdown(directions);
+    });
+}
+
+int socket2_socket_localaddr(int loop, int handle, socket2_addr* out) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        return out == nullptr ? Errc::invalid_argument : s.local_address(*address(out));
+    });
+}
+
+int socket2_socket_remoteaddr(int loop, int handle, socket2_addr* out) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        return out == nullptr ? Errc::invalid_argument : s.remote_address(*address(out));
+    });
+}
+
+int socket2_option_kind(const char* name) {
+    if (name == nullptr) return SOCKET2_EINVAL;
+    const Option* option = find_option(name);
+    return option == nullptr ? static_cast<int>(SOCKET2_EOPTION) : static_cast<int>(option->kind);
+}
+
+int socket2_socket_setopt(int loop, int handle, const char* name, int value) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        return name == nullptr ? Errc::invalid_argument : s.set_option(name, value);
+    });
+}
+
+int socket2_socket_getopt(int loop, int handle, const char* name, int* value) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        if (name == nullptr || value == nullptr) return Errc::invalid_argument;
+        return s.get_option(name, *value);
+    });
+}
+
+int socket2_socket_setopt_text(int loop, int handle, const char* name, const char* text) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        if (name == nullptr || text == nullptr) return Errc::invalid_argument;
+        return s.set_option(name, text);
+    });
+}
+
+int socket2_socket_getopt_text(int loop, int handle, const char* name, char* text, size_t size) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        if (name == nullptr || text == nullptr) return Errc::invalid_argument;
+        std::string value;
+        const Result r = s.get_option(name, value);
+        return r.is_error() ? r : Result::of(copy_text(value, text, size));
+    });
+}

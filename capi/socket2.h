@@ -1,0 +1,385 @@
+/*
+ * socket2: asynchronous sockets for any language with a foreign-function interface.
+ *
+ * The contract
+ *
+ *  1. Every function returns an int unless its comment says otherwise: negative is an error code
+ *     (SOCKET2_E...) or SOCKET2_PENDING, else it is the value: bytes, a new handle, or 0.
+ *  2. SOCKET2_PENDING: exactly one event {handle, kind, result} follows from socket2_poll(), and
+ *     its result means what the return value would have meant.
+ *  3. From PENDING until that event every pointer that was passed (data, addresses) belongs to the
+ *     library: it has to stay valid and unchanged. The event is given only when the system and the
+ *     library have let go of it.
+ *  4. A handle is a positive int. One that is stale, of the wrong kind or made up is
+ *     SOCKET2_EBADHANDLE, never undefined behaviour. Closing a socket completes what was pending on
+ *     it with SOCKET2_ECLOSED.
+ *  5. No callbacks, no structs by value, no exceptions, no errno, no signals (SIGPIPE is not
+ * raised). Times are doubles in seconds of the monotonic clock that socket2_clock() reads; a
+ * deadline is absolute, SOCKET2_NEVER (infinity) is none, and one that has passed makes an
+ * operation try once without waiting. NaN is SOCKET2_EINVAL.
+ *  6. A loop and all handles on it belong to one thread at a time. Only socket2_wake(), and the
+ *     functions without a loop argument, may be called from any thread at any time.
+ *  7. Error codes are the library's own, the same on every system; socket2_error_name() has their
+ *     words and socket2_os_error() the system's code behind the last one.
+ *  8. Within one soname functions and codes are only added; socket2_event never grows.
+ *
+ * One operation of each kind at a time: while a SOCKET2_READ (recv, accept) or SOCKET2_WRITE (send,
+ * connect) is pending on a socket, another of that kind is SOCKET2_EBUSY. Reading and writing do
+ * not hinder each other.
+ *
+ * Null pointers where a value is needed, lengths over INT_MAX, and numbers that are none of the
+ * constants below are SOCKET2_EINVAL. Any function that allocates can return SOCKET2_ENOMEM.
+ */
+#ifndef SOCKET2_H
+#define SOCKET2_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define SOCKET2_API __attribute__((visibility("default")))
+#else
+#define SOCKET2_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    SOCKET2_ABI_VERSION = 0,
+
+    SOCKET2_PENDING = -1,
+
+    SOCKET2_ECLOSED = -2,
+    SOCKET2_ETIMEOUT = -3,
+    SOCKET2_ECANCELED = -4,
+    SOCKET2_EBUSY = -5,
+    SOCKET2_EBADHANDLE = -6,
+    SOCKET2_EINVAL = -7,
+    SOCKET2_ENOTSUPPORTED = -8,
+    SOCKET2_ENOMEM = -9,
+    SOCKET2_EMFILE = -10,
+    SOCKET2_ENFILE = -11,
+    SOCKET2_EACCES = -12,
+    SOCKET2_EPERM = -13,
+    SOCKET2_EADDRINUSE = -14,
+    SOCKET2_EADDRNOTAVAIL = -15,
+    SOCKET2_EFAMILY = -16,
+    SOCKET2_EPROTOCOL = -17,
+    SOCKET2_ESOCKTYPE = -18,
+    SOCKET2_ECONNREFUSED = -19,
+    SOCKET2_ECONNRESET = -20,
+    SOCKET2_ECONNABORTED = -21,
+    SOCKET2_ECONNTIMEDOUT = -22,
+    SOCKET2_EPIPE = -23,
+    SOCKET2_ENOTCONN = -24,
+    SOCKET2_EISCONN = -25,
+    SOCKET2_ENOTLISTENING = -26,
+    SOCKET2_ENETUNREACH = -27,
+    SOCKET2_EHOSTUNREACH = -28,
+    SOCKET2_ENETDOWN = -29,
+    SOCKET2_EMSGSIZE = -30,
+    SOCKET2_ENOBUFS = -31,
+    SOCKET2_EDESTADDRREQ = -32,
+    SOCKET2_ENOENT = -33,
+    SOCKET2_EPATHTOOLONG = -34,
+    SOCKET2_EUNKNOWNHOST = -35,
+    SOCKET2_EUNKNOWNSERVICE = -36,
+    SOCKET2_EPORT = -37,
+    SOCKET2_ELOOKUPAGAIN = -38,
+    SOCKET2_ELOOKUP = -39,
+    SOCKET2_EOPTION = -40,
+    SOCKET2_ENODEV = -41,
+    SOCKET2_EDESCRIPTOR = -42,
+    SOCKET2_ENOHANDLE = -43,
+    SOCKET2_ESYSTEM = -44
+};
+
+/* What an event reports. */
+enum { SOCKET2_READ = 1, SOCKET2_WRITE = 2 };
+
+/* Socket types; tcp and udp over the unix family are stream and datagram. */
+enum { SOCKET2_TCP = 1, SOCKET2_UDP = 2, SOCKET2_RAW = 3 };
+
+/* Address families. */
+enum { SOCKET2_UNSPECIFIED = 0, SOCKET2_INET = 1, SOCKET2_INET6 = 2, SOCKET2_UNIX = 3 };
+
+/* Protocols are IANA's numbers (6 tcp, 17 udp, 1 icmp, 58 icmpv6, 255 raw ...); 0: the default. */
+
+/* Flags of a look-up; see getaddrinfo(3) for their meaning. */
+enum {
+    SOCKET2_PASSIVE = 1,
+    SOCKET2_CANONNAME = 2,
+    SOCKET2_NUMERICHOST = 4,
+    SOCKET2_NUMERICSERV = 8,
+    SOCKET2_ALL = 16,
+    SOCKET2_V4MAPPED = 32,
+    SOCKET2_ADDRCONFIG = 64
+};
+
+/* Directions of a shutdown, to be added up. */
+enum { SOCKET2_SHUT_READ = 1, SOCKET2_SHUT_WRITE = 2 };
+
+/* What kind of value a socket option has. */
+enum {
+    SOCKET2_OPTION_BOOLEAN = 1, /* an int, 0 or not */
+    SOCKET2_OPTION_INTEGER = 2, /* an int */
+    SOCKET2_OPTION_LINGER = 3,  /* an int: seconds, or -1 for off */
+    SOCKET2_OPTION_TEXT = 4,    /* text */
+    SOCKET2_OPTION_INTERFACE =
+        5,                   /* an int: interface index; can be set by text: name, IPv4 address */
+    SOCKET2_OPTION_ERROR = 6 /* an int: 0 or an error code of this library; read only */
+};
+
+#define SOCKET2_NEVER ((double)(1e300 * 1e300))
+
+/* A finished operation. `result` is a value or an error code, never SOCKET2_PENDING. */
+typedef struct socket2_event {
+    int32_t handle;
+    int32_t kind;
+    int32_t result;
+    int32_t reserved;
+} socket2_event;
+
+/*
+ * An address, with the type and protocol of the socket it is for. Plain memory of the caller's: to
+ * be copied freely, nothing to free. Its content is the library's; memory that the library has not
+ * filled is SOCKET2_EINVAL wherever an address is needed.
+ */
+typedef struct socket2_addr {
+    uint64_t content[16];
+} socket2_addr;
+
+/* ---- version and errors -- any thread ----------------------------------------------------------
+ */
+
+/* The library's version, "MAJOR.MINOR.PATCH". A string that is never freed. */
+SOCKET2_API const char* socket2_version(void);
+
+/* SOCKET2_ABI_VERSION as the library was built with. */
+SOCKET2_API int socket2_abi_version(void);
+
+/*
+ * The word of an error code ("connection_refused") and its sentence, in English. Strings that are
+ * never freed; "unknown_error" for a number that is no code.
+ */
+SOCKET2_API const char* socket2_error_name(int code);
+SOCKET2_API const char* socket2_error_message(int code);
+
+/* ---- time -- any thread ------------------------------------------------------------------------
+ */
+
+/* Now: seconds, monotonic, from an arbitrary start. A double. */
+SOCKET2_API double socket2_clock(void);
+
+/* ---- loop --------------------------------------------------------------------------------------
+ */
+
+/* A new loop: its handle. SOCKET2_EMFILE and the like; SOCKET2_ENOHANDLE with 1023 loops alive. */
+SOCKET2_API int socket2_loop_new(void);
+
+/*
+ * Closes the loop and every socket on it. Events that were not taken are lost; when it returns the
+ * library has let go of all memory that was passed to it.
+ */
+SOCKET2_API int socket2_loop_close(int loop);
+
+/*
+ * Waits until operations finish, until `deadline` (absolute; a past one: only looks), a signal, or
+ * socket2_wake(). Returns the number of events written, at most `max` (> 0); 0 when there were
+ * none. More than that wait for the next call.
+ */
+SOCKET2_API int socket2_poll(int loop, socket2_event* events, int max, double deadline);
+
+/* Makes the present or else the next socket2_poll() of that loop return. Any thread. */
+SOCKET2_API int socket2_wake(int loop);
+
+/*
+ * The system's own code (errno; for look-ups the EAI_ number) behind the last error that a function
+ * of this loop returned or an event reported; 0 when that error was the library's own. A value, so
+ * only a bad loop handle makes it negative.
+ */
+SOCKET2_API int socket2_os_error(int loop);
+
+/*
+ * Linux: the loop's epoll descriptor, which stays the loop's. Setting one makes the loop work on a
+ * duplicate of it, so the caller keeps and closes his own; SOCKET2_EBUSY once the loop has sockets.
+ * Returns the descriptor in use. One epoll serves one loop: a loop that receives another loop's
+ * event reports SOCKET2_ENOTSUPPORTED from socket2_poll(). Elsewhere SOCKET2_ENOTSUPPORTED.
+ */
+SOCKET2_API int socket2_loop_epoll_fd(int loop);
+SOCKET2_API int socket2_loop_set_epoll_fd(int loop, int epoll_fd);
+
+/* Windows: the loop's completion port goes to *port. Elsewhere SOCKET2_ENOTSUPPORTED. */
+SOCKET2_API int socket2_loop_iocp(int loop, intptr_t* port);
+
+/* ---- addresses -- any thread, no loop ----------------------------------------------------------
+ */
+
+/*
+ * Looks up a host and service for a socket type. `host`: a name, an IP literal, "*" for all
+ * interfaces, null for loopback; with SOCKET2_UNIX a path ("@name": one of Linux's abstract
+ * names). `service`: a port number or a service name, null for port 0. `family`
+ * SOCKET2_UNSPECIFIED: inet and inet6. `protocol` 0: the type's own. `flags`: SOCKET2_PASSIVE ...
+ *
+ * Writes up to `max` addresses to `out` and returns how many there are, which can be more. With
+ * SOCKET2_CANONNAME the canonical name goes to `name` (`name_size` bytes with its zero, cut to fit;
+ * empty when there is none); else `name` may be null.
+ *
+ * Literals and paths never leave the process. A name asks the system's getaddrinfo(3) and blocks
+ * for as long as that takes. SOCKET2_EUNKNOWNHOST, SOCKET2_EUNKNOWNSERVICE, SOCKET2_EPORT,
+ * SOCKET2_EFAMILY (a literal of another family), SOCKET2_EPATHTOOLONG, SOCKET2_ENODEV (an unknown
+ * zone after "%"), SOCKET2_ELOOKUPAGAIN, SOCKET2_ELOOKUP.
+ */
+SOCKET2_API int socket2_addr_lookup(const char* host, const char* service, int type, int family,
+                                    int protocol, int flags, socket2_addr* out, int max, char* name,
+                                    size_t name_size);
+
+/* SOCKET2_TCP ..., SOCKET2_INET ..., IANA's protocol number, the port (0 for unix). */
+SOCKET2_API int socket2_addr_type(const socket2_addr* addr);
+SOCKET2_API int socket2_addr_family(const socket2_addr* addr);
+SOCKET2_API int socket2_addr_protocol(const socket2_addr* addr);
+SOCKET2_API int socket2_addr_port(const socket2_addr* addr);
+
+/*
+ * As text: the host alone ("1.2.3.4", "::1", the path) and all of it ("1.2.3.4:80", "[::1]:80",
+ * the path; an unnamed unix socket is ""). Writes at most `size` bytes with the zero, cut to fit,
+ * and returns the length without the zero that all of it has. 192 bytes are always enough.
+ */
+SOCKET2_API int socket2_addr_ip(const socket2_addr* addr, char* text, size_t size);
+SOCKET2_API int socket2_addr_format(const socket2_addr* addr, char* text, size_t size);
+
+/* ---- sockets of every kind ---------------------------------------------------------------------
+ */
+
+/*
+ * A new socket: its handle. Non-blocking and close-on-exec. `family` SOCKET2_INET, SOCKET2_INET6 or
+ * SOCKET2_UNIX; `protocol` 0 for the default. SOCKET2_EFAMILY, SOCKET2_EPROTOCOL, SOCKET2_EPERM
+ * (raw sockets need a privilege), SOCKET2_EMFILE, SOCKET2_ENFILE, SOCKET2_ENOHANDLE.
+ */
+SOCKET2_API int socket2_tcp_new(int loop, int family, int protocol);
+SOCKET2_API int socket2_udp_new(int loop, int family, int protocol);
+SOCKET2_API int socket2_raw_new(int loop, int family, int protocol);
+
+/*
+ * Closes the socket; the handle is stale from now on, and for what was pending the event
+ * SOCKET2_ECLOSED follows.
+ */
+SOCKET2_API int socket2_socket_close(int loop, int handle);
+
+SOCKET2_API int socket2_socket_type(int loop, int handle);
+SOCKET2_API int socket2_socket_family(int loop, int handle);
+SOCKET2_API int socket2_socket_protocol(int loop, int handle);
+
+/* The system's descriptor, which stays the socket's: for looking at, not for closing or reading. */
+SOCKET2_API int socket2_socket_fd(int loop, int handle);
+
+/*
+ * Binds to a local address. A TCP socket that binds to a port of its own choice gets SO_REUSEADDR.
+ * SOCKET2_EADDRINUSE, SOCKET2_EADDRNOTAVAIL, SOCKET2_EACCES, SOCKET2_EFAMILY, SOCKET2_EINVAL when
+ * it is bound already.
+ */
+SOCKET2_API int socket2_socket_bind(int loop, int handle, const socket2_addr* addr);
+
+/* Ends receiving, sending or both: `directions` of SOCKET2_SHUT_...; SOCKET2_ENOTCONN. */
+SOCKET2_API int socket2_socket_shutdown(int loop, int handle, int directions);
+
+/* Where the socket is bound, and whom it is connected to (SOCKET2_ENOTCONN). */
+SOCKET2_API int socket2_socket_localaddr(int loop, int handle, socket2_addr* out);
+SOCKET2_API int socket2_socket_remoteaddr(int loop, int handle, socket2_addr* out);
+
+/* The kind of an option's value, SOCKET2_OPTION_...; SOCKET2_EOPTION if unknown here. Any thread.
+ */
+SOCKET2_API int socket2_option_kind(const char* name);
+
+/*
+ * Options by name: "reuseaddr", "tcp_nodelay", "rcvbuf" ... (README.md has the list). A value of
+ * the wrong kind is SOCKET2_EINVAL, an unknown name SOCKET2_EOPTION, one that the socket does not
+ * have SOCKET2_ENOTSUPPORTED, one that needs a privilege SOCKET2_EPERM. The text form of get writes
+ * at most `size` bytes with the zero and returns the length.
+ */
+SOCKET2_API int socket2_socket_setopt(int loop, int handle, const char* name, int value);
+SOCKET2_API int socket2_socket_getopt(int loop, int handle, const char* name, int* value);
+SOCKET2_API int socket2_socket_setopt_text(int loop, int handle, const char* name,
+                                           const char* text);
+SOCKET2_API int socket2_socket_getopt_text(int loop, int handle, const char* name, char* text,
+                                           size_t size);
+
+/* ---- TCP ---------------------------------------------------------------------------------------
+ */
+
+/* Starts listening. `backlog` < 0: the system's maximum. Not bound: the system picks a port. */
+SOCKET2_API int socket2_tcp_listen(int loop, int handle, int backlog);
+
+/*
+ * SOCKET2_READ: the handle of the next connection, with TCP_NODELAY on. `peer` (may be null) gets
+ * its address. SOCKET2_ENOTLISTENING; SOCKET2_EMFILE or SOCKET2_ENFILE when no descriptor is free:
+ * the listener stays good, and its next accept waits 0.1 s before it tries again.
+ */
+SOCKET2_API int socket2_tcp_accept(int loop, int handle, socket2_addr* peer, double deadline);
+
+/*
+ * SOCKET2_WRITE: 0 when connected. SOCKET2_ECONNREFUSED, SOCKET2_ECONNTIMEDOUT,
+ * SOCKET2_ENETUNREACH, SOCKET2_EHOSTUNREACH, SOCKET2_EFAMILY, SOCKET2_EISCONN, SOCKET2_ENOENT
+ * (unix).
+ */
+SOCKET2_API int socket2_tcp_connect(int loop, int handle, const socket2_addr* addr,
+                                    double deadline);
+
+/*
+ * SOCKET2_WRITE: sends all `size` bytes and gives that number, or fails; socket2_tcp_sent() then
+ * tells how many bytes of the last send the system took. SOCKET2_EPIPE, SOCKET2_ECONNRESET,
+ * SOCKET2_ENOTCONN.
+ */
+SOCKET2_API int socket2_tcp_send(int loop, int handle, const void* data, size_t size,
+                                 double deadline);
+SOCKET2_API int socket2_tcp_sent(int loop, int handle);
+
+/*
+ * SOCKET2_READ: the number of bytes that came, at most `size` (> 0); 0 at the end of the stream.
+ * SOCKET2_ECONNRESET, SOCKET2_ENOTCONN.
+ */
+SOCKET2_API int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline);
+
+/* ---- UDP and raw sockets -----------------------------------------------------------------------
+ */
+
+/*
+ * Sets the default destination, and hears only that sender; null: undoes it. At once, never
+ * pending.
+ */
+SOCKET2_API int socket2_udp_connect(int loop, int handle, const socket2_addr* addr);
+
+/*
+ * SOCKET2_WRITE: sends one datagram, whole (also an empty one), and gives its size. `to` null: to
+ * the connected address (SOCKET2_EDESTADDRREQ without). SOCKET2_EMSGSIZE, SOCKET2_EACCES (a
+ * broadcast without the option), SOCKET2_ECONNREFUSED (of an earlier datagram, connected sockets).
+ */
+SOCKET2_API int socket2_udp_send(int loop, int handle, const void* data, size_t size,
+                                 const socket2_addr* to, double deadline);
+
+/*
+ * SOCKET2_READ: one datagram; gives the number of bytes copied. What did not fit in `size` is lost,
+ * and socket2_udp_truncated() gives 1 instead of 0 for the last recv. `only` (may be null):
+ * datagrams from other senders are dropped. `from` (may be null) gets the sender. Raw inet sockets
+ * deliver the IP header too.
+ */
+SOCKET2_API int socket2_udp_recv(int loop, int handle, void* data, size_t size,
+                                 const socket2_addr* only, socket2_addr* from, double deadline);
+SOCKET2_API int socket2_udp_truncated(int loop, int handle);
+
+/*
+ * Joins or leaves a multicast group. `ifname`: its name, its index as text, or one of its IPv4
+ * addresses; null: the system's choice. SOCKET2_ENODEV.
+ */
+SOCKET2_API int socket2_udp_join(int loop, int handle, const socket2_addr* group,
+                                 const char* ifname);
+SOCKET2_API int socket2_udp_leave(int loop, int handle, const socket2_addr* group,
+                                  const char* ifname);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,25 @@
+// Time as the library knows it: seconds of the monotonic clock, as a double.
+#pragma once
+
+#include <chrono>
+#include <limits>
+
+namespace socket2 {
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
+class Clock {
+   public:
+    virtual ~Clock() = default;
+    virtual double now() const = 0;
+};
+
+class MonotonicClock final : public Clock {
+   public:
+    double now() const override {
+        using Seconds = std::chrono::duration<double>;
+        return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+    }
+};
+
+}  // namespace socket2

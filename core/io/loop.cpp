@@ -1,0 +1,186 @@
+#include "core/io/loop.h"
+
+#include <algorithm>
+
+namespace socket2 {
+
+Loop::Loop(std::unique_ptr<Poller> poller, std::unique_ptr<Clock> clock)
+    : poller_(std::move(poller)), clock_(std::move(clock)) {}
+
+Loop::~Loop() {
+    // Cancel and drain: whoever is left was closed, and the system may still write to its memory.
+    constexpr double kTurn = 0.1;
+    for (;;) {
+        while (take() != nullptr) {
+        }
+        free_retired();
+        if (retired_.empty()) return;
+        if (poll(now() + kTurn).is_error()) return;
+    }
+}
+
+void Loop::reserve(size_t ops) {
+    times_.reserve(reserved_ + ops);
+    reserved_ += ops;
+}
+
+void Loop::release(size_t ops) { reserved_ -= ops; }
+
+Result Loop::submit(Op& op) {
+    if (op.state != OpState::idle) return Errc::busy;
+    op.cancel_reason = Errc::ok;
+    op.not_before = 0;
+    op.done = 0;
+    op.started = false;
+    op.truncated = false;
+    if (streak_ >= kBudget) return hold(op, 0);
+    if (op.kind == OpKind::accept && op.source.accept_not_before > 0) {
+        if (now() < op.source.accept_not_before) return hold(op, op.source.accept_not_before);
+        op.source.accept_not_before = 0;
+    }
+    const Result r = start(op);
+    if (r.is_pending()) {
+        streak_ = 0;
+    } else {
+        ++streak_;
+    }
+    return r;
+}
+
+// Hands an op to the poller, for the first time or after a rest.
+Result Loop::start(Op& op) {
+    const Result r = poller_->submit(op);
+    if (r.is_pending()) {
+        submitted(op);
+    } else if (op.kind == OpKind::connect && r.error() == Errc::busy) {
+        return hold(op, now() + kConnectRest);
+    } else {
+        finish(op, r);
+    }
+    return r;
+}
+
+// From deferred or idle to submitted: the deadline runs.
+void Loop::submitted(Op& op) {
+    op.state = OpState::submitted;
+    if (op.deadline < kNever) times_.push(op, op.deadline);
+}
+
+Result Loop::hold(Op& op, double not_before) {
+    op.state = OpState::deferred;
+    op.not_before = not_before;
+    streak_ = 0;
+    if (not_before > 0) {
+        times_.push(op, std::min(not_before, op.deadline));
+    } else {
+        deferred_.push_back(op);
+    }
+    return Result::pending();
+}
+
+// The op is over with this result, at once or later.
+void Loop::finish(Op& op, Result result) {
+    op.result = result;
+    if (op.kind == OpKind::accept && (result.error() == Errc::too_many_open_files ||
+                                      result.error() == Errc::too_many_open_files_in_system)) {
+        op.source.accept_not_before = now() + kAcceptRest;
+    }
+}
+
+// From deferred or submitted to completed.
+void Loop::complete(Op& op) {
+    if (op.in_heap()) times_.remove(op);
+    op.state = OpState::completed;
+    completed_.push_back(op);
+}
+
+void Loop::cancel(Op& op, Errc reason) {
+    if (op.state != OpState::deferred && op.state != OpState::submitted) return;
+    if (op.cancel_reason == Errc::ok) op.cancel_reason = reason;
+    if (op.in_heap()) times_.remove(op);
+    if (op.state == OpState::submitted) {
+        poller_->cancel(op);
+        return;
+    }
+    if (op.in_list()) OpList::remove(op);
+    op.result = reason;
+    complete(op);
+}
+
+void Loop::detach(IoSource& source, Op& read, Op& write) {
+    cancel(read, Errc::closed);
+    cancel(write, Errc::closed);
+    poller_->detach(source);
+}
+
+void Loop::retire(std::unique_ptr<OpOwner> owner) {
+    if (!owner->idle()) retired_.push_back(*owner.release());
+}
+
+void Loop::free_retired() {
+    IntrusiveList<OpOwner> waiting;
+    waiting.splice(retired_);
+    while (OpOwner* owner = waiting.pop_front()) {
+        retire(std::unique_ptr<OpOwner>(owner));
+    }
+}
+
+void Loop::submit_deferred() {
+    OpList due;  // what is held back again below waits for the next turn
+    due.splice(deferred_);
+    while (Op* op = due.pop_front()) {
+        op->state = OpState::idle;
+        if (!start(*op).is_pending()) complete(*op);
+    }
+}
+
+void Loop::expire() {
+    if (times_.empty()) return;
+    const double time = now();
+    while (times_.earliest() <= time) {
+        Op& op = times_.front();
+        times_.remove(op);
+        if (op.deadline <= time) {
+            cancel(op, Errc::timeout);
+        } else {
+            deferred_.push_back(op);  // its rest is over
+        }
+    }
+}
+
+Result Loop::turn(double until) {
+    expire();
+    submit_deferred();
+    double seconds = 0;
+    if (completed_.empty() && deferred_.empty()) {
+        const double wake_at = std::min(until, times_.earliest());
+        seconds = wake_at == kNever ? kNever : std::max(0.0, wake_at - now());
+    }
+    OpList arrived;
+    const Result r = poller_->wait(seconds, arrived);
+    while (Op* op = arrived.pop_front()) {
+        const bool canceled = op->result.error() == Errc::canceled && op->cancel_reason != Errc::ok;
+        finish(*op, canceled ? Result(op->cancel_reason) : op->result);
+        complete(*op);
+    }
+    return r;
+}
+
+Result Loop::poll(double until) {
+    free_retired();
+    streak_ = 0;
+    // What an earlier turn completed and nobody took yet. New work waits, so this shrinks.
+    if (!completed_.empty()) return Result::done();
+    const Result r = turn(until);
+    // The wait may have ended for a deadline: what that cancels belongs to this poll.
+    if (r.is_error() || !completed_.empty() || times_.earliest() > now()) return r;
+    return turn(0);
+}
+
+Op* Loop::take() {
+    Op* op = completed_.pop_front();
+    if (op != nullptr) op->state = OpState::idle;
+    return op;
+}
+
+}  // namespace socket2

@@ -1,0 +1,35 @@
+// The seam: turns submitted ops into completed ops. Everything above is the same on every system.
+//
+// The contract, which spec/core/poller_contract_test.cpp holds against every implementation:
+//  - submit() returns a value or an error, and the op is over; or pending, and the op is the
+//    poller's until it appears in a completed list, exactly once, with op.result set.
+//  - cancel() makes a submitted op complete soon. If the system was faster the op keeps its value;
+//    else its result is Errc::canceled. After that the system no longer touches the op's memory.
+//  - detach() comes before the descriptor is closed, after every op of the source was canceled.
+//  - wait() appends to the list and calls nobody back, so nothing can be closed under its feet.
+//  - wake() may come from any thread, and makes the present or the next wait() return.
+#pragma once
+
+#include "core/io/io_source.h"
+
+namespace socket2 {
+
+class Poller {
+   public:
+    virtual ~Poller() = default;
+
+    // Makes the source known. A completion port wants this at birth; readiness pollers register
+    // on their own at the first op that has to wait, and do nothing here.
+    virtual Result attach(IoSource& source) = 0;
+    virtual void detach(IoSource& source) = 0;
+
+    virtual Result submit(Op& op) = 0;
+    virtual void cancel(Op& op) = 0;
+
+    // Waits at most `seconds` (0: only looks, kNever: for ever) and never returns early by more
+    // than the clock's grain, unless something completed, a signal came or somebody woke it.
+    virtual Result wait(double seconds, OpList& completed) = 0;
+    virtual void wake() const = 0;
+};
+
+}  // namespace socket2

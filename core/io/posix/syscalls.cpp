@@ -1,0 +1,245 @@
+#include "core/io/posix/syscalls.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace socket2::posix {
+namespace {
+
+int fd_of(Descriptor fd) { return static_cast<int>(fd); }
+
+Result failure() { return Result(errc_of(errno), errno); }
+
+// The value of a call that may be interrupted.
+template <typename Call>
+Result checked(Call call) {
+    for (;;) {
+        const auto n = call();
+        if (n >= 0) return Result::of(static_cast<int>(n));
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return Result::pending();
+        if (errno != EINTR) return failure();
+    }
+}
+
+const sockaddr* in(const SockAddr& address) {
+    return reinterpret_cast<const sockaddr*>(address.bytes);
+}
+
+sockaddr* out(SockAddr& address) { return reinterpret_cast<sockaddr*>(address.bytes); }
+
+// What the system reports may be longer than the room (a unix path of full length and its zero).
+void set_size(SockAddr& address, socklen_t size) {
+    address.size = size < SockAddr::kCapacity ? size : SockAddr::kCapacity;
+}
+
+template <typename Call>
+Result address_of(SockAddr& address, Call call) {
+    socklen_t size = SockAddr::kCapacity;
+    if (call(out(address), &size) != 0) return failure();
+    set_size(address, size);
+    return Result::done();
+}
+
+}  // namespace
+
+Errc errc_of(int os_code) {
+    switch (os_code) {
+        case EACCES:
+            return Errc::access_denied;
+        case EPERM:
+            return Errc::not_permitted;
+        case EADDRINUSE:
+            return Errc::address_already_in_use;
+        case EADDRNOTAVAIL:
+            return Errc::address_not_available;
+        case EAFNOSUPPORT:
+            return Errc::address_family_not_supported;
+        case EPROTONOSUPPORT:
+        case EPROTOTYPE:
+            return Errc::protocol_not_supported;
+        case ESOCKTNOSUPPORT:
+            return Errc::socket_type_not_supported;
+        case EOPNOTSUPP:
+        case ENOPROTOOPT:
+        case ENOSYS:
+            return Errc::not_supported;
+        case ECONNREFUSED:
+            return Errc::connection_refused;
+        case ECONNRESET:
+            return Errc::connection_reset;
+        case ECONNABORTED:
+            return Errc::connection_aborted;
+        case ETIMEDOUT:
+            return Errc::connection_timed_out;
+        case EPIPE:
+            return Errc::broken_pipe;
+        case ENOTCONN:
+            return Errc::not_connected;
+        case EISCONN:
+            return Errc::already_connected;
+        case EALREADY:
+        case EBUSY:
+            return Errc::busy;
+        case ENETUNREACH:
+            return Errc::network_unreachable;
+        case EHOSTUNREACH:
+        case EHOSTDOWN:
+            return Errc::host_unreachable;
+        case ENETDOWN:
+            return Errc::network_down;
+        case EMSGSIZE:
+            return Errc::message_too_long;
+        case ENOBUFS:
+            return Errc::no_buffer_space;
+        case ENOMEM:
+            return Errc::out_of_memory;
+        case EDESTADDRREQ:
+            return Errc::destination_address_required;
+        case ENOENT:
+            return Errc::file_not_found;
+        case ENAMETOOLONG:
+            return Errc::path_too_long;
+        case EMFILE:
+            return Errc::too_many_open_files;
+        case ENFILE:
+            return Errc::too_many_open_files_in_system;
+        case ENODEV:
+        case ENXIO:
+            return Errc::no_such_device;
+        case EBADF:
+        case ENOTSOCK:
+            return Errc::bad_descriptor;
+        case EINVAL:
+        case EDOM:
+        case EFAULT:
+            return Errc::invalid_argument;
+        default:
+            return Errc::system_error;
+    }
+}
+
+Result open_socket(int family, int type, int protocol) {
+    return checked([&] { return ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol); });
+}
+
+void close_descriptor(Descriptor fd) {
+    // Not again after EINTR: Linux has released the descriptor, and another thread may own it now.
+    ::close(fd_of(fd));
+}
+
+Result bind(Descriptor fd, const SockAddr& address) {
+    return checked([&] { return ::bind(fd_of(fd), in(address), address.size); });
+}
+
+Result listen(Descriptor fd, int backlog) {
+    return checked([&] { return ::listen(fd_of(fd), backlog); });
+}
+
+Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer) {
+    for (;;) {
+        SockAddr unused;
+        SockAddr& address = peer != nullptr ? *peer : unused;
+        socklen_t size = SockAddr::kCapacity;
+        const Result r = checked([&] {
+            return ::accept4(fd_of(fd), out(address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        });
+        if (r.ok()) {
+            accepted = r.value();
+            set_size(address, size);
+            return Result::done();
+        }
+        // accept(2): errors of the network that hit the connection before it was accepted.
+        switch (r.os_code()) {
+            case ECONNABORTED:
+            case EPROTO:
+            case ENETDOWN:
+            case ENETUNREACH:
+            case EHOSTDOWN:
+            case EHOSTUNREACH:
+            case ENONET:
+                continue;
+            case EINVAL:
+                return Result(Errc::not_listening, EINVAL);
+            default:
+                return r;
+        }
+    }
+}
+
+Result connect(Descriptor fd, const SockAddr& address) {
+    if (::connect(fd_of(fd), in(address), address.size) == 0) return Result::done();
+    // An interrupted connect goes on like a non-blocking one.
+    if (errno == EINPROGRESS || errno == EINTR) return Result::pending();
+    // A unix listener whose queue is full (on other sockets: no local port is free). No event would
+    // tell when it has room again.
+    if (errno == EAGAIN) return Result(Errc::busy, EAGAIN);
+    return failure();
+}
+
+Result connect_result(Descriptor fd) {
+    int os_code = 0;
+    socklen_t size = sizeof os_code;
+    if (::getsockopt(fd_of(fd), SOL_SOCKET, SO_ERROR, &os_code, &size) != 0) return failure();
+    if (os_code != 0) return Result(errc_of(os_code), os_code);
+    // The edge may be an old one (of an earlier, failed connect on this socket).
+    SockAddr peer;
+    const Result r = remote_address(fd, peer);
+    return r.os_code() == ENOTCONN ? Result::pending() : r;
+}
+
+Result disconnect(Descriptor fd) {
+    sockaddr none{};
+    none.sa_family = AF_UNSPEC;
+    return checked([&] { return ::connect(fd_of(fd), &none, sizeof none); });
+}
+
+Result recv(Descriptor fd, void* data, size_t size) {
+    return checked([&] { return ::recv(fd_of(fd), data, size, 0); });
+}
+
+Result send(Descriptor fd, const void* data, size_t size) {
+    return checked([&] { return ::send(fd_of(fd), data, size, MSG_NOSIGNAL); });
+}
+
+Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {
+    iovec part{data, size};
+    msghdr message{};
+    message.msg_name = from.bytes;
+    message.msg_namelen = SockAddr::kCapacity;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    const Result r = checked([&] { return ::recvmsg(fd_of(fd), &message, 0); });
+    if (r.ok()) {
+        set_size(from, message.msg_namelen);
+        truncated = (message.msg_flags & MSG_TRUNC) != 0;
+    }
+    return r;
+}
+
+Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to) {
+    return checked([&] {
+        return ::sendto(fd_of(fd), data, size, MSG_NOSIGNAL, to != nullptr ? in(*to) : nullptr,
+                        to != nullptr ? to->size : 0);
+    });
+}
+
+Result shutdown(Descriptor fd, int directions) {
+    const int how = directions == kReadable   ? SHUT_RD
+                    : directions == kWritable ? SHUT_WR
+                                              : SHUT_RDWR;
+    return checked([&] { return ::shutdown(fd_of(fd), how); });
+}
+
+Result local_address(Descriptor fd, SockAddr& address) {
+    return address_of(address,
+                      [&](sockaddr* a, socklen_t* n) { return ::getsockname(fd_of(fd), a, n); });
+}
+
+Result remote_address(Descriptor fd, SockAddr& address) {
+    return address_of(address,
+                      [&](sockaddr* a, socklen_t* n) { return ::getpeername(fd_of(fd), a, n); });
+}
+
+}  // namespace socket2::posix

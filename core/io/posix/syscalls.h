@@ -1,0 +1,45 @@
+// The socket calls of POSIX systems, with this library's results.
+//
+// Every function returns a value (>= 0), an error with errno beside it, or pending where the
+// system said "would block"; an interrupted call is made again. None raises SIGPIPE. Descriptors
+// that they make are non-blocking and close-on-exec.
+#pragma once
+
+#include <cstddef>
+
+#include "core/base/result.h"
+#include "core/io/io_source.h"
+#include "core/io/sockaddr.h"
+
+namespace socket2::posix {
+
+// The error behind an errno.
+Errc errc_of(int os_code);
+
+// The three numbers are the system's own; the value is the descriptor.
+Result open_socket(int family, int type, int protocol);
+void close_descriptor(Descriptor fd);
+
+Result bind(Descriptor fd, const SockAddr& address);
+Result listen(Descriptor fd, int backlog);
+// On success `accepted` is the new descriptor, the caller's to close, and `peer` (may be null) its
+// address. A connection that died in the queue is passed over.
+Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer);
+
+// Pending: under way; connect_result() tells more once the descriptor is writable.
+Result connect(Descriptor fd, const SockAddr& address);
+Result connect_result(Descriptor fd);
+// Undoes the connect of a datagram socket.
+Result disconnect(Descriptor fd);
+
+Result recv(Descriptor fd, void* data, size_t size);
+Result send(Descriptor fd, const void* data, size_t size);
+Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated);
+Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to);
+
+// Directions as Ready bits: kReadable, kWritable or both.
+Result shutdown(Descriptor fd, int directions);
+Result local_address(Descriptor fd, SockAddr& address);
+Result remote_address(Descriptor fd, SockAddr& address);
+
+}  // namespace socket2::posix

@@ -1,0 +1,31 @@
+// A Poller over a Selector: completion imitated by "try, park, try again".
+#pragma once
+
+#include <memory>
+
+#include "core/io/poller.h"
+#include "core/io/selector.h"
+
+namespace socket2 {
+
+class ReadinessPoller final : public Poller {
+   public:
+    explicit ReadinessPoller(std::unique_ptr<Selector> selector);
+
+    Result attach(IoSource& source) override;
+    void detach(IoSource& source) override;
+    Result submit(Op& op) override;
+    void cancel(Op& op) override;
+    Result wait(double seconds, OpList& completed) override;
+    void wake() const override;
+
+   private:
+    Result park(Op& op);
+    void retry(Op& op, OpList& completed);
+
+    std::unique_ptr<Selector> selector_;
+    OpList hot_;       // parked although ready: had its share of this turn, goes on in the next
+    OpList canceled_;  // complete, to be reported by the next wait()
+};
+
+}  // namespace socket2

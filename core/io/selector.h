@@ -1,0 +1,32 @@
+// A readiness source under a POSIX poller: epoll, kqueue.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/base/result.h"
+#include "core/io/io_source.h"
+
+namespace socket2 {
+
+// Edge-triggered: a source is registered once, for all directions, and reported when something
+// has changed. Spurious reports are allowed.
+class Selector {
+   public:
+    struct Event {
+        IoSource* source;
+        uint8_t ready;  // Ready bits
+    };
+
+    virtual ~Selector() = default;
+
+    // Reports at once what is ready already. Sets source.registered.
+    virtual Result add(IoSource& source) = 0;
+    // After this no event names the source, not even one that the system has queued.
+    virtual void remove(IoSource& source) = 0;
+    // The number of events, 0 when the time was over, a signal came or wake() was called.
+    virtual Result wait(double seconds, Event* events, int capacity) = 0;
+    virtual void wake() const = 0;
+};
+
+}  // namespace socket2

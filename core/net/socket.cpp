@@ -1,0 +1,113 @@
+#include "core/net/socket.h"
+
+#include "core/io/option.h"
+#include "core/io/posix/syscalls.h"
+
+namespace socket2 {
+
+Socket::Socket(Loop& loop, SocketType type, Family family, int32_t protocol)
+    : loop_(loop),
+      read_(source_, Side::read),
+      write_(source_, Side::write),
+      type_(type),
+      family_(family),
+      protocol_(protocol != 0 ? protocol : default_protocol(type, family)) {
+    loop_.reserve(2);
+}
+
+Socket::~Socket() {
+    if (read_.accepted != kNoDescriptor) posix::close_descriptor(read_.accepted);
+    // Still open: it never got as far as to have an owner, so no op can be in flight.
+    if (source_.fd != kNoDescriptor) posix::close_descriptor(source_.fd);
+    loop_.release(2);
+}
+
+Result Socket::open() {
+    const Result r =
+        posix::open_socket(os_family(family_), os_socket_type(type_), static_cast<int>(protocol_));
+    if (r.is_error()) return r;
+    return adopt(r.value());
+}
+
+Result Socket::adopt(Descriptor fd) {
+    source_.fd = fd;
+    return loop_.attach(source_);
+}
+
+void Socket::close(std::unique_ptr<Socket> socket) {
+    Socket& s = *socket;
+    s.loop_.detach(s.source_, s.read_, s.write_);
+    posix::close_descriptor(s.source_.fd);
+    s.source_.fd = kNoDescriptor;
+    s.loop_.retire(std::move(socket));
+}
+
+Result Socket::check(const Address& address) const {
+    if (!address.is_valid()) return Errc::invalid_argument;
+    return address.family() == family_ ? Result::done() : Errc::address_family_not_supported;
+}
+
+Result Socket::check_free(const Op& op) {
+    return op.state == OpState::idle ? Result::done() : Errc::busy;
+}
+
+Result Socket::submit(Op& op, OpKind kind, void* data, size_t size, double deadline) {
+    if (op.state != OpState::idle) return Errc::busy;
+    op.kind = kind;
+    op.data = data;
+    op.size = size;
+    op.deadline = deadline;
+    return loop_.submit(op);
+}
+
+Result Socket::bind(const Address& address) {
+    Result r = check(address);
+    if (r.is_error()) return r;
+    // A server that restarts would else wait for its old connections' TIME_WAIT. Not when the
+    // system picks the port: it could pick one that another such socket is about to listen on.
+    if (type_ == SocketType::tcp && address.port() != 0) r = set_option("reuseaddr", 1);
+    return r.is_error() ? r : posix::bind(source_.fd, address.raw);
+}
+
+Result Socket::shutdown(int directions) { return posix::shutdown(source_.fd, directions); }
+
+void Socket::fill(Address& address) const {
+    address.type = static_cast<int32_t>(type_);
+    address.protocol = protocol_;
+}
+
+Result Socket::local_address(Address& out) const {
+    fill(out);
+    return posix::local_address(source_.fd, out.raw);
+}
+
+Result Socket::remote_address(Address& out) const {
+    fill(out);
+    return posix::remote_address(source_.fd, out.raw);
+}
+
+Result Socket::set_option(const char* name, int value) {
+    const Option* option = find_option(name);
+    if (option == nullptr) return Errc::unknown_option;
+    return socket2::set_option(source_.fd, inet6(), *option, value);
+}
+
+Result Socket::get_option(const char* name, int& value) const {
+    const Option* option = find_option(name);
+    if (option == nullptr) return Errc::unknown_option;
+    return socket2::get_option(source_.fd, inet6(), *option, value);
+}
+
+Result Socket::set_option(const char* name, const char* text) {
+    const Option* option = find_option(name);
+    if (option == nullptr) return Errc::unknown_option;
+    return socket2::set_option(source_.fd, inet6(), *option, text);
+}
+
+Result Socket::get_option(const char* name, std::string& text) const {
+    const Option* option = find_option(name);
+    if (option == nullptr) return Errc::unknown_option;
+    return socket2::get_option(source_.fd, *option, text);
+}
+
+}  // namespace socket2

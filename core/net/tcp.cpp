@@ -1,0 +1,65 @@
+#include "core/net/tcp.h"
+
+#include <climits>
+#include <utility>
+
+#include "core/io/posix/syscalls.h"
+
+namespace socket2 {
+
+Tcp::Tcp(Loop& loop, Family family, int32_t protocol)
+    : Socket(loop, SocketType::tcp, family, protocol) {
+    source_.short_read_drains = family != Family::local;
+}
+
+Result Tcp::create(Loop& loop, Family family, int32_t protocol, std::unique_ptr<Tcp>& out) {
+    out.reset(new Tcp(loop, family, protocol));
+    return out->open();
+}
+
+Result Tcp::listen(int backlog) {
+    if (family() != Family::local) {
+        // bind() leaves it off where the system picks the port; the next server may want this one.
+        const Result r = set_option("reuseaddr", 1);
+        if (r.is_error()) return r;
+    }
+    return posix::listen(source_.fd, backlog < 0 ? INT_MAX : backlog);
+}
+
+Result Tcp::accept(Address* peer, double deadline) {
+    const Result r = check_free(read_);
+    if (r.is_error()) return r;
+    if (peer != nullptr) {
+        peer->type = static_cast<int32_t>(type());
+        peer->protocol = protocol();
+    }
+    read_.addr = peer != nullptr ? &peer->raw : nullptr;
+    return submit(read_, OpKind::accept, nullptr, 0, deadline);
+}
+
+Result Tcp::take_accepted(std::unique_ptr<Tcp>& out) {
+    out.reset(new Tcp(loop_, family(), protocol()));
+    const Result r = out->adopt(std::exchange(read_.accepted, kNoDescriptor));
+    if (r.is_error() || family() == Family::local) return r;
+    // Replies go out at once; who batches writes does better without Nagle's delay.
+    return out->set_option("tcp_nodelay", 1);
+}
+
+Result Tcp::connect(const Address& address, double deadline) {
+    Result r = check(address);
+    if (r.ok()) r = check_free(write_);
+    if (r.is_error()) return r;
+    write_.only = &address.raw;
+    return submit(write_, OpKind::connect, nullptr, 0, deadline);
+}
+
+Result Tcp::send(const void* data, size_t size, double deadline) {
+    if (size == 0) return Result::done();
+    return submit(write_, OpKind::send, const_cast<void*>(data), size, deadline);
+}
+
+Result Tcp::recv(void* data, size_t size, double deadline) {
+    return submit(read_, OpKind::recv, data, size, deadline);
+}
+
+}  // namespace socket2

@@ -1,0 +1,34 @@
+// Stream sockets: TCP, and unix sockets of the stream kind.
+#pragma once
+
+#include "core/net/socket.h"
+
+namespace socket2 {
+
+class Tcp final : public Socket {
+   public:
+    static Result create(Loop& loop, Family family, int32_t protocol, std::unique_ptr<Tcp>& out);
+
+    // Backlog < 0: the system's maximum. Not bound before: the system picks a port.
+    Result listen(int backlog);
+
+    // Done: take_accepted() has the connection. `peer` may be null.
+    Result accept(Address* peer, double deadline);
+    // The connection of the last accept, which has to have succeeded. The descriptor is closed if
+    // this fails.
+    Result take_accepted(std::unique_ptr<Tcp>& out);
+
+    // `address` has to stay until the op is over.
+    Result connect(const Address& address, double deadline);
+
+    // All of it or an error; sent() tells how far the last one came.
+    Result send(const void* data, size_t size, double deadline);
+    size_t sent() const { return write_.done; }
+    // 0: the peer has shut its side.
+    Result recv(void* data, size_t size, double deadline);
+
+   private:
+    Tcp(Loop& loop, Family family, int32_t protocol);
+};
+
+}  // namespace socket2

@@ -1,0 +1,409 @@
+-- Symmetric coroutines over native ones. A thread never resumes another from
+-- its own stack: it yields a request to a trampoline in the root (the thread
+-- outside any coro thread: the main thread or a native coroutine), which
+-- resumes the target. So any thread can pass control to any suspended one.
+--
+-- The resumer of the running thread is kept in a register, `parent`, which a
+-- thread that switches away saves on its own stack. A table of parents would
+-- not do: weak, it loses the resumer of a generator that only a scheduler
+-- holds; strong, it leaks abandoned generators.
+
+local ncreate, nresume, nyield = coroutine.create, coroutine.resume, coroutine.yield
+local nrunning, nstatus, nisyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
+local getinfo, traceback = debug.getinfo, debug.traceback
+local type, error, pcall, tostring, setmetatable = type, error, pcall, tostring, setmetatable
+
+local coro = {}
+
+-- stands for the main thread where Lua has no object for it.
+local main = setmetatable({}, {__tostring = function() return 'thread: main' end})
+
+-- what a suspended thread waits for: true: anything; 'held': its resumer waits
+-- for it, so no other resume; 'normal': only the thread it resumed; nil: dead,
+-- or not suspended by coro.
+local state = setmetatable({}, {__mode = 'k'})
+
+-- registers. A thread leaves them to the trampoline, because its native yield
+-- can fail (inside a C call).
+local current -- thread that the trampoline runs, nil when control is in the root
+local root    -- thread that the trampoline runs in
+local waits   -- thread that the root waits for in resume
+local parent  -- resumer of current, or the link of a ptransfer into it
+
+-- first value of a switch request. SET also changes the state of the thread
+-- and the parent of the target; only GO is cheap.
+local GO, SET = {}, {}
+local newstate, newparent
+
+-- does p still wait for t? An error of another thread makes the root leave
+-- resume early.
+local function resumed(p, t)
+	return state[p] == 'normal' or p == root and waits == t
+end
+
+local finish
+
+-- the trampoline: takes what the native resume of t returned.
+local function step(t, ok, mark, to, ...)
+	if mark == GO then
+		parent = nil
+	elseif mark == SET then
+		state[t], parent, newparent = newstate, newparent, nil
+	else
+		return finish(t, ok, mark, to, ...)
+	end
+	if to == root then
+		current = nil
+		root = nil
+		waits = nil
+		return ...
+	end
+	current = to
+	return step(to, nresume(to, ...))
+end
+
+-- t ended, failed, yielded natively or, if it is not coro's, did not resume.
+function finish(t, ok, ...)
+	local p, dead, err = parent, nstatus(t) == 'dead', ...
+	if ok or dead then
+		state[t] = nil
+	end
+	if resumed(p, t) then
+		if ok then
+			return step(t, true, GO, p, true, ...)
+		end
+		return step(t, true, GO, p, false, err, traceback(t))
+	elseif ok then
+		err = tostring(t) .. (dead and ' ended without transferring control'
+			or ' called native coroutine.yield but was not resumed')
+	end
+	if type(p) == 'table' and p.thread then
+		p.failed = true
+		return step(t, true, GO, p.thread, err)
+	end
+	current, root, waits, parent = nil, nil, nil, nil
+	error(err, 0)
+end
+
+local function back(me, p, ...)
+	if me ~= current then
+		error('thread waiting in coro was resumed by native coroutine.resume', 0)
+	end
+	state[me] = true
+	parent = parent or p -- set already if it was resumed anew
+	return ...
+end
+
+-- switch from `me` to t, leaving `me` in state st and giving t the parent p.
+local function away(me, st, p, t, ...)
+	newstate, newparent = st, p
+	return back(me, parent, nyield(SET, t, ...))
+end
+
+local function unnest(c, s, r, w, p, ok, ...)
+	state[c], current, root, waits, parent = s, c, r, w, p
+	if not ok then
+		error((...), 0)
+	end
+	return ...
+end
+
+-- call f, which starts a trampoline, on top of one further down the native
+-- stack. Threads down there cannot be reached meanwhile.
+local function nested(f, ...)
+	local c, s, r, w, p = current, state[current], root, waits, parent
+	state[c], current, root, waits, parent = nil, nil, nil, nil, nil
+	return unnest(c, s, r, w, p, pcall(f, ...))
+end
+
+-- why `me` cannot transfer to t; nil if it can.
+local function refusal(t, me)
+	local s = state[t]
+	if t == me then
+		return 'cannot transfer to the running thread'
+	elseif s == 'normal' or t == root and waits then
+		return 'cannot transfer to a thread waiting in resume'
+	elseif s or t == root and current then
+		return
+	elseif type(t) ~= 'thread' and t ~= main then
+		return 'cannot transfer: thread expected, got ' .. type(t)
+	end
+	s = t == main and 'normal' or nstatus(t)
+	if s == 'dead' then
+		return 'cannot transfer to a dead thread'
+	elseif s ~= 'suspended' then
+		return 'cannot transfer to a thread inside a native coroutine.resume'
+	elseif getinfo(t, 0, 'f') then
+		return 'cannot transfer to a thread suspended by native coroutine.yield'
+	end
+	state[t] = true -- a native thread that has not started
+end
+
+local function check(t, me)
+	local why = refusal(t, me)
+	if why then
+		error(why, 3)
+	end
+end
+
+-- create(f) -> thread (a native one). f gets the arguments of the first
+-- transfer or resume.
+local function create(f)
+	local t = ncreate(f)
+	state[t] = true
+	return t
+end
+
+-- transfer(thread, ...) -> ...: suspend the caller and pass control to thread;
+-- returns what comes with control when it is passed back. Raises an error if
+-- thread is not new or suspended in transfer, ptransfer or yield, and is not
+-- the root waiting in one of the first two.
+-- A thread transferred into must end by transferring. If it fails or returns,
+-- the error (its own value) is raised in the root.
+-- A native coroutine that calls this is a root of its own, which cannot reach
+-- the threads that it runs in.
+local function transfer(t, ...)
+	local me = current
+	if me then
+		if nrunning() ~= me then
+			return nested(transfer, t, ...)
+		end
+		if (t ~= root or waits) and (state[t] ~= true or t == me) then
+			check(t, me)
+		end
+		if parent then
+			return away(me, resumed(parent, me) and 'held' or true, nil, t, ...)
+		end
+		return nyield(GO, t, ...)
+	end
+	me = nrunning() or main
+	if state[t] ~= true or t == me then
+		check(t, me)
+	end
+	root = me
+	current = t
+	return step(t, nresume(t, ...))
+end
+
+local function caught(link, ...)
+	link.thread = nil -- errors after this one was served go to the root
+	return not link.failed, ...
+end
+
+-- ptransfer(thread, ...) -> true, ... | false, err: transfer that returns the
+-- error which would be raised. In the root that is any error raised there until
+-- control comes back. In a thread it is also the error of `thread` itself (or
+-- its end without transferring), if it was not resumed by another one since;
+-- errors of threads which that one transfers to go to the root.
+local function ptransfer(t, ...)
+	local me = nrunning() or main
+	if me ~= current then
+		return pcall(transfer, t, ...)
+	end
+	local why = refusal(t, me) or not nisyieldable() and 'attempt to yield across C-call boundary'
+	if why then
+		return false, why
+	end
+	local link = {thread = me}
+	return caught(link, away(me, resumed(parent, me) and 'held' or true,
+		t ~= root and link or nil, t, ...))
+end
+
+-- resume(thread, ...) -> true, ... | false, err, traceback: run thread until it
+-- yields or ends; in between it can transfer away and be transferred into. If
+-- it is dead, not suspended or already resumed: false, err. Native threads can
+-- be resumed too. In a callback from C the caller is a root of its own.
+local function resume(t, ...)
+	local me, s = nrunning() or main, state[t]
+	if not s and type(t) ~= 'thread' and t ~= main then
+		error("bad argument #1 to 'resume' (thread expected, got " .. type(t) .. ')', 2)
+	end
+	s = s or t == main and 'normal' or nstatus(t)
+	if s == 'dead' then
+		return false, 'cannot resume dead coroutine'
+	elseif t == me or t == root or s ~= true and s ~= 'suspended' then
+		return false, 'cannot resume non-suspended coroutine'
+	elseif current and (me ~= current or not nisyieldable()) then
+		return nested(resume, t, ...)
+	end
+	if s ~= true then
+		state[t] = true
+	end
+	if current then
+		return away(me, 'normal', me, t, ...)
+	end
+	state[me] = nil -- a coro thread that was resumed natively is none any more
+	root, current, parent, waits = me, t, me, t
+	return step(t, nresume(t, ...))
+end
+
+-- yield(...) -> ...: pass values to the resumer; returns what the next resume
+-- or transfer passes. Raises an error in the main thread and in a thread that
+-- was not resumed. In a native coroutine it is the native yield.
+local function yield(...)
+	local me, ismain = nrunning()
+	if ismain or not me then
+		error('yielding from the main thread', 2)
+	elseif me ~= current then
+		return nyield(...)
+	elseif not resumed(parent, me) then
+		error('yielding from a non-resumed thread', 2)
+	end
+	return nyield(GO, parent, true, ...)
+end
+
+-- isyieldable() -> boolean: can the caller yield?
+local function isyieldable()
+	local me = nrunning()
+	return nisyieldable() and (me ~= current or resumed(parent, me))
+end
+
+local function unwrap(ok, ...)
+	if not ok then
+		error((...), 0)
+	end
+	return ...
+end
+
+-- wrap(f) -> function(...) -> ...: resumes a thread of f; raises its errors in
+-- the caller, with their own value.
+local function wrap(f)
+	local t = create(f)
+	return function(...)
+		return unwrap(resume(t, ...))
+	end
+end
+
+-- safewrap(f) -> function(...) -> ...: like wrap, but calls f(yield, ...) with
+-- a yield that returns from the wrapper whichever thread calls it; the next
+-- call of the wrapper continues that thread.
+local function safewrap(f)
+	local caller -- thread waiting in the wrapper
+	local thread -- where the next call continues; nil when f is done
+	local failed
+
+	local function leave(...)
+		if not caller then
+			error('yielding to a wrapper that nobody waits in', 2)
+		end
+		thread = nrunning()
+		return transfer(caller, ...)
+	end
+	local function done(ok, ...)
+		thread, failed = nil, not ok
+		if not caller then
+			error(failed and (...) or 'ended with nobody waiting in the wrapper', 0)
+		end
+		return transfer(caller, ...)
+	end
+	local function result(ok, ...)
+		caller = nil
+		return unwrap(ok and not failed, ...)
+	end
+	thread = create(function(...)
+		return done(pcall(f, leave, ...))
+	end)
+	return function(...)
+		if not thread then
+			error('cannot resume dead coroutine', 2)
+		elseif caller then
+			error('cannot resume non-suspended coroutine', 2)
+		end
+		caller = nrunning() or main
+		return result(ptransfer(thread, ...))
+	end
+end
+
+-- running() -> thread, ismain: where Lua has no object for the main thread, a
+-- token that stands for it in all functions here.
+local function running()
+	local t, ismain = nrunning()
+	if not t then
+		return main, true
+	end
+	return t, ismain or false
+end
+
+-- status(thread) -> 'running' | 'suspended' | 'normal' | 'dead'
+local function status(t)
+	local me = nrunning() or main
+	if type(t) ~= 'thread' and t ~= main then
+		error("bad argument #1 to 'status' (thread expected, got " .. type(t) .. ')', 2)
+	elseif t == me then
+		return 'running'
+	elseif state[t] == 'normal' then
+		return 'normal'
+	elseif t == root and me == current then
+		return waits and 'normal' or 'suspended'
+	end
+	return t == main and 'normal' or nstatus(t)
+end
+
+-- For a scheduler: a thread that parks and is entered again costs half of what two transfers do, as
+-- only one value is passed and each side is known to be where it says.
+
+-- self() -> thread | nil: the running thread, if coro runs it: nil in the root and in native
+-- coroutines.
+local function self()
+	local me = nrunning()
+	if me == current then
+		return me
+	end
+end
+
+-- park(to) -> value: transfer(to), in a thread for which self() is not nil.
+local function park(to)
+	if parent then
+		return transfer(to)
+	end
+	local me = current
+	local value = nyield(GO, to)
+	if me ~= current then
+		back(me)
+	end
+	return value
+end
+
+local function settle(me, t, ok, mark, to, ...)
+	if mark == GO and to == me then
+		current, root, waits, parent = nil, nil, nil, nil
+		return ...
+	end
+	return step(t, ok, mark, to, ...)
+end
+
+-- enter(me, thread, value) -> ...: transfer(thread, value), in the root, which running() calls `me`.
+local function enter(me, t, value)
+	if current or state[t] ~= true then
+		return transfer(t, value)
+	end
+	root, current = me, t
+	return settle(me, t, nresume(t, value))
+end
+
+-- leave(to, ...): a thread that was transferred into ends with `return leave(to, ...)`, which passes
+-- control to `to`.
+local function leave(to, ...)
+	state[current] = nil
+	return GO, to, ...
+end
+
+local old = coroutine
+
+-- install() -> table: put coro in place of the coroutine library; returns the
+-- library that was there before.
+local function install()
+	if _G.coroutine ~= coro then
+		old = _G.coroutine
+		_G.coroutine, package.loaded.coroutine = coro, coro
+	end
+	return old
+end
+
+coro.create, coro.transfer, coro.ptransfer = create, transfer, ptransfer
+coro.resume, coro.yield, coro.isyieldable = resume, yield, isyieldable
+coro.wrap, coro.safewrap, coro.status = wrap, safewrap, status
+coro.running, coro.current, coro.install = running, running, install
+coro.self, coro.park, coro.enter, coro.leave = self, park, enter, leave
+
+return coro

@@ -1,0 +1,26 @@
+-- socket2: asynchronous sockets for LuaJIT, with coroutines in place of callbacks.
+--
+-- Every failing function returns nil, err, errcode: err is a short word ('connection_refused'),
+-- errcode its number. Arguments of a wrong type raise. I/O works in threads made by newthread().
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+
+local socket = require'socket2.sched'.api
+local udp = require'socket2.udp'
+
+socket.addr = require'socket2.addr'.lookup
+socket.tcp = require'socket2.tcp'.new
+socket.udp = udp.new
+socket.raw = udp.new_raw
+
+-- clock() -> seconds of the monotonic clock, a number
+socket.clock = lib.C.socket2_clock
+
+socket._VERSION = 'socket2 ' .. ffi.string(lib.C.socket2_version())
+
+-- onerror = function(thread, err, traceback): set it to be told of errors in threads, which poll()
+-- and start() raise otherwise.
+socket.onerror = nil
+
+return socket

@@ -1,0 +1,318 @@
+-- Addresses: what the look-up of a host and port gives, a list to walk.
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+
+local C, fail = lib.C, lib.fail
+local type, error, tostring, setmetatable, getmetatable =
+	type, error, tostring, setmetatable, getmetatable
+local floor = math.floor
+
+local addr = {}
+
+local function set(t)
+	local names = {}
+	for name, number in pairs(t) do
+		names[number] = name
+	end
+	return t, names
+end
+
+local types, type_names = set{tcp = C.SOCKET2_TCP, udp = C.SOCKET2_UDP, raw = C.SOCKET2_RAW}
+local families, family_names = set{
+	inet = C.SOCKET2_INET, inet6 = C.SOCKET2_INET6, unix = C.SOCKET2_UNIX,
+	unspec = C.SOCKET2_UNSPECIFIED,
+}
+-- IANA's numbers.
+local protocols, protocol_names = set{
+	ip = 0, icmp = 1, igmp = 2, tcp = 6, udp = 17, ipv6 = 41, icmpv6 = 58, raw = 255,
+}
+local flag_bits = {
+	passive = C.SOCKET2_PASSIVE,
+	canonname = C.SOCKET2_CANONNAME, cannonname = C.SOCKET2_CANONNAME,
+	numerichost = C.SOCKET2_NUMERICHOST,
+	numericserv = C.SOCKET2_NUMERICSERV,
+	all = C.SOCKET2_ALL,
+	v4mapped = C.SOCKET2_V4MAPPED,
+	addrconfig = C.SOCKET2_ADDRCONFIG,
+}
+
+-- An ai is one address of a list. All ais of a list share its head, which holds the memory `a` (an
+-- array of n socket2_addr) until it is freed.
+local ai = {}
+ai.__index = ai
+
+local function new(a, n, name)
+	local self = setmetatable({a = a, n = n, i = 0, canonical = name}, ai)
+	self.head = self
+	return self
+end
+
+-- The address in memory, for C; nil when it was freed.
+function addr.pointer(self)
+	local a = self.head.a
+	return a and a + self.i
+end
+local pointer = addr.pointer
+
+-- An ai over an address that C has filled: a socket2_addr[1], which the ai keeps.
+function addr.wrap(a)
+	return new(a, 1)
+end
+
+function addr.is(v)
+	return type(v) == 'table' and getmetatable(v) == ai
+end
+local is = addr.is
+
+-- free(): frees the whole list; its addresses then give nil, 'closed'. The collector does it too.
+function ai:free()
+	self.head.a = nil
+end
+
+-- next() -> ai | nil: the next address of the list.
+function ai:next()
+	local head = self.head
+	if not head.a then
+		return fail(C.SOCKET2_ECLOSED)
+	elseif self.i + 1 < head.n then
+		return setmetatable({head = head, i = self.i + 1}, ai)
+	end
+end
+
+local function next_ai(head, last)
+	if not last then
+		return head
+	end
+	return (last:next())
+end
+
+-- addrs() -> iterator -> ai: this address and the ones after it.
+function ai:addrs()
+	return next_ai, self
+end
+
+local function number_of(self, f)
+	local p = pointer(self)
+	return p and f(p) or C.SOCKET2_ECLOSED
+end
+
+local function named(names, n)
+	if n < 0 then
+		return fail(n)
+	end
+	return names[n] or tostring(n)
+end
+
+-- type() -> 'tcp' | 'udp' | 'raw'
+function ai:type()
+	return named(type_names, number_of(self, C.socket2_addr_type))
+end
+
+-- family() -> 'inet' | 'inet6' | 'unix'
+function ai:family()
+	return named(family_names, number_of(self, C.socket2_addr_family))
+end
+
+-- protocol() -> 'tcp', 'udp', 'icmp' ..., the number as a string when it has no name here
+function ai:protocol()
+	return named(protocol_names, number_of(self, C.socket2_addr_protocol))
+end
+
+-- port() -> number; 0 for unix
+function ai:port()
+	local n = number_of(self, C.socket2_addr_port)
+	if n < 0 then
+		return fail(n)
+	end
+	return n
+end
+
+-- name() -> string | nil: the canonical name, if the look-up was asked for it (flag 'canonname').
+function ai:name()
+	if not self.head.a then
+		return fail(C.SOCKET2_ECLOSED)
+	end
+	return self.head.canonical
+end
+
+local TEXT_SIZE = 192 -- enough for any address, says the header
+local text = ffi.new('char[?]', TEXT_SIZE)
+
+local function formatted(self, f)
+	local p = pointer(self)
+	local n = p and f(p, text, TEXT_SIZE) or C.SOCKET2_ECLOSED
+	if n < 0 then
+		return fail(n)
+	end
+	return ffi.string(text, n)
+end
+
+-- ip() -> '1.2.3.4' | '::1' | path
+function ai:ip()
+	return formatted(self, C.socket2_addr_ip)
+end
+
+-- tostring() -> '1.2.3.4:80' | '[::1]:80' | path
+function ai:tostring()
+	return formatted(self, C.socket2_addr_format)
+end
+
+function ai:__tostring()
+	return self:tostring() or 'addr (freed)'
+end
+
+-- The number of a name out of a table; an error code for an unknown name. Wrong types raise.
+local function number_for(what, names, value, default, code, level)
+	if value == nil then
+		return default
+	elseif type(value) == 'string' then
+		return names[value] or code
+	end
+	error(('bad %s (string expected, got %s)'):format(what, type(value)), level + 1)
+end
+
+function addr.family(value, level)
+	return number_for('family', families, value, C.SOCKET2_INET, C.SOCKET2_EFAMILY, level + 1)
+end
+
+function addr.protocol(value, level)
+	if type(value) == 'number' then
+		return value >= 0 and value <= 255 and value or C.SOCKET2_EPROTOCOL
+	end
+	return number_for('protocol', protocols, value, 0, C.SOCKET2_EPROTOCOL, level + 1)
+end
+
+function addr.type_name(n) return type_names[n] end
+function addr.family_name(n) return family_names[n] end
+function addr.protocol_name(n) return protocol_names[n] or tostring(n) end
+
+local function add_flag(bits, word, level)
+	local bit1 = flag_bits[word]
+	if not bit1 then
+		error(('unknown flag %q'):format(tostring(word)), level + 1)
+	end
+	return bit.bor(bits, bit1)
+end
+
+local function flags_of(flags, level)
+	local t = type(flags)
+	if flags == nil then
+		return 0
+	elseif t == 'number' then
+		return flags
+	end
+	local bits = 0
+	if t == 'string' then
+		for word in flags:gmatch'[^%s,]+' do
+			bits = add_flag(bits, word, level + 1)
+		end
+	elseif t == 'table' then
+		for k, v in pairs(flags) do
+			-- {'passive'} and {passive = true}
+			if type(k) == 'number' then
+				bits = add_flag(bits, v, level + 1)
+			elseif v then
+				bits = add_flag(bits, k, level + 1)
+			end
+		end
+	else
+		error(('bad flags (number, string or table expected, got %s)'):format(t), level + 1)
+	end
+	return bits
+end
+
+-- The host for C, or nothing and an error code.
+local function host_for(host, family, level)
+	if host == nil then
+		return '*'
+	elseif host == false then
+		return nil
+	elseif type(host) ~= 'string' then
+		error(('bad host (string, false, nil or address expected, got %s)'):format(type(host)), level + 1)
+	elseif family == C.SOCKET2_UNIX and host:byte() == 0 then
+		host = '@' .. host:sub(2)
+	end
+	-- C would see a shorter name
+	if host:find('\0', 1, true) then
+		return nil, family == C.SOCKET2_UNIX and C.SOCKET2_EINVAL or C.SOCKET2_EUNKNOWNHOST
+	end
+	return host
+end
+
+local function service_for(port, level)
+	if port == nil then
+		return '0'
+	elseif type(port) == 'number' then
+		if port >= 0 and port <= 65535 and port == floor(port) then
+			return ('%d'):format(port)
+		end
+		return nil, C.SOCKET2_EPORT
+	elseif type(port) ~= 'string' then
+		error(('bad port (number or string expected, got %s)'):format(type(port)), level + 1)
+	elseif port:find('\0', 1, true) then
+		return nil, C.SOCKET2_EUNKNOWNSERVICE
+	end
+	return port
+end
+
+local MAX_ADDRS = 64
+local found = ffi.new('socket2_addr[?]', MAX_ADDRS)
+local NAME_SIZE = 256
+local name = ffi.new('char[?]', NAME_SIZE)
+
+local function lookup(host, port, socket_type, family, protocol, flags, level)
+	local service, errcode
+	host, errcode = host_for(host, family, level + 1)
+	if errcode then
+		return fail(errcode)
+	end
+	service, errcode = service_for(port, level + 1)
+	if errcode then
+		return fail(errcode)
+	end
+	local n = C.socket2_addr_lookup(host, service, socket_type, family, protocol, flags,
+		found, MAX_ADDRS, name, NAME_SIZE)
+	if n < 0 then
+		return fail(n)
+	end
+	n = n < MAX_ADDRS and n or MAX_ADDRS
+	local a = ffi.new('socket2_addr[?]', n)
+	ffi.copy(a, found, n * ffi.sizeof'socket2_addr')
+	local canonical = ffi.string(name)
+	return new(a, n, canonical ~= '' and canonical or nil)
+end
+
+-- addr(ai) -> ai
+-- addr([host], [port], [socket_type='tcp'], [family='inet'], [protocol], [flags])
+--	-> ai | nil, err, errcode
+-- host: a name, an IP literal, nil or '*' for all interfaces, false for loopback; with family
+-- 'unix' a path ('@name' or '\0name': Linux's abstract names). port: a number, a service name, nil
+-- for any. socket_type 'tcp', 'udp', 'raw'; family 'inet', 'inet6', 'unix', or 'unspec' for inet and
+-- inet6. flags: a number, words in a string or in a table: passive canonname numerichost numericserv
+-- all v4mapped addrconfig (see getaddrinfo(3)).
+-- IP literals and paths never leave the process; a host name blocks the whole process until the
+-- system's resolver has answered.
+function addr.lookup(host, port, socket_type, family, protocol, flags)
+	if is(host) then
+		return host
+	end
+	local t = number_for('socket type', types, socket_type, C.SOCKET2_TCP, C.SOCKET2_ESOCKTYPE, 2)
+	local f = addr.family(family, 2)
+	local p = addr.protocol(protocol, 2)
+	local code = t < 0 and t or f < 0 and f or p < 0 and p
+	if code then
+		return fail(code)
+	end
+	return lookup(host, port, t, f, p, flags_of(flags, 2), 2)
+end
+
+-- For a socket's (addr | host, port) arguments: an address of its kind.
+function addr.for_socket(socket, host, port)
+	if is(host) then
+		return host
+	end
+	return lookup(host, port, socket.type_number, socket.family_number, socket.protocol_number, 0, 3)
+end
+
+return addr

@@ -1,0 +1,267 @@
+-- The scheduler: socket threads over coroutines. The only place that yields and the only one that
+-- polls. An operation that is pending parks its thread here under (handle, kind); the event that
+-- ends it is drained from the loop in a batch and resumes the thread.
+
+local ffi = require'ffi'
+local coro = require'coro'
+local lib = require'socket2.lib'
+
+local C, fail = lib.C, lib.fail
+local create, running, transfer = coro.create, coro.running, coro.transfer
+local self, park, enter, leave = coro.self, coro.park, coro.enter, coro.leave
+local error, type, tostring, xpcall, traceback = error, type, tostring, xpcall, debug.traceback
+local max = math.max
+
+local READ = C.SOCKET2_READ
+local FOREVER = 2^31 - 1 -- seconds; longer waits are for ever
+
+local sched = {}
+
+-- The public table, require'socket2': users set its `onerror`.
+local api = {}
+sched.api = api
+
+-- A stale loop is an error and no crash, so the order of finalizers at exit does not matter.
+ffi.cdef'typedef struct { int32_t handle; } socket2_lua_loop;'
+local owner = ffi.metatype('socket2_lua_loop', {__gc = function(o)
+	C.socket2_loop_close(o.handle)
+end})
+local loop_owner
+local loop = C.socket2_loop_new()
+if loop < 0 then
+	error('socket2: ' .. ffi.string(C.socket2_error_message(loop)), 0)
+end
+loop_owner = owner(loop)
+sched.loop = loop
+sched.owner = function() return loop_owner end
+
+local thread   -- the socket thread that runs; nil outside
+local resumer  -- who gets control when it waits: the poller, or its starter
+local nwaiting = 0
+
+-- handle -> the coroutine (the thread's own, or a generator's inside it) that waits to
+local readers, writers = {}, {}
+
+-- Raises unless in a socket thread: I/O elsewhere would have nowhere to wait.
+function sched.inside(what)
+	if not thread then
+		error(what .. '() outside a socket thread: call it in a function that is passed to'
+			.. ' socket.newthread()', 3)
+	end
+end
+
+-- Kept from the collector while the library uses it: a local that the compiler sees no more use for
+-- would not be.
+local held -- luacheck: ignore 231
+
+-- Parks the running thread until the pending operation is over; returns its result. `socket`, `data`
+-- and `addr` stay alive until then.
+local function wait(socket, kind, data, addr)
+	local me, inside = self(), thread
+	if not me then
+		-- Somebody has to take the event; until then the library has the data.
+		api.newthread(sched.wait, socket, kind, data, addr)
+		error('I/O cannot wait inside a plain coroutine: make it with coro.wrap or coro.create, or'
+			.. ' call coro.install() at the start of the program', 3)
+	end
+	local waiting = kind == READ and readers or writers
+	waiting[socket.h] = me
+	nwaiting = nwaiting + 1
+	local result = park(resumer)
+	thread = inside
+	held = socket
+	held = data
+	held = addr
+	return result
+end
+sched.wait = wait
+
+local failures = {} -- of threads: raised by the next poll
+
+local function failed(co, err, trace)
+	local onerror = api.onerror
+	if onerror then
+		onerror(co, err, trace)
+	else
+		failures[#failures + 1] = trace
+	end
+end
+
+local function on_failure(err)
+	local text = type(err) == 'string' and err or tostring(err)
+	return {err = err, trace = traceback(text, 2)}
+end
+
+local function finish(co, ok, failure)
+	if not ok then
+		local ok1, err1 = xpcall(failed, on_failure, co, failure.err, failure.trace)
+		if not ok1 then
+			failures[#failures + 1] = err1.trace
+		end
+	end
+	return leave(resumer)
+end
+
+local function body(f, ...)
+	return finish(thread, xpcall(f, on_failure, ...))
+end
+
+-- newthread(f, ...) -> thread: starts f(...) in a new socket thread and returns at its first wait,
+-- or when it is over.
+function api.newthread(f, ...)
+	if type(f) ~= 'function' then
+		error("bad argument #1 to 'newthread' (function expected, got " .. type(f) .. ')', 2)
+	end
+	local co = create(body)
+	local outer_thread, outer_resumer = thread, resumer
+	thread, resumer = co, running()
+	transfer(co, f, ...)
+	thread, resumer = outer_thread, outer_resumer
+	return co
+end
+
+local function raise_failure()
+	local trace = failures[1]
+	if trace then
+		table.remove(failures, 1)
+		error(trace, 0)
+	end
+end
+
+-- A batch of events and the coroutines that wait for them. They are matched as soon as they are
+-- drained, before any runs: one may start a new wait on a socket whose event another has yet to get.
+-- What an error leaves of the batch is for the next poll.
+local CAPACITY = 64
+local events = ffi.new('socket2_event[?]', CAPACITY)
+local resumees, results = {}, {}
+local next_event, event_count = 1, 0
+local stopping = false
+
+local function drain(deadline)
+	local n = C.socket2_poll(loop, events, CAPACITY, deadline)
+	if n <= 0 then
+		return n
+	end
+	for i = 1, n do
+		local e = events[i - 1]
+		local handle = e.handle
+		local waiting = e.kind == READ and readers or writers
+		resumees[i], results[i] = waiting[handle], e.result
+		waiting[handle] = nil
+	end
+	next_event, event_count = 1, n
+	return n
+end
+
+local function resume_all()
+	local outer, me = resumer, running()
+	resumer = me
+	while next_event <= event_count do
+		local i = next_event
+		local co = resumees[i]
+		resumees[i] = false
+		next_event = i + 1
+		nwaiting = nwaiting - 1
+		enter(me, co, results[i])
+		thread = nil
+		if stopping or failures[1] then
+			break
+		end
+	end
+	resumer = outer
+	raise_failure()
+end
+
+local function deadline_of(timeout)
+	if not timeout or timeout > FOREVER then
+		return 1/0
+	end
+	return C.socket2_clock() + max(timeout, 0)
+end
+
+local function check_outside(what, timeout)
+	if thread then
+		error(what .. '() inside a socket thread: it would wait for itself', 3)
+	elseif timeout ~= nil and type(timeout) ~= 'number' then
+		error("bad argument #1 to '" .. what .. "' (number expected, got " .. type(timeout) .. ')', 3)
+	end
+end
+
+-- One round: true when threads were resumed, false when the deadline came first or nothing can ever
+-- happen.
+local function poll(deadline)
+	raise_failure()
+	if next_event > event_count then
+		if nwaiting == 0 and deadline == 1/0 then
+			return false
+		end
+		repeat
+			local n = drain(deadline)
+			if n < 0 then
+				return fail(n)
+			elseif n == 0 and C.socket2_clock() >= deadline then
+				return false
+			end
+		until n > 0
+	end
+	resume_all()
+	return true
+end
+
+-- poll([timeout]) -> true | false, 'timeout' | nil, err, errcode: waits for I/O, at most `timeout`
+-- seconds (default: for ever), and resumes the threads it is for. With nothing to wait for, and no
+-- timeout, it gives up at once. Raises the error of a thread that failed.
+function api.poll(timeout)
+	check_outside('poll', timeout)
+	local ok, err, errcode = poll(deadline_of(timeout))
+	if ok == false then
+		return false, 'timeout', C.SOCKET2_ETIMEOUT
+	end
+	return ok, err, errcode
+end
+
+-- start([timeout]) -> true | false, 'timeout' | nil, err, errcode: polls until stop() is called or no
+-- thread waits for anything (true), or `timeout` seconds are over (false). Raises the error of a
+-- thread that failed; the loop can be started again.
+function api.start(timeout)
+	check_outside('start', timeout)
+	local deadline = deadline_of(timeout)
+	while not stopping and (nwaiting > 0 or failures[1]) do
+		local ok, err, errcode = poll(deadline)
+		if ok == nil then
+			return nil, err, errcode
+		elseif not ok or deadline < 1/0 and C.socket2_clock() >= deadline then
+			return false, 'timeout', C.SOCKET2_ETIMEOUT
+		end
+	end
+	stopping = false
+	return true
+end
+
+-- stop(): makes the start() that runs return after the present thread's turn; without one, the next
+-- start() returns at once. The threads stay as they are.
+function api.stop()
+	stopping = true
+end
+
+-- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor. Setting one makes the loop
+-- work on a duplicate of it; only before the first socket ('busy').
+function api.epoll_fd(fd)
+	local n
+	if fd == nil then
+		n = C.socket2_loop_epoll_fd(loop)
+	else
+		n = C.socket2_loop_set_epoll_fd(loop, fd)
+	end
+	if n < 0 then
+		return fail(n)
+	end
+	return n
+end
+
+-- iocp([handle]) -> handle | nil, err, errcode: Windows' completion port; elsewhere 'not_supported'.
+function api.iocp()
+	return fail(C.socket2_loop_iocp(loop, ffi.new'intptr_t[1]'))
+end
+
+return sched

@@ -1,0 +1,270 @@
+-- What sockets of every kind have in common.
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+local addr = require'socket2.addr'
+
+local C, fail = lib.C, lib.fail
+local loop = sched.loop
+local type, error, setmetatable = type, error, setmetatable
+
+local socket = {}
+socket.__index = socket
+
+-- Closes what was forgotten. Tables have no finalizer in LuaJIT, so each socket has one of these.
+ffi.cdef'typedef struct { int32_t handle; } socket2_lua_socket;'
+local owner = ffi.metatype('socket2_lua_socket', {__gc = function(self)
+	C.socket2_socket_close(loop, self.handle)
+end})
+
+-- A class of sockets.
+function socket.class()
+	local class = setmetatable({__tostring = socket.__tostring}, socket)
+	class.__index = class
+	return class
+end
+
+-- An object for a handle that C gave.
+function socket.wrap(class, handle, family, protocol)
+	return setmetatable({
+		h = handle,
+		owner = owner(handle),
+		family_number = family,
+		protocol_number = protocol,
+	}, class)
+end
+
+-- A constructor for the class: f([family], [protocol]) -> socket | nil, err, errcode
+function socket.constructor(class, new)
+	return function(family, protocol)
+		local f, p = addr.family(family, 2), addr.protocol(protocol, 2)
+		local h = f < 0 and f or p < 0 and p or new(loop, f, p)
+		if h < 0 then
+			return fail(h)
+		end
+		return socket.wrap(class, h, f, C.socket2_socket_protocol(loop, h))
+	end
+end
+
+-- The number of bytes to send: `len`, or all there is. An error code when a string is shorter.
+function socket.data_size(data, len, level)
+	if type(data) == 'string' then
+		if not len then
+			return #data
+		elseif len > #data then
+			return C.SOCKET2_EINVAL
+		end
+	elseif not len then
+		if type(data) ~= 'cdata' or tostring(ffi.typeof(data)):find'[*&]>$' then
+			error('bad data (string, array or struct expected, or a pointer with its length)', level + 1)
+		end
+		return ffi.sizeof(data)
+	elseif type(data) ~= 'cdata' and data ~= nil then
+		error(('bad data (string or cdata expected, got %s)'):format(type(data)), level + 1)
+	end
+	return len
+end
+
+local function done(r)
+	if r < 0 then
+		return fail(r)
+	end
+	return true
+end
+
+-- type() -> 'tcp' | 'udp' | 'raw'
+function socket:type()
+	return addr.type_name(self.type_number)
+end
+
+-- family() -> 'inet' | 'inet6' | 'unix'
+function socket:family()
+	return addr.family_name(self.family_number)
+end
+
+-- protocol() -> 'tcp', 'udp', 'icmp' ...
+function socket:protocol()
+	return addr.protocol_name(self.protocol_number)
+end
+
+-- close() -> true: closes the connection and frees the socket. Threads that wait on it get
+-- nil, 'closed'. Closing twice is harmless.
+function socket:close()
+	C.socket2_socket_close(loop, self.h)
+	self.h, self.owner.handle = 0, 0
+	return true
+end
+
+-- bind(addr | [host], [port]) -> true | nil, err, errcode: binds to a local address.
+function socket:bind(host, port)
+	local ai, err, errcode = addr.for_socket(self, host, port)
+	if not ai then
+		return nil, err, errcode
+	end
+	local p = addr.pointer(ai)
+	local r = p and C.socket2_socket_bind(loop, self.h, p) or C.SOCKET2_ECLOSED
+	if r < 0 then
+		return fail(r)
+	end
+	self.bound = true
+	return true
+end
+
+local directions = {r = C.SOCKET2_SHUT_READ, w = C.SOCKET2_SHUT_WRITE}
+directions.rw = directions.r + directions.w
+
+-- shutdown(['r' | 'w' | 'rw']) -> true | nil, err, errcode: ends receiving, sending, or (the
+-- default) both. The peer of a 'w' reads the end of the stream.
+function socket:shutdown(how)
+	return done(C.socket2_socket_shutdown(loop, self.h, directions[how or 'rw']
+		or error('bad direction (r, w or rw expected)', 2)))
+end
+
+local function address(self, f)
+	local a = ffi.new'socket2_addr[1]'
+	local r = f(loop, self.h, a)
+	if r < 0 then
+		return fail(r)
+	end
+	return addr.wrap(a)
+end
+
+-- localaddr() -> ai | nil, err, errcode: where the socket is bound.
+function socket:localaddr()
+	return address(self, C.socket2_socket_localaddr)
+end
+
+-- remoteaddr() -> ai | nil, err, errcode: whom it is connected to.
+function socket:remoteaddr()
+	return address(self, C.socket2_socket_remoteaddr)
+end
+
+-- fd() -> number | nil, err, errcode: the system's descriptor, for looking at.
+function socket:fd()
+	local fd = C.socket2_socket_fd(loop, self.h)
+	if fd < 0 then
+		return fail(fd)
+	end
+	return fd
+end
+
+local kinds = {}
+
+local function option_kind(name, level)
+	if type(name) ~= 'string' then
+		error('bad option name (string expected, got ' .. type(name) .. ')', level + 1)
+	end
+	local kind = kinds[name]
+	if not kind then
+		kind = C.socket2_option_kind(name)
+		if kind < 0 then
+			error(('unknown socket option %q'):format(name), level + 1)
+		end
+		kinds[name] = kind
+	end
+	return kind
+end
+
+local function wrong_value(name, expected, value, level)
+	error(('bad value of option %s (%s expected, got %s)'):format(name, expected, type(value)), level + 1)
+end
+
+local set_int, set_text = C.socket2_socket_setopt, C.socket2_socket_setopt_text
+
+local setters = {
+	[C.SOCKET2_OPTION_BOOLEAN] = function(self, name, value)
+		if type(value) ~= 'boolean' then
+			wrong_value(name, 'boolean', value, 3)
+		end
+		return set_int(loop, self.h, name, value and 1 or 0)
+	end,
+	[C.SOCKET2_OPTION_INTEGER] = function(self, name, value)
+		if type(value) ~= 'number' then
+			wrong_value(name, 'number', value, 3)
+		end
+		return set_int(loop, self.h, name, value)
+	end,
+	[C.SOCKET2_OPTION_LINGER] = function(self, name, value)
+		if value ~= false and type(value) ~= 'number' then
+			wrong_value(name, 'number of seconds or false', value, 3)
+		elseif value and value < 0 then
+			return C.SOCKET2_EINVAL
+		end
+		return set_int(loop, self.h, name, value or -1)
+	end,
+	[C.SOCKET2_OPTION_TEXT] = function(self, name, value)
+		if type(value) ~= 'string' then
+			wrong_value(name, 'string', value, 3)
+		end
+		return set_text(loop, self.h, name, value)
+	end,
+	[C.SOCKET2_OPTION_INTERFACE] = function(self, name, value)
+		if type(value) == 'number' then
+			return set_int(loop, self.h, name, value)
+		elseif type(value) ~= 'string' then
+			wrong_value(name, 'interface name, address or index', value, 3)
+		end
+		return set_text(loop, self.h, name, value)
+	end,
+	[C.SOCKET2_OPTION_ERROR] = function()
+		return C.SOCKET2_EINVAL
+	end,
+}
+
+-- setopt(name, value) -> true | nil, err, errcode. Booleans take true or false, linger seconds or
+-- false, multicast_if an interface's name, index or IPv4 address. udp: add_membership and
+-- drop_membership take a group ('239.1.1.1') or {group =, interface =}.
+function socket:setopt(name, value)
+	local f = self.group_options and self.group_options[name] or setters[option_kind(name, 2)]
+	return done(f(self, name, value))
+end
+
+local int = ffi.new'int[1]'
+local TEXT_SIZE = 256
+local text = ffi.new('char[?]', TEXT_SIZE)
+
+-- getopt(name) -> value | nil, err, errcode. As setopt; `error` (of an earlier failure, cleared by
+-- reading) is a word or false.
+function socket:getopt(name)
+	local kind = option_kind(name, 2)
+	if kind == C.SOCKET2_OPTION_TEXT then
+		local n = C.socket2_socket_getopt_text(loop, self.h, name, text, TEXT_SIZE)
+		if n < 0 then
+			return fail(n)
+		end
+		return ffi.string(text)
+	end
+	local r = C.socket2_socket_getopt(loop, self.h, name, int)
+	if r < 0 then
+		return fail(r)
+	end
+	local n = int[0]
+	if kind == C.SOCKET2_OPTION_BOOLEAN then
+		return n ~= 0
+	elseif kind == C.SOCKET2_OPTION_LINGER then
+		return n >= 0 and n
+	elseif kind == C.SOCKET2_OPTION_ERROR then
+		return n ~= 0 and select(2, fail(n))
+	end
+	return n
+end
+
+-- 'tcp connected 127.0.0.1:80 -> 127.0.0.1:12345', 'udp bound 0.0.0.0:53', 'tcp closed' ...
+function socket:__tostring()
+	local kind = self:type()
+	if self.h == 0 then
+		return kind .. ' closed'
+	end
+	local here, there = self:localaddr(), self:remoteaddr()
+	if there then
+		return ('%s connected %s -> %s'):format(kind, here, there)
+	elseif self.type_number == C.SOCKET2_TCP and self:getopt'acceptconn' then
+		return ('%s listening %s'):format(kind, here)
+	elseif here and (here:port() ~= 0 or self.bound) then
+		return ('%s bound %s'):format(kind, here)
+	end
+	return ('%s new %s'):format(kind, self:family())
+end
+
+return socket

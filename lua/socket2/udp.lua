@@ -1,0 +1,138 @@
+-- Datagram sockets: UDP, raw IP, and unix sockets of the datagram kind.
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+local addr = require'socket2.addr'
+local socket = require'socket2.socket'
+
+local C, fail = lib.C, lib.fail
+local loop, wait, inside = sched.loop, sched.wait, sched.inside
+local data_size = socket.data_size
+local type, error = type, error
+
+local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+local NEVER = 1/0
+
+local udp = socket.class()
+udp.type_number = C.SOCKET2_UDP
+
+-- udp([family='inet'], [protocol]) -> udp | nil, err, errcode: a new socket.
+udp.new = socket.constructor(udp, C.socket2_udp_new)
+
+-- connect(addr | [host], port) -> true | nil, err, errcode: where send() goes without an address,
+-- and the only sender that recv() hears. connect('*') with no port undoes it.
+function udp:connect(host, port)
+	if host == '*' and port == nil then
+		local r = C.socket2_udp_connect(loop, self.h, nil)
+		if r < 0 then
+			return fail(r)
+		end
+		return true
+	end
+	local ai, err, errcode = addr.for_socket(self, host, port)
+	while ai do
+		local p = addr.pointer(ai)
+		local r = p and C.socket2_udp_connect(loop, self.h, p) or C.SOCKET2_ECLOSED
+		if r >= 0 then
+			return true
+		end
+		err, errcode = select(2, fail(r))
+		ai = ai:next()
+	end
+	return nil, err, errcode
+end
+
+-- The address of (addr | host, port) and what keeps it alive; nothing when there is none; false, err,
+-- errcode when it is bad.
+local function peer_of(self, host, port)
+	if host == nil and port == nil then
+		return
+	end
+	local ai, err, errcode = addr.for_socket(self, host, port)
+	if not ai then
+		return false, err, errcode
+	end
+	local p = addr.pointer(ai)
+	if not p then
+		return false, select(2, fail(C.SOCKET2_ECLOSED))
+	end
+	return p, ai
+end
+
+-- send(s | data, [len], [addr | host, port]) -> len | nil, err, errcode: one datagram, whole. The
+-- length may be left out altogether: send(s, addr), send(s, host, port). A connected socket needs no
+-- address.
+function udp:send(data, len, host, port)
+	inside'send'
+	if len ~= nil and type(len) ~= 'number' then
+		len, host, port = nil, len, host
+	end
+	local to, ai, errcode = peer_of(self, host, port)
+	if to == false then
+		return nil, ai, errcode
+	end
+	len = data_size(data, len, 2)
+	local n = C.socket2_udp_send(loop, self.h, data, len, to, NEVER)
+	if n == PENDING then
+		n = wait(self, WRITE, data, ai)
+	end
+	if n < 0 then
+		return fail(n)
+	end
+	return n
+end
+
+-- recv(buf, maxlen, [addr | host, port]) -> len, ai, [truncated] | nil, err, errcode: one datagram and
+-- its sender; with an address given, the next one from there, and what others send is dropped. `len`
+-- is what was copied; the third result is true when the datagram was longer.
+function udp:recv(buf, maxlen, host, port)
+	inside'recv'
+	local only, ai, errcode = peer_of(self, host, port)
+	if only == false then
+		return nil, ai, errcode
+	end
+	local from = ffi.new'socket2_addr[1]'
+	local n = C.socket2_udp_recv(loop, self.h, buf, maxlen, only, from, NEVER)
+	if n == PENDING then
+		n = wait(self, READ, buf, ai)
+	end
+	if n < 0 then
+		return fail(n)
+	elseif C.socket2_udp_truncated(loop, self.h) == 1 then
+		return n, addr.wrap(from), true
+	end
+	return n, addr.wrap(from)
+end
+
+local function membership(set)
+	return function(self, name, value)
+		local group, interface = value, nil
+		if type(value) == 'table' and not addr.is(value) then
+			group, interface = value.group, value.interface
+		end
+		if type(group) ~= 'string' and not addr.is(group) then
+			error(('bad value of option %s (group or {group =, interface =} expected)'):format(name), 3)
+		elseif type(interface) == 'number' then
+			interface = ('%d'):format(interface)
+		end
+		local ai, _, errcode = addr.for_socket(self, group)
+		local p = ai and addr.pointer(ai)
+		return p and set(loop, self.h, p, interface) or errcode or C.SOCKET2_ECLOSED
+	end
+end
+
+udp.group_options = {
+	add_membership = membership(C.socket2_udp_join),
+	drop_membership = membership(C.socket2_udp_leave),
+}
+
+-- Raw sockets are as UDP, without ports. On inet, recv() gives the IP header too.
+local raw = setmetatable({__tostring = socket.__tostring}, udp)
+raw.__index = raw
+raw.type_number = C.SOCKET2_RAW
+
+-- raw([family='inet'], [protocol='raw']) -> raw | nil, err, errcode: a new socket; needs a privilege.
+udp.new_raw = socket.constructor(raw, C.socket2_raw_new)
+
+return udp

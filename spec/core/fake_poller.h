@@ -1,0 +1,139 @@
+// A poller without a system, and a clock that a test turns: every order of events can be arranged.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/io/poller.h"
+
+namespace socket2 {
+
+class FakeClock final : public Clock {
+   public:
+    explicit FakeClock(const double& time) : time_(time) {}
+    double now() const override { return time_; }
+
+   private:
+    const double& time_;
+};
+
+// It keeps the contract of core/io/poller.h and checks that its user does.
+class FakePoller final : public Poller {
+   public:
+    // `time`: the clock that a wait moves on. `violations`: counts breaches of the contract by the
+    // user; both outlive the poller.
+    FakePoller(double& time, int& violations) : time_(time), violations_(violations) {}
+
+    // ---- what the test arranges ----
+
+    // The result of one of the next submits of the op, in order; without one it is pending.
+    void script(Op& op, Result result) { scripted_[&op].push_back(result); }
+
+    // In place of scripts: the result of every submit.
+    std::function<Result(Op&)> on_submit;
+    // Runs once, when the next wait begins.
+    std::function<void()> on_wait;
+    // A canceled op stays out until finish_cancel(), as with a completion port.
+    bool cancels_late = false;
+    // What the next waits return beside what was finished.
+    Result wait_result = Result::done();
+
+    // The system is through with a submitted op: the next wait reports it.
+    void finish(Op& op, Result result) {
+        if (!has(op)) {
+            ++violations_;
+            return;
+        }
+        std::erase(in_flight_, &op);
+        op.result = result;
+        finished_.push_back(op);
+    }
+
+    void finish_cancel(Op& op) { finish(op, Errc::canceled); }
+
+    bool has(const Op& op) const { return contains(in_flight_, op); }
+
+    // ---- what the test looks at ----
+
+    std::vector<Op*> submitted;          // all submits, in order
+    std::vector<Op*> canceled;           // all cancels, in order
+    std::vector<IoSource*> detached;     // all detaches, in order
+    std::vector<double> waits;           // the seconds of all waits
+    mutable int wakes = 0;
+
+    size_t submits_of(const Op& op) const {
+        return static_cast<size_t>(std::count(submitted.begin(), submitted.end(), &op));
+    }
+
+    // ---- Poller ----
+
+    Result attach(IoSource&) override { return Result::done(); }
+
+    void detach(IoSource& source) override {
+        detached.push_back(&source);
+        for (const Op* op : in_flight_) {
+            if (&op->source == &source && !contains(asked_to_cancel_, *op)) ++violations_;
+        }
+    }
+
+    Result submit(Op& op) override {
+        submitted.push_back(&op);
+        if (has(op) || op.in_list()) ++violations_;
+        std::erase(asked_to_cancel_, &op);
+        Result result = Result::pending();
+        if (on_submit) {
+            result = on_submit(op);
+        } else if (std::deque<Result>& script = scripted_[&op]; !script.empty()) {
+            result = script.front();
+            script.pop_front();
+        }
+        if (result.is_pending()) in_flight_.push_back(&op);
+        return result;
+    }
+
+    void cancel(Op& op) override {
+        canceled.push_back(&op);
+        if (contains(asked_to_cancel_, op) || (!has(op) && !op.in_list())) ++violations_;
+        asked_to_cancel_.push_back(&op);
+        // One that was finished before keeps its result.
+        if (has(op) && !cancels_late) finish_cancel(op);
+    }
+
+    // Time passes only when there is nothing to report. A wait for ever that nothing can end
+    // returns, as if a signal had come.
+    Result wait(double seconds, OpList& completed) override {
+        waits.push_back(seconds);
+        if (on_wait) std::exchange(on_wait, nullptr)();
+        const bool nothing = finished_.empty() && !woken_;
+        if (nothing && wait_result.ok() && seconds > 0 && seconds < kNever) time_ += seconds;
+        woken_ = false;
+        completed.splice(finished_);
+        return wait_result;
+    }
+
+    void wake() const override {
+        ++wakes;
+        woken_ = true;
+    }
+
+   private:
+    static bool contains(const std::vector<Op*>& ops, const Op& op) {
+        return std::count(ops.begin(), ops.end(), &op) != 0;
+    }
+
+    double& time_;
+    int& violations_;
+    std::map<const Op*, std::deque<Result>> scripted_;
+    std::vector<Op*> in_flight_;
+    std::vector<Op*> asked_to_cancel_;  // since their last submit
+    OpList finished_;
+    mutable bool woken_ = false;
+};
+
+}  // namespace socket2

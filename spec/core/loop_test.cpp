@@ -1,0 +1,1086 @@
+// The loop over a scripted poller and a clock that stands still unless the loop waits.
+#include "core/io/loop.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "spec/core/fake_poller.h"
+
+namespace socket2 {
+namespace {
+
+constexpr double kStart = 1000;
+constexpr int kBudget = 64;
+constexpr double kAcceptRest = 0.1;
+constexpr double kConnectRest = 0.01;
+
+// A socket as the loop sees one.
+class FakeSocket final : public OpOwner {
+   public:
+    FakeSocket(Loop& loop, int& freed) : loop_(loop), freed_(freed) { loop_.reserve(2); }
+    ~FakeSocket() override {
+        loop_.release(2);
+        ++freed_;
+    }
+
+    bool idle() const override {
+        return read.state == OpState::idle && write.state == OpState::idle;
+    }
+
+    IoSource source;
+    Op read{source, Side::read};
+    Op write{source, Side::write};
+
+   private:
+    Loop& loop_;
+    int& freed_;
+};
+
+using SocketPtr = std::unique_ptr<FakeSocket>;
+
+class LoopTest : public ::testing::Test {
+   protected:
+    LoopTest() {
+        auto owned = std::make_unique<FakePoller>(time, violations);
+        poller = owned.get();
+        loop = std::make_unique<Loop>(std::move(owned), std::make_unique<FakeClock>(time));
+    }
+
+    void TearDown() override {
+        loop.reset();
+        EXPECT_EQ(violations, 0) << "the loop broke the poller's contract";
+    }
+
+    SocketPtr make_socket() { return std::make_unique<FakeSocket>(*loop, freed); }
+
+    Result submit(Op& op, OpKind kind, double deadline = kNever) {
+        op.kind = kind;
+        op.deadline = deadline;
+        return loop->submit(op);
+    }
+
+    Result recv(FakeSocket& s, double deadline = kNever) {
+        return submit(s.read, OpKind::recv, deadline);
+    }
+    Result send(FakeSocket& s, double deadline = kNever) {
+        return submit(s.write, OpKind::send, deadline);
+    }
+
+    void close(SocketPtr socket) {
+        FakeSocket& s = *socket;
+        loop->detach(s.source, s.read, s.write);
+        loop->retire(std::move(socket));
+    }
+
+    std::vector<Op*> take_all() {
+        std::vector<Op*> ops;
+        while (Op* op = loop->take()) {
+            EXPECT_EQ(op->state, OpState::idle);
+            ops.push_back(op);
+        }
+        return ops;
+    }
+
+    // One poll that only looks.
+    std::vector<Op*> look() {
+        EXPECT_TRUE(loop->poll(0).ok());
+        return take_all();
+    }
+
+    // Polls until something comes or the time is over.
+    std::vector<Op*> poll(double until = kNever) {
+        for (int turn = 0; turn < 100; ++turn) {
+            EXPECT_TRUE(loop->poll(until).ok());
+            std::vector<Op*> ops = take_all();
+            if (!ops.empty() || time >= until) return ops;
+        }
+        ADD_FAILURE() << "nothing completes";
+        return {};
+    }
+
+    // Makes the next op exceed the budget.
+    void use_up_budget(FakeSocket& s) {
+        look();
+        for (int i = 0; i < kBudget; ++i) {
+            poller->script(s.write, Result::of(1));
+            ASSERT_TRUE(send(s).ok());
+        }
+    }
+
+    double last_wait() const { return poller->waits.back(); }
+
+    double time = kStart;
+    int violations = 0;
+    int freed = 0;
+    FakePoller* poller;
+    std::unique_ptr<Loop> loop;
+};
+
+using Ops = std::vector<Op*>;
+
+// ---- submit and complete ------------------------------------------------------------------------
+
+TEST_F(LoopTest, AnImmediateValueIsOver) {
+    const SocketPtr s = make_socket();
+    poller->script(s->read, Result::of(5));
+    EXPECT_EQ(recv(*s).value(), 5);
+    EXPECT_TRUE(s->idle());
+    EXPECT_EQ(s->read.result.value(), 5);
+    EXPECT_EQ(look(), Ops{});
+}
+
+TEST_F(LoopTest, AnImmediateErrorIsOverAndKeepsTheSystemsCode) {
+    const SocketPtr s = make_socket();
+    poller->script(s->read, Result(Errc::connection_reset, 104));
+    const Result r = recv(*s);
+    EXPECT_EQ(r.error(), Errc::connection_reset);
+    EXPECT_EQ(r.os_code(), 104);
+    EXPECT_TRUE(s->idle());
+    EXPECT_EQ(look(), Ops{});
+}
+
+TEST_F(LoopTest, APendingOpCompletesOnce) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_FALSE(s->idle());
+    EXPECT_EQ(look(), Ops{});
+    poller->finish(s->read, Result::of(7));
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 7);
+    EXPECT_TRUE(s->idle());
+    EXPECT_EQ(look(), Ops{});
+}
+
+TEST_F(LoopTest, ACompletionKeepsTheSystemsCode) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(s->read, Result(Errc::connection_reset, 104));
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::connection_reset);
+    EXPECT_EQ(s->read.result.os_code(), 104);
+}
+
+TEST_F(LoopTest, CompletionsComeInTheirOrder) {
+    std::vector<SocketPtr> sockets;
+    Ops expected;
+    for (int i = 0; i < 10; ++i) {
+        sockets.push_back(make_socket());
+        EXPECT_TRUE(recv(*sockets.back()).is_pending());
+    }
+    for (const size_t i : {3u, 1u, 4u, 0u, 5u, 9u, 2u, 6u, 8u, 7u}) {
+        poller->finish(sockets[i]->read, Result::of(1));
+        expected.push_back(&sockets[i]->read);
+    }
+    EXPECT_EQ(look(), expected);
+}
+
+TEST_F(LoopTest, ReadingAndWritingDoNotHinderEachOther) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_TRUE(send(*s).is_pending());
+    poller->finish(s->write, Result::of(1));
+    EXPECT_EQ(look(), Ops{&s->write});
+    EXPECT_EQ(s->read.state, OpState::submitted);
+    poller->finish(s->read, Result::of(2));
+    EXPECT_EQ(look(), Ops{&s->read});
+}
+
+TEST_F(LoopTest, AnOpCanBeSubmittedAgainOnceTaken) {
+    const SocketPtr s = make_socket();
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_TRUE(recv(*s).is_pending());
+        poller->finish(s->read, Result::of(i));
+        EXPECT_EQ(look(), Ops{&s->read});
+        EXPECT_EQ(s->read.result.value(), i);
+    }
+}
+
+TEST_F(LoopTest, ASubmitForgetsWhatWasBefore) {
+    const SocketPtr s = make_socket();
+    s->read.done = 9;
+    s->read.started = s->read.truncated = true;
+    EXPECT_TRUE(recv(*s, kStart).is_pending());
+    EXPECT_EQ(s->read.done, 0u);
+    EXPECT_FALSE(s->read.started);
+    EXPECT_FALSE(s->read.truncated);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::timeout);
+
+    // Canceled by the system and by nobody here: the earlier reason is no longer true.
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(s->read, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::canceled);
+}
+
+TEST_F(LoopTest, ABusyOpIsLeftAsItIs) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_EQ(loop->submit(s->read).error(), Errc::busy);
+    EXPECT_EQ(poller->submits_of(s->read), 1u);
+    s->read.done = 3;
+    EXPECT_EQ(loop->submit(s->read).error(), Errc::busy);
+    EXPECT_EQ(s->read.done, 3u);
+
+    poller->finish(s->read, Result::of(1));
+    EXPECT_TRUE(loop->poll(0).ok());
+    EXPECT_EQ(loop->submit(s->read).error(), Errc::busy) << "completed, but not taken";
+    EXPECT_EQ(take_all(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 1);
+}
+
+// ---- cancel -------------------------------------------------------------------------------------
+
+TEST_F(LoopTest, ACanceledOpCompletesWithTheReason) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::canceled);
+    EXPECT_EQ(look(), Ops{});
+}
+
+TEST_F(LoopTest, ACancelAfterTheSystemFinishedKeepsTheValue) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(s->read, Result::of(3));
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 3);
+}
+
+TEST_F(LoopTest, ACancelThatTheSystemOvertakesKeepsTheValue) {
+    const SocketPtr s = make_socket();
+    poller->cancels_late = true;
+    EXPECT_TRUE(recv(*s).is_pending());
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(look(), Ops{});
+    EXPECT_EQ(s->read.state, OpState::submitted);
+    poller->finish(s->read, Result::of(3));
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 3);
+}
+
+TEST_F(LoopTest, ALateCancelGivesTheReason) {
+    const SocketPtr s = make_socket();
+    poller->cancels_late = true;
+    EXPECT_TRUE(recv(*s, kStart + 1).is_pending());
+    EXPECT_EQ(poll(kStart + 2), Ops{});
+    poller->finish_cancel(s->read);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::timeout);
+}
+
+TEST_F(LoopTest, ACanceledOpWithAnErrorOfItsOwnKeepsIt) {
+    const SocketPtr s = make_socket();
+    poller->cancels_late = true;
+    EXPECT_TRUE(recv(*s).is_pending());
+    loop->cancel(s->read, Errc::canceled);
+    poller->finish(s->read, Result(Errc::connection_reset, 104));
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::connection_reset);
+}
+
+TEST_F(LoopTest, ACancelOfWhatIsNotInFlightDoesNothing) {
+    const SocketPtr s = make_socket();
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(look(), Ops{});
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(s->read, Result::of(1));
+    EXPECT_TRUE(loop->poll(0).ok());
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(take_all(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 1);
+    EXPECT_TRUE(poller->canceled.empty());
+}
+
+TEST_F(LoopTest, ASecondCancelDoesNotReachThePoller) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    loop->cancel(s->read, Errc::timeout);
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(poller->canceled.size(), 1u);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::timeout) << "the first reason counts";
+}
+
+TEST_F(LoopTest, ACloseDuringALateCancelDoesNotCancelTwice) {
+    SocketPtr s = make_socket();
+    Op& read = s->read;
+    poller->cancels_late = true;
+    EXPECT_TRUE(recv(*s, kStart + 1).is_pending());
+    EXPECT_EQ(poll(kStart + 2), Ops{});
+    close(std::move(s));
+    EXPECT_EQ(poller->canceled.size(), 1u);
+    EXPECT_EQ(freed, 0);
+    poller->finish_cancel(read);
+    EXPECT_EQ(look(), Ops{&read});
+    EXPECT_EQ(read.result.error(), Errc::timeout);
+    look();
+    EXPECT_EQ(freed, 1);
+}
+
+// ---- deadlines ----------------------------------------------------------------------------------
+
+TEST_F(LoopTest, ADeadlineEndsAWaitAtItsTime) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
+    EXPECT_EQ(poll(kStart + 4), Ops{});
+    EXPECT_EQ(time, kStart + 4);
+    EXPECT_EQ(poll(kStart + 100), Ops{&s->read});
+    EXPECT_EQ(time, kStart + 5);
+    EXPECT_EQ(s->read.result.error(), Errc::timeout);
+    EXPECT_EQ(look(), Ops{});
+}
+
+TEST_F(LoopTest, TheExpiredOpBelongsToThePollThatWaitedForIt) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(take_all(), Ops{&s->read});
+}
+
+TEST_F(LoopTest, ACompletionBeforeTheDeadlineDisarmsIt) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
+    poller->finish(s->read, Result::of(1));
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(poll(kStart + 10), Ops{});
+    EXPECT_EQ(s->read.result.value(), 1);
+    EXPECT_TRUE(poller->canceled.empty());
+    EXPECT_EQ(last_wait(), 10);
+}
+
+TEST_F(LoopTest, ACancelDisarmsTheDeadline) {
+    const SocketPtr s = make_socket();
+    poller->cancels_late = true;
+    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(poll(kStart + 10), Ops{});
+    EXPECT_EQ(poller->canceled.size(), 1u);
+    poller->finish_cancel(s->read);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::canceled);
+}
+
+TEST_F(LoopTest, AValueThatIsThereWhenTheDeadlinePassesCounts) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
+    time = kStart + 6;
+    poller->finish(s->read, Result::of(1));
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 1);
+    EXPECT_EQ(look(), Ops{});
+}
+
+TEST_F(LoopTest, AValueInTheWaitThatTheDeadlineEndsCounts) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
+    poller->on_wait = [&] {
+        time = kStart + 5;
+        poller->finish(s->read, Result::of(1));
+    };
+    EXPECT_EQ(poll(kStart + 10), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 1);
+    EXPECT_TRUE(poller->canceled.empty());
+}
+
+// Another op completes in the wait during which the deadline passes: the next turn expires it.
+TEST_F(LoopTest, ADeadlineIsLookedAtOnEveryTurn) {
+    const SocketPtr busy = make_socket(), quiet = make_socket();
+    EXPECT_TRUE(recv(*quiet, kStart + 5).is_pending());
+    for (int i = 0; i < 6; ++i) {
+        EXPECT_TRUE(recv(*busy).is_pending());
+        poller->finish(busy->read, Result::of(1));
+        time += 0.5;
+        EXPECT_EQ(look(), Ops{&busy->read});
+    }
+    EXPECT_TRUE(recv(*busy).is_pending());
+    poller->on_wait = [&] {
+        time = kStart + 5;
+        poller->finish(busy->read, Result::of(1));
+    };
+    EXPECT_EQ(poll(kStart + 100), Ops{&busy->read});
+    EXPECT_TRUE(recv(*busy).is_pending());
+    poller->finish(busy->read, Result::of(1));
+    const Ops both = look();
+    EXPECT_EQ(both.size(), 2u);
+    EXPECT_EQ(quiet->read.result.error(), Errc::timeout);
+}
+
+TEST_F(LoopTest, APassedDeadlineTriesOnce) {
+    const SocketPtr s = make_socket();
+    poller->script(s->read, Result::of(4));
+    EXPECT_EQ(recv(*s, kStart - 1).value(), 4);
+    EXPECT_TRUE(recv(*s, -kNever).is_pending());
+    EXPECT_EQ(poller->submits_of(s->read), 2u);
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(take_all(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::timeout);
+    EXPECT_EQ(time, kStart);
+}
+
+TEST_F(LoopTest, ManyDeadlinesExpireInOrderAndNeverEarly) {
+    std::mt19937 random(5);
+    std::vector<SocketPtr> sockets;
+    for (int i = 0; i < 200; ++i) {
+        sockets.push_back(make_socket());
+        const double deadline = kStart + 1 + static_cast<double>(random() % 50);
+        EXPECT_TRUE(recv(*sockets.back(), deadline).is_pending());
+    }
+    size_t expired = 0;
+    double last = 0;
+    while (expired < sockets.size()) {
+        const Ops ops = poll();
+        ASSERT_FALSE(ops.empty());
+        for (const Op* op : ops) {
+            EXPECT_EQ(op->deadline, time);
+            EXPECT_GE(op->deadline, last);
+            last = op->deadline;
+            ++expired;
+        }
+    }
+}
+
+// ---- how long a poll waits ----------------------------------------------------------------------
+
+TEST_F(LoopTest, APollWithoutAnyTimeWaitsForEver) {
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(last_wait(), kNever);
+}
+
+TEST_F(LoopTest, APollWaitsUntilItsTime) {
+    EXPECT_TRUE(loop->poll(kStart + 3).ok());
+    EXPECT_EQ(last_wait(), 3);
+    EXPECT_EQ(time, kStart + 3);
+}
+
+TEST_F(LoopTest, APastTimeOnlyLooks) {
+    for (const double until : {kStart, kStart - 1, 0.0, -1e300, -kNever}) {
+        EXPECT_TRUE(loop->poll(until).ok());
+        EXPECT_EQ(last_wait(), 0);
+    }
+}
+
+TEST_F(LoopTest, ThePollWaitsForTheEarliestDeadline) {
+    const SocketPtr a = make_socket(), b = make_socket(), c = make_socket();
+    EXPECT_TRUE(recv(*a, kStart + 8).is_pending());
+    EXPECT_TRUE(recv(*b, kStart + 2).is_pending());
+    EXPECT_TRUE(recv(*c).is_pending());
+    poller->on_wait = [&] { loop->wake(); };
+    EXPECT_TRUE(loop->poll(kStart + 1).ok());
+    EXPECT_EQ(last_wait(), 1);
+    poller->on_wait = [&] { loop->wake(); };
+    EXPECT_TRUE(loop->poll(kStart + 5).ok());
+    EXPECT_EQ(last_wait(), 2);
+    poller->finish(b->read, Result::of(1));
+    EXPECT_EQ(look(), Ops{&b->read});
+    EXPECT_EQ(poll(kStart + 5), Ops{});
+    EXPECT_EQ(last_wait(), 5);
+}
+
+TEST_F(LoopTest, AnImmediateCompletionArmsNothing) {
+    const SocketPtr s = make_socket();
+    poller->script(s->read, Result::of(1));
+    EXPECT_TRUE(recv(*s, kStart + 1).ok());
+    EXPECT_TRUE(loop->poll(kStart + 5).ok());
+    EXPECT_EQ(poller->waits, std::vector<double>{5});
+}
+
+TEST_F(LoopTest, WhatWasLeftComesFirstWithoutAWait) {
+    const SocketPtr a = make_socket(), b = make_socket(), c = make_socket();
+    for (FakeSocket* s : {a.get(), b.get(), c.get()}) {
+        EXPECT_TRUE(recv(*s).is_pending());
+    }
+    poller->finish(a->read, Result::of(1));
+    poller->finish(b->read, Result::of(2));
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(loop->take(), &a->read);
+    poller->finish(c->read, Result::of(3));
+    const size_t waits = poller->waits.size();
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(poller->waits.size(), waits);
+    EXPECT_EQ(take_all(), Ops{&b->read});
+    EXPECT_EQ(look(), Ops{&c->read});
+}
+
+TEST_F(LoopTest, APollerErrorIsHandedUpAndLosesNothing) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(s->read, Result::of(1));
+    poller->wait_result = Result(Errc::bad_descriptor, 9);
+    const Result r = loop->poll(kNever);
+    EXPECT_EQ(r.error(), Errc::bad_descriptor);
+    EXPECT_EQ(r.os_code(), 9);
+    poller->wait_result = Result::done();
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 1);
+}
+
+TEST_F(LoopTest, AWakeGoesToThePollerAndEndsThePoll) {
+    loop->wake();
+    EXPECT_EQ(poller->wakes, 1);
+    EXPECT_TRUE(loop->poll(kStart + 5).ok());
+    EXPECT_EQ(time, kStart);
+    EXPECT_EQ(take_all(), Ops{});
+}
+
+// ---- close --------------------------------------------------------------------------------------
+
+TEST_F(LoopTest, AnIdleOwnerIsFreedAtOnce) {
+    close(make_socket());
+    EXPECT_EQ(freed, 1);
+    EXPECT_EQ(poller->detached.size(), 1u);
+    EXPECT_EQ(loop->reserved(), 0u);
+}
+
+TEST_F(LoopTest, AClosedOpCompletesWithClosedAndThenItsOwnerGoes) {
+    SocketPtr s = make_socket();
+    Op& read = s->read;
+    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
+    close(std::move(s));
+    EXPECT_EQ(freed, 0);
+    EXPECT_TRUE(loop->poll(0).ok());
+    EXPECT_EQ(freed, 0);
+    EXPECT_EQ(loop->take(), &read);
+    EXPECT_EQ(read.result.error(), Errc::closed);
+    EXPECT_EQ(freed, 0) << "the taken op is still looked at";
+    EXPECT_EQ(look(), Ops{});
+    EXPECT_EQ(freed, 1);
+    EXPECT_EQ(poll(kStart + 10), Ops{});
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, BothOpsOfAClosedOwnerComplete) {
+    SocketPtr s = make_socket();
+    Op &read = s->read, &write = s->write;
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_TRUE(send(*s).is_pending());
+    close(std::move(s));
+    EXPECT_TRUE(loop->poll(0).ok());
+    EXPECT_EQ(loop->take(), &read);
+    EXPECT_TRUE(loop->poll(0).ok());
+    EXPECT_EQ(freed, 0) << "one op is still there";
+    EXPECT_EQ(loop->take(), &write);
+    EXPECT_EQ(read.result.error(), Errc::closed);
+    EXPECT_EQ(write.result.error(), Errc::closed);
+    look();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, ACloseAfterTheSystemFinishedKeepsTheValue) {
+    SocketPtr s = make_socket();
+    Op& read = s->read;
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(read, Result::of(9));
+    close(std::move(s));
+    EXPECT_EQ(look(), Ops{&read});
+    EXPECT_EQ(read.result.value(), 9);
+    look();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, ACloseThatTheSystemOvertakesKeepsTheValue) {
+    SocketPtr s = make_socket();
+    Op& read = s->read;
+    poller->cancels_late = true;
+    EXPECT_TRUE(recv(*s).is_pending());
+    close(std::move(s));
+    EXPECT_EQ(look(), Ops{});
+    EXPECT_EQ(freed, 0);
+    poller->finish(read, Result::of(9));
+    EXPECT_EQ(look(), Ops{&read});
+    EXPECT_EQ(read.result.value(), 9);
+    look();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, ACloseInsideABatchLeavesTheRestOfTheBatch) {
+    const SocketPtr a = make_socket();
+    SocketPtr b = make_socket();
+    Op& b_read = b->read;
+    EXPECT_TRUE(recv(*a).is_pending());
+    EXPECT_TRUE(recv(*b).is_pending());
+    poller->finish(a->read, Result::of(1));
+    poller->finish(b_read, Result::of(2));
+    EXPECT_TRUE(loop->poll(0).ok());
+
+    EXPECT_EQ(loop->take(), &a->read);
+    close(std::move(b));
+    EXPECT_EQ(poller->detached.size(), 1u);
+    EXPECT_TRUE(poller->canceled.empty());
+    EXPECT_EQ(freed, 0);
+
+    EXPECT_EQ(loop->take(), &b_read);
+    EXPECT_EQ(b_read.result.value(), 2) << "it was over before the close";
+    EXPECT_EQ(loop->take(), nullptr);
+    look();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, ACloseInsideABatchOfOneWhoseOtherOpIsPending) {
+    SocketPtr s = make_socket();
+    Op &read = s->read, &write = s->write;
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_TRUE(send(*s).is_pending());
+    poller->finish(read, Result::of(1));
+    EXPECT_TRUE(loop->poll(0).ok());
+    EXPECT_EQ(loop->take(), &read);
+    close(std::move(s));
+    EXPECT_EQ(look(), Ops{&write});
+    EXPECT_EQ(write.result.error(), Errc::closed);
+    EXPECT_EQ(freed, 0);
+    look();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, AnOwnerClosedInItsOwnHandlerIsFreedAtOnce) {
+    SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(s->read, Result::of(0));
+    EXPECT_EQ(look(), Ops{&s->read});
+    close(std::move(s));
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, EveryOwnerOfManyIsFreedOnce) {
+    constexpr int kCount = 300;
+    std::vector<SocketPtr> sockets;
+    for (int i = 0; i < kCount; ++i) {
+        sockets.push_back(make_socket());
+        EXPECT_TRUE(recv(*sockets.back(), kStart + i % 7).is_pending());
+        if (i % 2 == 0) {
+            EXPECT_TRUE(send(*sockets.back()).is_pending());
+        }
+    }
+    std::shuffle(sockets.begin(), sockets.end(), std::mt19937(9));
+    size_t taken = 0;
+    while (!sockets.empty()) {
+        close(std::move(sockets.back()));
+        sockets.pop_back();
+        EXPECT_TRUE(loop->poll(0).ok());
+        while (loop->take() != nullptr) ++taken;
+    }
+    taken += look().size();
+    look();
+    EXPECT_EQ(freed, kCount);
+    EXPECT_EQ(taken, static_cast<size_t>(kCount + kCount / 2));
+    EXPECT_EQ(loop->reserved(), 0u);
+}
+
+// ---- fairness -----------------------------------------------------------------------------------
+
+TEST_F(LoopTest, AfterTheBudgetAnOpWaitsForTheNextTurn) {
+    const SocketPtr s = make_socket();
+    use_up_budget(*s);
+    poller->script(s->read, Result::of(5));
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_EQ(s->read.state, OpState::deferred);
+    EXPECT_EQ(poller->submits_of(s->read), 0u);
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(last_wait(), 0);
+    EXPECT_EQ(take_all(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.value(), 5);
+    EXPECT_EQ(poller->submits_of(s->read), 1u);
+}
+
+TEST_F(LoopTest, ErrorsUseUpTheBudgetToo) {
+    const SocketPtr s = make_socket();
+    look();
+    for (int i = 0; i < kBudget; ++i) {
+        poller->script(s->read, Errc::not_connected);
+        EXPECT_EQ(recv(*s).error(), Errc::not_connected);
+    }
+    poller->script(s->read, Errc::not_connected);
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::not_connected);
+}
+
+TEST_F(LoopTest, OthersGoOnWhileOneIsHeldBack) {
+    const SocketPtr greedy = make_socket(), other = make_socket(), third = make_socket();
+    EXPECT_TRUE(recv(*third).is_pending());
+    use_up_budget(*greedy);
+    poller->script(greedy->read, Result::of(1));
+    EXPECT_TRUE(recv(*greedy).is_pending());
+    for (int i = 0; i < kBudget; ++i) {
+        poller->script(other->read, Result::of(2));
+        EXPECT_EQ(recv(*other).value(), 2) << "the budget starts anew";
+    }
+    poller->finish(third->read, Result::of(3));
+    EXPECT_EQ(look(), (Ops{&greedy->read, &third->read}));
+}
+
+TEST_F(LoopTest, AnOpThatHasToWaitRestoresTheBudget) {
+    const SocketPtr s = make_socket();
+    use_up_budget(*s);
+    look();
+    for (int i = 0; i < kBudget - 1; ++i) {
+        poller->script(s->write, Result::of(1));
+        EXPECT_TRUE(send(*s).ok());
+    }
+    EXPECT_TRUE(recv(*s).is_pending());
+    for (int i = 0; i < kBudget; ++i) {
+        poller->script(s->write, Result::of(1));
+        EXPECT_TRUE(send(*s).ok()) << i;
+    }
+    poller->script(s->write, Result::of(1));
+    EXPECT_TRUE(send(*s).is_pending());
+}
+
+TEST_F(LoopTest, APollRestoresTheBudget) {
+    const SocketPtr s = make_socket();
+    use_up_budget(*s);
+    look();
+    poller->script(s->write, Result::of(1));
+    EXPECT_TRUE(send(*s).ok());
+}
+
+TEST_F(LoopTest, AHeldBackOpCanStillHaveToWait) {
+    const SocketPtr s = make_socket();
+    use_up_budget(*s);
+    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
+    EXPECT_EQ(look(), Ops{});
+    EXPECT_EQ(s->read.state, OpState::submitted);
+    EXPECT_EQ(poll(kStart + 3), Ops{});
+    EXPECT_EQ(last_wait(), 3) << "nothing is held back any more";
+    poller->finish(s->read, Result::of(1));
+    EXPECT_EQ(look(), Ops{&s->read});
+}
+
+TEST_F(LoopTest, AHeldBackOpIsBusy) {
+    const SocketPtr s = make_socket();
+    use_up_budget(*s);
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_EQ(loop->submit(s->read).error(), Errc::busy);
+    poller->script(s->read, Result::of(1));
+    EXPECT_EQ(look(), Ops{&s->read});
+}
+
+TEST_F(LoopTest, AHeldBackOpCanBeCanceled) {
+    const SocketPtr s = make_socket();
+    use_up_budget(*s);
+    EXPECT_TRUE(recv(*s, kStart + 1).is_pending());
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::canceled);
+    EXPECT_EQ(poller->submits_of(s->read), 0u);
+    EXPECT_EQ(poll(kStart + 5), Ops{});
+}
+
+TEST_F(LoopTest, AHeldBackOpCanBeClosed) {
+    SocketPtr s = make_socket();
+    Op& read = s->read;
+    use_up_budget(*s);
+    EXPECT_TRUE(recv(*s).is_pending());
+    close(std::move(s));
+    EXPECT_EQ(freed, 0);
+    EXPECT_EQ(look(), Ops{&read});
+    EXPECT_EQ(read.result.error(), Errc::closed);
+    EXPECT_EQ(poller->submits_of(read), 0u);
+    look();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, AHeldBackOpWithAPassedDeadlineIsTriedOnce) {
+    const SocketPtr a = make_socket(), b = make_socket();
+    use_up_budget(*a);
+    poller->script(a->read, Result::of(1));
+    EXPECT_TRUE(recv(*a, kStart - 1).is_pending());
+    use_up_budget(*b);  // polls: the first one was tried
+    EXPECT_EQ(a->read.result.value(), 1);
+    EXPECT_TRUE(recv(*b, kStart - 1).is_pending());
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(take_all(), Ops{&b->read});
+    EXPECT_EQ(poller->submits_of(b->read), 1u);
+    EXPECT_EQ(b->read.result.error(), Errc::timeout);
+    EXPECT_EQ(time, kStart);
+}
+
+TEST_F(LoopTest, WhatWasHeldBackWaitsBehindWhatWasLeft) {
+    const SocketPtr s = make_socket(), left = make_socket();
+    EXPECT_TRUE(recv(*left).is_pending());
+    use_up_budget(*s);
+    poller->script(s->read, Result::of(1));
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(left->read, Result::of(1));
+    EXPECT_TRUE(loop->poll(0).ok());
+    EXPECT_EQ(loop->take(), &s->read);
+    EXPECT_EQ(look(), Ops{&left->read});
+}
+
+// ---- a listener without descriptors -------------------------------------------------------------
+
+class AcceptRest : public LoopTest, public ::testing::WithParamInterface<Errc> {
+   protected:
+    Result accept(FakeSocket& s, double deadline = kNever) {
+        return submit(s.read, OpKind::accept, deadline);
+    }
+
+    SocketPtr resting_listener() {
+        SocketPtr s = make_socket();
+        poller->script(s->read, Result(GetParam(), 24));
+        EXPECT_EQ(accept(*s).error(), GetParam());
+        return s;
+    }
+};
+
+TEST_P(AcceptRest, TheNextTryComesAfterTheRest) {
+    const SocketPtr s = resting_listener();
+    poller->script(s->read, Result::done());
+    EXPECT_TRUE(accept(*s).is_pending());
+    EXPECT_EQ(poll(kStart + 0.99 * kAcceptRest), Ops{});
+    EXPECT_EQ(poller->submits_of(s->read), 1u);
+    EXPECT_EQ(poll(), Ops{&s->read});
+    EXPECT_TRUE(s->read.result.ok());
+    EXPECT_GE(time, kStart + kAcceptRest);
+    EXPECT_LT(time, kStart + 1.01 * kAcceptRest);
+}
+
+TEST_P(AcceptRest, TheRestDoesNotSpin) {
+    const SocketPtr s = resting_listener();
+    EXPECT_TRUE(accept(*s).is_pending());
+    const size_t before = poller->waits.size();
+    EXPECT_EQ(poll(kStart + 0.9 * kAcceptRest), Ops{});
+    EXPECT_EQ(poller->waits.size(), before + 1);
+}
+
+TEST_P(AcceptRest, AnErrorThatComesAsACompletionRestsToo) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(accept(*s).is_pending());
+    poller->finish(s->read, Result(GetParam(), 24));
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), GetParam());
+    EXPECT_TRUE(accept(*s).is_pending());
+    EXPECT_EQ(poller->submits_of(s->read), 1u);
+    poller->script(s->read, Result(GetParam(), 24));
+    EXPECT_EQ(poll(), Ops{&s->read});
+    EXPECT_GE(time, kStart + kAcceptRest);
+    EXPECT_TRUE(accept(*s).is_pending());
+    EXPECT_EQ(poller->submits_of(s->read), 2u) << "and again";
+}
+
+TEST_P(AcceptRest, AfterTheRestAnAcceptGoesStraightOn) {
+    const SocketPtr s = resting_listener();
+    time += kAcceptRest;
+    poller->script(s->read, Result::done());
+    EXPECT_TRUE(accept(*s).ok());
+}
+
+TEST_P(AcceptRest, ADeadlineDuringTheRestIsKept) {
+    const SocketPtr s = resting_listener();
+    EXPECT_TRUE(accept(*s, kStart + kAcceptRest / 2).is_pending());
+    EXPECT_EQ(poll(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::timeout);
+    EXPECT_GE(time, kStart + kAcceptRest / 2);
+    EXPECT_LT(time, kStart + kAcceptRest);
+    EXPECT_EQ(poller->submits_of(s->read), 1u);
+}
+
+TEST_P(AcceptRest, ADeadlineAfterTheRestIsKept) {
+    const SocketPtr s = resting_listener();
+    EXPECT_TRUE(accept(*s, kStart + 5).is_pending());
+    EXPECT_EQ(poll(), Ops{&s->read});
+    EXPECT_EQ(poller->submits_of(s->read), 2u);
+    EXPECT_EQ(s->read.result.error(), Errc::timeout);
+    EXPECT_EQ(time, kStart + 5);
+}
+
+TEST_P(AcceptRest, ACloseDuringTheRestCompletesIt) {
+    SocketPtr s = resting_listener();
+    Op& read = s->read;
+    EXPECT_TRUE(accept(*s).is_pending());
+    close(std::move(s));
+    EXPECT_EQ(look(), Ops{&read});
+    EXPECT_EQ(read.result.error(), Errc::closed);
+    EXPECT_EQ(poll(kStart + 1), Ops{});
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_P(AcceptRest, ACancelDuringTheRestCompletesIt) {
+    const SocketPtr s = resting_listener();
+    EXPECT_TRUE(accept(*s).is_pending());
+    loop->cancel(s->read, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::canceled);
+    EXPECT_EQ(poll(kStart + 1), Ops{});
+}
+
+TEST_P(AcceptRest, OtherSocketsDoNotRest) {
+    const SocketPtr s = resting_listener(), other = make_socket();
+    poller->script(other->read, Result::done());
+    EXPECT_TRUE(accept(*other).ok());
+    poller->script(s->write, Result::of(1));
+    EXPECT_TRUE(send(*s).ok());
+}
+
+TEST_P(AcceptRest, TheBudgetDoesNotShortenTheRest) {
+    const SocketPtr s = resting_listener(), other = make_socket();
+    // No poll in between: the rest begins and the budget ends in the same turn.
+    for (int i = 1; i < kBudget; ++i) {
+        poller->script(other->write, Result::of(1));
+        ASSERT_TRUE(send(*other).ok());
+    }
+    EXPECT_TRUE(accept(*s).is_pending());
+    EXPECT_EQ(poll(kStart + kAcceptRest / 2), Ops{});
+    EXPECT_EQ(poller->submits_of(s->read), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Errors, AcceptRest,
+                         ::testing::Values(Errc::too_many_open_files,
+                                           Errc::too_many_open_files_in_system),
+                         [](const auto& info) { return error_word(static_cast<int>(info.param)); });
+
+TEST_F(LoopTest, AnotherErrorOfAnAcceptDoesNotRest) {
+    const SocketPtr s = make_socket();
+    poller->script(s->read, Errc::out_of_memory);
+    EXPECT_EQ(submit(s->read, OpKind::accept).error(), Errc::out_of_memory);
+    poller->script(s->read, Result::done());
+    EXPECT_TRUE(submit(s->read, OpKind::accept).ok());
+}
+
+// ---- a connect that the system puts off ---------------------------------------------------------
+
+TEST_F(LoopTest, ABusyConnectIsTriedAgainUntilItGoes) {
+    const SocketPtr s = make_socket();
+    constexpr int kTries = 5;
+    for (int i = 1; i < kTries; ++i) poller->script(s->write, Errc::busy);
+    poller->script(s->write, Result::done());
+    EXPECT_TRUE(submit(s->write, OpKind::connect).is_pending());
+    EXPECT_EQ(look(), Ops{});
+    EXPECT_EQ(poller->submits_of(s->write), 1u);
+    EXPECT_EQ(poll(), Ops{&s->write});
+    EXPECT_TRUE(s->write.result.ok());
+    EXPECT_EQ(poller->submits_of(s->write), static_cast<size_t>(kTries));
+    EXPECT_NEAR(time, kStart + (kTries - 1) * kConnectRest, 1e-6);
+}
+
+TEST_F(LoopTest, ABusyConnectMayHaveToWaitInTheEnd) {
+    const SocketPtr s = make_socket();
+    poller->script(s->write, Errc::busy);
+    EXPECT_TRUE(submit(s->write, OpKind::connect, kStart + 5).is_pending());
+    EXPECT_EQ(poll(kStart + 1), Ops{});
+    EXPECT_EQ(s->write.state, OpState::submitted);
+    poller->finish(s->write, Errc::connection_refused);
+    EXPECT_EQ(look(), Ops{&s->write});
+    EXPECT_EQ(s->write.result.error(), Errc::connection_refused);
+}
+
+TEST_F(LoopTest, ABusyConnectKeepsItsDeadline) {
+    const SocketPtr s = make_socket();
+    poller->on_submit = [](Op&) { return Result(Errc::busy); };
+    EXPECT_TRUE(submit(s->write, OpKind::connect, kStart + 0.035).is_pending());
+    EXPECT_EQ(poll(), Ops{&s->write});
+    EXPECT_EQ(s->write.result.error(), Errc::timeout);
+    EXPECT_NEAR(time, kStart + 0.035, 1e-6);
+    EXPECT_GE(time, kStart + 0.035);
+    EXPECT_EQ(poller->submits_of(s->write), 4u);
+}
+
+TEST_F(LoopTest, ABusyConnectWithAPassedDeadlineIsTriedOnce) {
+    const SocketPtr s = make_socket();
+    poller->on_submit = [](Op&) { return Result(Errc::busy); };
+    EXPECT_TRUE(submit(s->write, OpKind::connect, kStart - 1).is_pending());
+    EXPECT_EQ(look(), Ops{&s->write});
+    EXPECT_EQ(s->write.result.error(), Errc::timeout);
+    EXPECT_EQ(poller->submits_of(s->write), 1u);
+}
+
+TEST_F(LoopTest, ABusyConnectCanBeClosed) {
+    SocketPtr s = make_socket();
+    Op& write = s->write;
+    poller->script(write, Errc::busy);
+    EXPECT_TRUE(submit(write, OpKind::connect).is_pending());
+    close(std::move(s));
+    EXPECT_EQ(look(), Ops{&write});
+    EXPECT_EQ(write.result.error(), Errc::closed);
+    EXPECT_EQ(poll(kStart + 1), Ops{});
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, BusyOfAnotherKindIsAnError) {
+    const SocketPtr s = make_socket();
+    poller->script(s->write, Errc::busy);
+    EXPECT_EQ(send(*s).error(), Errc::busy);
+    EXPECT_TRUE(s->idle());
+}
+
+// ---- the end of the loop ------------------------------------------------------------------------
+
+TEST_F(LoopTest, TheEndOfTheLoopDrainsWhatWasClosed) {
+    for (int i = 0; i < 5; ++i) {
+        SocketPtr s = make_socket();
+        EXPECT_TRUE(recv(*s).is_pending());
+        if (i % 2 == 0) {
+            EXPECT_TRUE(send(*s).is_pending());
+        }
+        close(std::move(s));
+    }
+    EXPECT_EQ(freed, 0);
+    loop.reset();
+    EXPECT_EQ(freed, 5);
+}
+
+TEST_F(LoopTest, TheEndOfTheLoopFreesWhatWasCompletedAndNotTaken) {
+    SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->finish(s->read, Result::of(1));
+    EXPECT_TRUE(loop->poll(0).ok());
+    close(std::move(s));
+    loop.reset();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, TheEndOfTheLoopFreesWhatWasHeldBack) {
+    SocketPtr s = make_socket();
+    use_up_budget(*s);
+    EXPECT_TRUE(recv(*s).is_pending());
+    poller->script(s->write, Errc::busy);
+    EXPECT_TRUE(submit(s->write, OpKind::connect).is_pending());
+    close(std::move(s));
+    loop.reset();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, TheEndOfTheLoopWaitsUntilTheSystemLetsGo) {
+    SocketPtr s = make_socket();
+    Op& read = s->read;
+    poller->cancels_late = true;
+    EXPECT_TRUE(recv(*s).is_pending());
+    close(std::move(s));
+    // The third wait is the first by which the system is through.
+    poller->on_wait = [&] {
+        poller->on_wait = [&] { poller->on_wait = [&] { poller->finish_cancel(read); }; };
+    };
+    loop.reset();
+    EXPECT_EQ(freed, 1);
+    EXPECT_GT(time, kStart);
+}
+
+// The canceled ops were handed over beside the error: their owners need not leak.
+TEST_F(LoopTest, TheEndOfTheLoopFreesWhatAFailingWaitStillReports) {
+    SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    close(std::move(s));
+    poller->wait_result = Errc::not_supported;
+    loop.reset();
+    EXPECT_EQ(freed, 1);
+}
+
+TEST_F(LoopTest, RoomIsCountedPerSocket) {
+    EXPECT_EQ(loop->reserved(), 0u);
+    SocketPtr a = make_socket();
+    const SocketPtr b = make_socket();
+    EXPECT_EQ(loop->reserved(), 4u);
+    close(std::move(a));
+    EXPECT_EQ(loop->reserved(), 2u);
+}
+
+}  // namespace
+}  // namespace socket2

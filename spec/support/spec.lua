@@ -1,0 +1,142 @@
+-- What the specs share: running code in a socket thread, pairs of sockets, processes as peers.
+
+local ffi = require'ffi'
+local socket = require'socket2'
+
+local spec = {}
+
+local function pack(...)
+	return {n = select('#', ...), ...}
+end
+
+local LIMIT = 10 -- seconds until something that should happen counts as hanging
+
+-- run(f, [seconds]) -> results of f: runs f in a socket thread and polls until it is over. An error
+-- in any thread is raised here.
+function spec.run(f, seconds)
+	local results
+	socket.newthread(function()
+		results = pack(f())
+	end)
+	local deadline = socket.clock() + (seconds or LIMIT)
+	while not results do
+		local ok, err = socket.poll(math.max(deadline - socket.clock(), 0))
+		if not ok then
+			error('the thread did not end in time: ' .. tostring(err), 2)
+		end
+	end
+	return unpack(results, 1, results.n)
+end
+
+-- poll_until(condition, [seconds]): polls until condition() is true.
+function spec.poll_until(condition, seconds)
+	local deadline = socket.clock() + (seconds or LIMIT)
+	while not condition() do
+		if socket.clock() > deadline then
+			error('the condition did not come true in time', 2)
+		end
+		socket.poll(0.01)
+	end
+end
+
+-- go(f, ...) -> over: starts f(...) in a thread of its own. over(), in a socket thread, waits until f
+-- is over and returns its results; over'done?' only tells whether it is.
+function spec.go(f, ...)
+	local results
+	socket.newthread(function(...)
+		results = pack(f(...))
+	end, ...)
+	return function(only_look)
+		if only_look then
+			return results ~= nil
+		end
+		local deadline = socket.clock() + LIMIT
+		while not results do
+			if socket.clock() > deadline then
+				error('the thread did not end in time', 2)
+			end
+			spec.turn()
+		end
+		return unpack(results, 1, results.n)
+	end
+end
+
+-- listener([host], [family]) -> tcp, port: listens on a port that the system picks.
+function spec.listener(host, family)
+	local s = assert(socket.tcp(family))
+	assert(s:listen(host == nil and (family == 'inet6' and '::1' or '127.0.0.1') or host, 0))
+	return s, s:localaddr():port()
+end
+
+-- pair([family]) -> client, server: two connected TCP sockets. In a socket thread.
+function spec.pair(family)
+	local s = spec.listener(nil, family)
+	local server
+	socket.newthread(function() server = assert(s:accept()) end)
+	local client = assert(socket.tcp(family))
+	assert(client:connect(s:localaddr()))
+	while not server do
+		spec.turn()
+	end
+	s:close()
+	return client, server
+end
+
+-- turn(): lets the loop and all other threads have a turn. In a socket thread. (A TCP connect always
+-- has to wait for the loop.)
+function spec.turn()
+	local s, c = spec.listener(), assert(socket.tcp())
+	assert(c:connect(s:localaddr()))
+	c:close()
+	s:close()
+end
+
+-- wait_until(condition): gives other threads turns until condition() is true. In a socket thread.
+function spec.wait_until(condition)
+	local deadline = socket.clock() + LIMIT
+	while not condition() do
+		if socket.clock() > deadline then
+			error('the condition did not come true in time', 2)
+		end
+		spec.turn()
+	end
+end
+
+-- buffer(n) -> char array
+function spec.buffer(n)
+	return ffi.new('char[?]', n)
+end
+
+-- recv_all(tcp, [n]) -> string: n bytes, or all until the end of the stream.
+function spec.recv_all(s, n)
+	local buf, parts, len = spec.buffer(65536), {}, 0
+	while not n or len < n do
+		local r = assert(s:recv(buf, math.min(65536, n and n - len or 65536)))
+		if r == 0 then break end
+		parts[#parts + 1] = ffi.string(buf, r)
+		len = len + r
+	end
+	return table.concat(parts)
+end
+
+ffi.cdef'int getpid(void);'
+
+-- fds() -> number of open descriptors of this process (the pipe for counting them not included)
+function spec.fds()
+	local p = assert(io.popen(('ls /proc/%d/fd | wc -l'):format(ffi.C.getpid())))
+	local n = tonumber(p:read'*a')
+	p:close()
+	return n - 1
+end
+
+-- luajit(source, [prefix]) -> output, exit code: runs a script in a process of its own, after the words
+-- of a shell command line: 'timeout 5', 'VAR=value' ...
+function spec.luajit(source, prefix)
+	local p = assert(io.popen(("exec 2>&1; LUA_PATH='%s' %s luajit - <<'END OF SCRIPT'\n%s\nEND OF SCRIPT\necho \" $?\"")
+		:format(package.path, prefix or '', source)))
+	local output, code = p:read'*a':match'^(.*) (%d+)\n$'
+	p:close()
+	return output, tonumber(code)
+end
+
+return spec
