@@ -59,11 +59,9 @@ class Registry {
     size_t next_ = 0;
 };
 
-Registry& registry() {
-    // Never destroyed: a thread or a finalizer may still come with a handle while the process ends.
-    static Registry* const instance = new Registry;
-    return *instance;
-}
+// Never destroyed: a thread or a finalizer may still come with a handle while the process ends.
+constinit Registry registry;
+static_assert(std::is_trivially_destructible_v<Registry>);
 
 int result_of(LoopEntry& entry, Op& op, int handle) {
     if (op.kind != OpKind::accept || op.result.is_error()) return entry.report(op.result);
@@ -75,7 +73,7 @@ int result_of(LoopEntry& entry, Op& op, int handle) {
 
 }  // namespace
 
-LoopEntry* find_loop(int loop) { return registry().find(loop); }
+LoopEntry* find_loop(int loop) { return registry.find(loop); }
 
 }  // namespace socket2::capi
 
@@ -87,12 +85,12 @@ int socket2_loop_new(void) {
         std::unique_ptr<Poller> poller;
         const Result r = make_system_poller(-1, poller);
         if (r.is_error()) return r.value();
-        return registry().insert(std::make_unique<LoopEntry>(std::move(poller), r.value()));
+        return registry.insert(std::make_unique<LoopEntry>(std::move(poller), r.value()));
     });
 }
 
 int socket2_loop_close(int loop) {
-    return guarded([&] { return registry().take(loop) ? 0 : SOCKET2_EBADHANDLE; });
+    return guarded([&] { return registry.take(loop) ? 0 : SOCKET2_EBADHANDLE; });
 }
 
 int socket2_poll(int loop, socket2_event* events, int max, double deadline) {
@@ -113,7 +111,7 @@ int socket2_poll(int loop, socket2_event* events, int max, double deadline) {
 }
 
 int socket2_wake(int loop) {
-    return guarded([&] { return registry().wake(loop) ? 0 : SOCKET2_EBADHANDLE; });
+    return guarded([&] { return registry.wake(loop) ? 0 : SOCKET2_EBADHANDLE; });
 }
 
 int socket2_os_error(int loop) {

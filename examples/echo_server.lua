@@ -20,8 +20,8 @@ end
 
 local server = assert(socket.tcp())
 assert(server:listen(arg[2] or '127.0.0.1', tonumber(arg[1]) or 0))
-print(server)
 io.stdout:setvbuf'line'
+print(server)
 socket.newthread(function()
 	while true do
 		local c, addr = server:accept()

@@ -6,8 +6,8 @@ local socket = require'socket2'
 
 local server = assert(socket.udp())
 assert(server:bind(arg[2] or '127.0.0.1', tonumber(arg[1]) or 0))
-print(server)
 io.stdout:setvbuf'line'
+print(server)
 
 socket.newthread(function()
 	local size = 65536

@@ -62,7 +62,7 @@ namespace socket2 {
 
 enum class Errc : int {
     ok = 0,
-#define SOCKET2_ERROR_ENUM(id, number, word, message) id = number,
+#define SOCKET2_ERROR_ENUM(id, number, word, message) id = (number),
     SOCKET2_ERROR_LIST(SOCKET2_ERROR_ENUM)
 #undef SOCKET2_ERROR_ENUM
 };

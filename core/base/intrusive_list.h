@@ -44,6 +44,7 @@ class IntrusiveList {
 
     static void remove(T& member) {
         ListNode<T>& node = member;
+        SOCKET2_ASSERT(node.in_list(), "a list member is taken from a list it is not in");
         node.prev_->next_ = node.next_;
         node.next_->prev_ = node.prev_;
         node.prev_ = node.next_ = nullptr;

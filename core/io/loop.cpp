@@ -153,8 +153,8 @@ Result Loop::turn(double until) {
     submit_deferred();
     double seconds = 0;
     if (completed_.empty() && deferred_.empty()) {
-        const double wake_at = std::min(until, times_.earliest());
-        seconds = wake_at == kNever ? kNever : std::max(0.0, wake_at - now());
+        seconds = std::min(until, times_.earliest());
+        if (seconds < kNever) seconds = std::max(0.0, seconds - now());
     }
     OpList arrived;
     const Result r = poller_->wait(seconds, arrived);

@@ -210,7 +210,7 @@ std::string Address::host() const {
         }
         case Family::inet6: {
             const auto a = read_as<sockaddr_in6>(raw);
-            const std::string ip = ::inet_ntop(AF_INET6, &a.sin6_addr, text, sizeof text);
+            std::string ip = ::inet_ntop(AF_INET6, &a.sin6_addr, text, sizeof text);
             if (a.sin6_scope_id == 0) return ip;
             char zone[IF_NAMESIZE];
             const bool named = ::if_indextoname(a.sin6_scope_id, zone) != nullptr;
@@ -225,7 +225,7 @@ std::string Address::host() const {
 }
 
 std::string Address::to_string() const {
-    const std::string where = host();
+    std::string where = host();
     switch (family()) {
         case Family::inet:
             return where + ":" + std::to_string(port());

@@ -124,7 +124,7 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
         out.addresses.push_back(found);
     }
     if (out.addresses.empty()) return Errc::unknown_host;
-    if (list->ai_canonname != nullptr) out.canonical_name = list->ai_canonname;
+    if (list != nullptr && list->ai_canonname != nullptr) out.canonical_name = list->ai_canonname;
     return Result::done();
 }
 

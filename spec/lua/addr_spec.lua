@@ -3,6 +3,7 @@
 local ffi = require'ffi'
 local socket = require'socket2'
 local C = require'socket2.lib'.C
+local spec = require'spec'
 
 local function shown(...)
 	return (tostring(assert(socket.addr(...))))
@@ -341,7 +342,10 @@ describe('an address', function()
 		local heap, memory = look_up(1e4)
 		local heap1, memory1 = look_up(1e5)
 		assert.is_true(heap1 - heap < 64, heap1 - heap .. ' KB of Lua heap more')
-		assert.is_true(memory1 - memory < 8192, memory1 - memory .. ' KB of memory more')
+		-- the address sanitizer keeps what is freed for a while
+		if not (os.getenv'LD_PRELOAD' or ''):find'asan' then
+			assert.is_true(memory1 - memory < 8192, memory1 - memory .. ' KB of memory more')
+		end
 	end)
 
 end)
@@ -350,22 +354,15 @@ end)
 describe('a list of addresses', function()
 
 	local function with_hosts(code)
-		local hosts, script = os.tmpname(), os.tmpname()
-		local function write(path, text)
-			local f = assert(io.open(path, 'w'))
-			f:write(text)
-			f:close()
-		end
-		write(hosts, '10.1.2.3 several.test\n10.1.2.4 several.test\nfd00::5 several.test\n'
-			.. '127.0.0.2 loop.test\n127.0.0.3 loop.test\n127.0.0.4 loop.test\n')
-		write(script, ("package.path = %q\nlocal socket = require'socket2'\n"):format(package.path) .. code)
+		local hosts = os.tmpname()
+		local f = assert(io.open(hosts, 'w'))
+		f:write('10.1.2.3 several.test\n10.1.2.4 several.test\nfd00::5 several.test\n',
+			'127.0.0.2 loop.test\n127.0.0.3 loop.test\n127.0.0.4 loop.test\n')
+		f:close()
 		-- as an ordinary user, -r makes him root of a namespace
-		local p = assert(io.popen(([[unshare -rm sh -c '
-			mount --bind %s /etc/hosts && echo mounted && luajit %s' 2>&1]]):format(hosts, script)))
-		local output = p:read'*a'
-		p:close()
+		local output = spec.luajit("local socket = require'socket2'\n" .. code,
+			([[unshare -rm sh -c 'mount --bind %s /etc/hosts && echo mounted && exec "$@"' -]]):format(hosts))
 		os.remove(hosts)
-		os.remove(script)
 		local result = output:match'^mounted\n(.*)'
 		if not result then
 			pending('no mount namespace: ' .. output)

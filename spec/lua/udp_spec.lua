@@ -6,6 +6,8 @@ local spec = require'spec'
 
 local format = string.format
 
+ffi.cdef'int getpid(void);'
+
 -- a test's body in a socket thread
 local function threaded(f)
 	return function()
@@ -405,13 +407,13 @@ describe('udp:recv', function()
 		from:free()
 		from = nil
 		collectgarbage()
-		local reused = {}
+		local others = {}
 		for i = 1, 1000 do
-			reused[i] = ffi.new('char[144]', ('x'):rep(143))
+			others[i] = socket.addr('127.0.0.9', 9, 'udp') -- in the memory that is free now
 		end
 		c:send('hello', to)
 		spec.wait_until(function() return data end)
-		assert.equal(1000, #reused)
+		assert.equal(1000, #others)
 		assert.equal('hello', data)
 	end))
 
@@ -466,12 +468,12 @@ describe('udp:recv', function()
 
 	it('raises on wrong types', threaded(function()
 		for _, t in ipairs{
-			{buf}, {buf, 'x'}, {buf, {}}, {'constant', 8}, {{}, 8}, {5, 8}, {true, 8},
+			{buf}, {buf, 'x'}, {buf, {}}, {buf, true}, {'constant', 8}, {{}, 8}, {5, 8}, {true, 8},
 			{buf, 8, {}}, {buf, 8, true}, {buf, 8, '127.0.0.1', {}},
 		} do
+			c:send('x', to)
 			assert.has_error(function() s:recv(unpack(t, 1, 4)) end)
 		end
-		c:send('x', to)
 		assert.equal('x', (recv(s)))
 	end))
 
@@ -546,7 +548,8 @@ describe('a full unix receiver', function()
 			end)
 			local before = os.clock()
 			socket.poll(0.3)
-			assert.is_true(os.clock() - before < 0.1, os.clock() - before .. ' s')
+			local used = os.clock() - before
+			assert.is_true(used < 0.03, used .. ' s')
 		end)
 	end
 

@@ -121,22 +121,36 @@ end
 
 ffi.cdef'int getpid(void);'
 
--- fds() -> number of open descriptors of this process (the pipe for counting them not included)
+-- fds() -> number of open descriptors of this process
 function spec.fds()
-	local p = assert(io.popen(('ls /proc/%d/fd | wc -l'):format(ffi.C.getpid())))
-	local n = tonumber(p:read'*a')
-	p:close()
-	return n - 1
+	local n = 0
+	for _ in require'lfs'.dir'/proc/self/fd' do
+		n = n + 1
+	end
+	return n - 3 -- without '.', '..' and the one that looked
 end
 
--- luajit(source, [prefix]) -> output, exit code: runs a script in a process of its own, after the words
--- of a shell command line: 'timeout 5', 'VAR=value' ...
-function spec.luajit(source, prefix)
-	local p = assert(io.popen(("exec 2>&1; LUA_PATH='%s' %s luajit - <<'END OF SCRIPT'\n%s\nEND OF SCRIPT\necho \" $?\"")
-		:format(package.path, prefix or '', source)))
-	local output, code = p:read'*a':match'^(.*) (%d+)\n$'
-	p:close()
+-- luajit_start(source, [prefix]) -> file: runs a script in a process of its own, after the words of a
+-- shell command line ('timeout 5', 'NAME=value'). The file gives its output and ' ' .. exit code.
+function spec.luajit_start(source, prefix)
+	return assert(io.popen(([[
+exec 2>&1
+LUA_PATH='%s' %s luajit - <<'END OF SCRIPT'
+%s
+END OF SCRIPT
+echo " $?"]]):format(package.path, prefix or '', source)))
+end
+
+-- luajit_end(file) -> output, exit code
+function spec.luajit_end(file)
+	local output, code = file:read'*a':match'^(.*) (%d+)\n$'
+	file:close()
 	return output, tonumber(code)
+end
+
+-- luajit(source, [prefix]) -> output, exit code: both in one.
+function spec.luajit(source, prefix)
+	return spec.luajit_end(spec.luajit_start(source, prefix))
 end
 
 return spec

@@ -1,0 +1,1349 @@
+// The contract of core/io/poller.h: once for every implementation, then what readiness pollers have
+// to get right beyond it, with real sockets.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/io/linux/epoll_selector.h"
+#include "core/io/readiness_poller.h"
+#include "spec/core/fake_poller.h"
+
+namespace socket2 {
+namespace {
+
+// Long enough for a loaded machine; nothing that works waits for it.
+constexpr double kLimit = 20;
+constexpr int kLimitMs = 20000;
+
+// ---- real descriptors ---------------------------------------------------------------------------
+
+class Fd {
+   public:
+    Fd() = default;
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        close();
+        fd_ = std::exchange(other.fd_, -1);
+        return *this;
+    }
+    ~Fd() { close(); }
+
+    int get() const { return fd_; }
+    void close() {
+        if (fd_ >= 0) ::close(fd_);
+        fd_ = -1;
+    }
+
+   private:
+    int fd_ = -1;
+};
+
+void set_nonblocking(int fd) {
+    ASSERT_EQ(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
+}
+
+// Until the system shows one of the events on the descriptor: even a loopback can take its time.
+// Takes no edge away from an epoll.
+void await(int fd, short events) {
+    pollfd entry{fd, events, 0};
+    ASSERT_EQ(::poll(&entry, 1, kLimitMs), 1) << "no event " << events;
+}
+
+SockAddr local_address(int fd) {
+    SockAddr address{};
+    socklen_t size = SockAddr::kCapacity;
+    EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(address.bytes), &size), 0);
+    address.size = size;
+    return address;
+}
+
+const sockaddr* raw(const SockAddr& address) {
+    return reinterpret_cast<const sockaddr*>(address.bytes);
+}
+
+// Bound to a port of 127.0.0.1 that the system picks.
+Fd inet_socket(int type) {
+    Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&any), sizeof any), 0);
+    return fd;
+}
+
+Fd listener(int backlog) {
+    Fd fd = inet_socket(SOCK_STREAM);
+    EXPECT_EQ(::listen(fd.get(), backlog), 0);
+    set_nonblocking(fd.get());
+    return fd;
+}
+
+struct Pair {
+    Fd ours;    // non-blocking
+    Fd theirs;  // blocking
+};
+
+Pair tcp_pair() {
+    const Fd server = inet_socket(SOCK_STREAM);
+    EXPECT_EQ(::listen(server.get(), 1), 0);
+    const SockAddr address = local_address(server.get());
+    Pair pair;
+    pair.theirs = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(pair.theirs.get(), raw(address), address.size), 0);
+    pair.ours = Fd(::accept(server.get(), nullptr, nullptr));
+    set_nonblocking(pair.ours.get());
+    return pair;
+}
+
+Pair unix_pair() {
+    int fds[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    Pair pair{Fd(fds[0]), Fd(fds[1])};
+    set_nonblocking(pair.ours.get());
+    return pair;
+}
+
+void send_all(int fd, std::string_view data) {
+    while (!data.empty()) {
+        const ssize_t n = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
+        ASSERT_GT(n, 0);
+        data.remove_prefix(static_cast<size_t>(n));
+    }
+}
+
+std::string receive(int fd, size_t size) {
+    std::string data(size, '\0');
+    size_t done = 0;
+    while (done < size) {
+        const ssize_t n = ::recv(fd, data.data() + done, size - done, 0);
+        EXPECT_GT(n, 0);
+        if (n <= 0) break;
+        done += static_cast<size_t>(n);
+    }
+    data.resize(done);
+    return data;
+}
+
+// ---- ops ----------------------------------------------------------------------------------------
+
+// As the loop hands it over.
+void prepare(Op& op, OpKind kind, void* data, size_t size) {
+    op.kind = kind;
+    op.data = data;
+    op.size = size;
+    op.done = 0;
+    op.started = false;
+    op.truncated = false;
+    op.result = Result::pending();
+}
+
+Result recv(Poller& poller, Op& op, void* data, size_t size) {
+    prepare(op, OpKind::recv, data, size);
+    return poller.submit(op);
+}
+
+Result send(Poller& poller, Op& op, const void* data, size_t size) {
+    prepare(op, OpKind::send, const_cast<void*>(data), size);
+    return poller.submit(op);
+}
+
+using Ops = std::vector<Op*>;
+
+// What one wait reports.
+Ops wait(Poller& poller, double seconds) {
+    OpList completed;
+    const Result r = poller.wait(seconds, completed);
+    EXPECT_TRUE(r.ok()) << error_word(r.value());
+    Ops ops;
+    while (Op* op = completed.pop_front()) {
+        EXPECT_FALSE(op->result.is_pending());
+        ops.push_back(op);
+    }
+    return ops;
+}
+
+// Waits until `count` ops have completed.
+Ops wait_for(Poller& poller, size_t count) {
+    const MonotonicClock clock;
+    const double limit = clock.now() + kLimit;
+    Ops all;
+    while (all.size() < count && clock.now() < limit) {
+        const Ops some = wait(poller, kLimit);
+        all.insert(all.end(), some.begin(), some.end());
+    }
+    EXPECT_EQ(all.size(), count);
+    return all;
+}
+
+// The result of the op, whether it is there at once or comes.
+int outcome(Poller& poller, Op& op, Result submitted) {
+    if (!submitted.is_pending()) return submitted.value();
+    EXPECT_EQ(wait_for(poller, 1), Ops{&op});
+    return op.result.value();
+}
+
+// ---- worlds: an implementation and what is on the other side of it ------------------------------
+
+// A source and its two ops; the other end is the test's.
+class Channel {
+   public:
+    virtual ~Channel() = default;
+
+    // The peer sends; it has arrived when this returns.
+    virtual void feed(std::string_view data) = 0;
+    // The peer's receiver: nothing is taken until release(), then everything.
+    virtual void fill(Poller& poller) = 0;
+    virtual void release() = 0;
+    // What comes between the last op and the end of a source.
+    virtual void close() {}
+
+    IoSource source;
+    Op read{source, Side::read};
+    Op write{source, Side::write};
+};
+
+class World {
+   public:
+    virtual ~World() = default;
+    virtual Poller& poller() = 0;
+    virtual std::unique_ptr<Channel> channel() = 0;
+    virtual double now() const = 0;
+};
+
+class FakeWorld final : public World {
+   public:
+    FakeWorld() {
+        poller_.on_submit = [this](Op& op) { return channels_.at(&op.source)->submit(op); };
+    }
+    ~FakeWorld() override { EXPECT_EQ(violations_, 0); }
+
+    Poller& poller() override { return poller_; }
+    double now() const override { return time_; }
+
+    std::unique_ptr<Channel> channel() override {
+        auto channel = std::make_unique<FakeChannel>(*this);
+        channels_[&channel->source] = channel.get();
+        return channel;
+    }
+
+   private:
+    class FakeChannel final : public Channel {
+       public:
+        explicit FakeChannel(FakeWorld& world) : world_(world) {}
+        ~FakeChannel() override { world_.channels_.erase(&source); }
+
+        void feed(std::string_view data) override {
+            inbox_ += data;
+            if (world_.poller_.has(read)) world_.poller_.finish(read, submit(read));
+        }
+        void fill(Poller&) override { full_ = true; }
+        void release() override {
+            full_ = false;
+            if (world_.poller_.has(write)) world_.poller_.finish(write, submit(write));
+        }
+
+        Result submit(Op& op) {
+            if (op.side == Side::write) {
+                return full_ ? Result::pending() : Result::of(static_cast<int>(op.size));
+            }
+            if (inbox_.empty()) return Result::pending();
+            const size_t n = std::min(op.size, inbox_.size());
+            std::memcpy(op.data, inbox_.data(), n);
+            inbox_.erase(0, n);
+            return Result::of(static_cast<int>(n));
+        }
+
+       private:
+        FakeWorld& world_;
+        std::string inbox_;
+        bool full_ = false;
+    };
+
+    double time_ = 0;
+    int violations_ = 0;
+    FakePoller poller_{time_, violations_};
+    std::map<const IoSource*, FakeChannel*> channels_;
+};
+
+class SocketChannel final : public Channel {
+   public:
+    SocketChannel(Pair pair, bool short_read_drains) : pair_(std::move(pair)) {
+        source.fd = pair_.ours.get();
+        source.short_read_drains = short_read_drains;
+    }
+
+    void feed(std::string_view data) override {
+        send_all(pair_.theirs.get(), data);
+        await(pair_.ours.get(), POLLIN);
+    }
+    void fill(Poller& poller) override {
+        const std::string block(1 << 16, 'x');
+        while (send(poller, write, block.data(), block.size()).ok()) {
+        }
+        // The last one hangs: take it back, so that the side is free.
+        poller.cancel(write);
+        EXPECT_EQ(wait_for(poller, 1), Ops{&write});
+    }
+    void release() override {
+        set_nonblocking(pair_.theirs.get());
+        char data[1 << 16];
+        for (;;) {
+            pollfd entry{pair_.theirs.get(), POLLIN, 0};
+            constexpr int kQuiet = 20;  // the sender's system may still be handing over
+            if (::poll(&entry, 1, kQuiet) == 0) return;
+            while (::recv(pair_.theirs.get(), data, sizeof data, 0) > 0) {
+            }
+        }
+    }
+    void close() override { pair_.ours.close(); }
+
+   private:
+    Pair pair_;
+};
+
+std::unique_ptr<Selector> make_selector() {
+    std::unique_ptr<EpollSelector> selector;
+    EXPECT_TRUE(EpollSelector::create(-1, selector).ok());
+    return selector;
+}
+
+class SocketWorld final : public World {
+   public:
+    explicit SocketWorld(bool tcp) : tcp_(tcp) {}
+
+    Poller& poller() override { return poller_; }
+    double now() const override { return clock_.now(); }
+    std::unique_ptr<Channel> channel() override {
+        return std::make_unique<SocketChannel>(tcp_ ? tcp_pair() : unix_pair(), tcp_);
+    }
+
+   private:
+    const bool tcp_;
+    MonotonicClock clock_;
+    ReadinessPoller poller_{make_selector()};
+};
+
+struct Implementation {
+    const char* name;
+    std::unique_ptr<World> (*make)();
+};
+
+// ---- the contract -------------------------------------------------------------------------------
+
+class PollerContract : public ::testing::TestWithParam<Implementation> {
+   protected:
+    void end(std::unique_ptr<Channel> channel) {
+        poller.detach(channel->source);
+        channel->close();
+    }
+
+    std::unique_ptr<World> world = GetParam().make();
+    Poller& poller = world->poller();
+    char buffer[64] = {};
+};
+
+TEST_P(PollerContract, WhatIsThereIsAValueAtOnce) {
+    auto c = world->channel();
+    c->feed("hello");
+    EXPECT_EQ(recv(poller, c->read, buffer, sizeof buffer).value(), 5);
+    EXPECT_STREQ(buffer, "hello");
+    EXPECT_EQ(send(poller, c->write, "x", 1).value(), 1);
+    EXPECT_EQ(wait(poller, 0), Ops{}) << "an op that is over does not complete again";
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, WhatComesLaterCompletesOnce) {
+    auto c = world->channel();
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    c->feed("hello");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(c->read.result.value(), 5);
+    EXPECT_STREQ(buffer, "hello");
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    c->feed("more");
+    EXPECT_EQ(wait(poller, 0), Ops{}) << "nobody asked";
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, AnOpCanBeSubmittedAgainAndAgain) {
+    auto c = world->channel();
+    for (int i = 0; i < 100; ++i) {
+        const std::string data = std::to_string(i);
+        const bool before = i % 3 == 0;
+        if (before) c->feed(data);
+        const Result r = recv(poller, c->read, buffer, sizeof buffer);
+        if (!before) c->feed(data);
+        const int n = outcome(poller, c->read, r);
+        ASSERT_GE(n, 0);
+        EXPECT_EQ(std::string(buffer, static_cast<size_t>(n)), data);
+    }
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, WhatDoesNotFitStaysForTheNext) {
+    auto c = world->channel();
+    c->feed("abcdefg");
+    std::string all;
+    while (all.size() < 7) {
+        const int n = outcome(poller, c->read, recv(poller, c->read, buffer, 3));
+        ASSERT_GT(n, 0);
+        all.append(buffer, static_cast<size_t>(n));
+    }
+    EXPECT_EQ(all, "abcdefg");
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ACanceledOpCompletesOnceAndItsMemoryIsLeftAlone) {
+    auto c = world->channel();
+    std::memset(buffer, 0x5a, sizeof buffer);
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    poller.cancel(c->read);
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(c->read.result.error(), Errc::canceled);
+
+    c->feed("later");
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    EXPECT_EQ(wait(poller, 0.001), Ops{});
+    EXPECT_EQ(std::count(buffer, buffer + sizeof buffer, 0x5a), 64);
+
+    char other[64] = {};
+    EXPECT_EQ(outcome(poller, c->read, recv(poller, c->read, other, sizeof other)), 5);
+    EXPECT_STREQ(other, "later");
+    EXPECT_EQ(std::count(buffer, buffer + sizeof buffer, 0x5a), 64);
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ACancelDoesNotBlockTheWait) {
+    auto c = world->channel();
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    poller.cancel(c->read);
+    EXPECT_EQ(wait(poller, kNever), Ops{&c->read});
+    end(std::move(c));
+}
+
+// Who wins is open; that there is one completion and that no byte is lost is not.
+TEST_P(PollerContract, ACancelAgainstACompletionLosesNothing) {
+    for (int round = 0; round < 50; ++round) {
+        auto c = world->channel();
+        EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+        c->feed("data");
+        poller.cancel(c->read);
+        EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+        int n = c->read.result.value();
+        if (c->read.result.error() == Errc::canceled) {
+            n = outcome(poller, c->read, recv(poller, c->read, buffer, sizeof buffer));
+        }
+        EXPECT_EQ(n, 4);
+        EXPECT_EQ(std::string(buffer, 4), "data");
+        EXPECT_EQ(wait(poller, 0), Ops{});
+        end(std::move(c));
+    }
+}
+
+TEST_P(PollerContract, BothSidesWaitOnTheirOwn) {
+    auto c = world->channel();
+    c->fill(poller);
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    EXPECT_TRUE(send(poller, c->write, "y", 1).is_pending());
+    c->feed("r");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    c->release();
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->write});
+    EXPECT_EQ(c->write.result.value(), 1);
+    poller.cancel(c->read);
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, CancelingOneSideLeavesTheOther) {
+    auto c = world->channel();
+    c->fill(poller);
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    EXPECT_TRUE(send(poller, c->write, "y", 1).is_pending());
+    poller.cancel(c->write);
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->write});
+    EXPECT_EQ(c->write.result.error(), Errc::canceled);
+    c->feed("r");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(c->read.result.value(), 1);
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ADetachAfterACancelEndsEverything) {
+    auto c = world->channel();
+    auto other = world->channel();
+    c->fill(poller);
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    EXPECT_TRUE(send(poller, c->write, "y", 1).is_pending());
+    poller.cancel(c->read);
+    poller.cancel(c->write);
+    poller.detach(c->source);
+    c->close();
+    Ops ops = wait_for(poller, 2);
+    std::sort(ops.begin(), ops.end());
+    Ops expected{&c->read, &c->write};
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(ops, expected);
+    EXPECT_EQ(c->read.result.error(), Errc::canceled);
+    EXPECT_EQ(c->write.result.error(), Errc::canceled);
+    c.reset();
+
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    EXPECT_TRUE(recv(poller, other->read, buffer, sizeof buffer).is_pending());
+    other->feed("z");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&other->read});
+    end(std::move(other));
+}
+
+TEST_P(PollerContract, ASourceWithoutOpsCanBeDetached) { end(world->channel()); }
+
+TEST_P(PollerContract, AttachIsNoCondition) {
+    auto c = world->channel();
+    EXPECT_TRUE(poller.attach(c->source).ok());
+    c->feed("1");
+    EXPECT_EQ(recv(poller, c->read, buffer, sizeof buffer).value(), 1);
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ManySourcesAtOnceEachCompleteOnce) {
+    constexpr size_t kCount = 200;
+    std::vector<std::unique_ptr<Channel>> channels;
+    std::vector<char> bytes(kCount);
+    std::set<Op*> expected;
+    for (size_t i = 0; i < kCount; ++i) {
+        channels.push_back(world->channel());
+        expected.insert(&channels[i]->read);
+        EXPECT_TRUE(recv(poller, channels[i]->read, &bytes[i], 1).is_pending());
+    }
+    for (size_t i = 0; i < kCount; ++i) {
+        const char c = static_cast<char>('a' + i % 26);
+        channels[i]->feed({&c, 1});
+    }
+    const Ops ops = wait_for(poller, kCount);
+    EXPECT_EQ(std::set<Op*>(ops.begin(), ops.end()), expected);
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    for (size_t i = 0; i < kCount; ++i) {
+        EXPECT_EQ(channels[i]->read.result.value(), 1);
+        EXPECT_EQ(bytes[i], static_cast<char>('a' + i % 26));
+        end(std::move(channels[i]));
+    }
+}
+
+TEST_P(PollerContract, AWaitAppendsToTheList) {
+    auto a = world->channel(), b = world->channel();
+    char byte[2];
+    EXPECT_TRUE(recv(poller, a->read, &byte[0], 1).is_pending());
+    EXPECT_TRUE(recv(poller, b->read, &byte[1], 1).is_pending());
+    OpList completed;
+    a->feed("a");
+    EXPECT_TRUE(poller.wait(kLimit, completed).ok());
+    b->feed("b");
+    EXPECT_TRUE(poller.wait(kLimit, completed).ok());
+    EXPECT_EQ(completed.pop_front(), &a->read);
+    EXPECT_EQ(completed.pop_front(), &b->read);
+    EXPECT_TRUE(completed.empty());
+    end(std::move(a));
+    end(std::move(b));
+}
+
+TEST_P(PollerContract, AWaitIsNeverShort) {
+    for (const double seconds : {0.0, 0.0001, 0.0013, 0.01, 0.05}) {
+        const double begin = world->now();
+        EXPECT_EQ(wait(poller, seconds), Ops{});
+        const double elapsed = world->now() - begin;
+        EXPECT_GE(elapsed, seconds - 1e-9);
+        EXPECT_LT(elapsed, seconds + kLimit);
+    }
+}
+
+TEST_P(PollerContract, AWakeEndsTheNextWaitAndNoOther) {
+    poller.wake();
+    poller.wake();
+    EXPECT_EQ(wait(poller, kNever), Ops{});
+    const double begin = world->now();
+    EXPECT_EQ(wait(poller, 0.01), Ops{});
+    EXPECT_GE(world->now() - begin, 0.01 - 1e-9);
+}
+
+TEST_P(PollerContract, AWakeHidesNoCompletion) {
+    auto c = world->channel();
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    poller.wake();
+    c->feed("x");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    end(std::move(c));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Implementations, PollerContract,
+    ::testing::Values(
+        Implementation{"Fake",
+                       []() -> std::unique_ptr<World> { return std::make_unique<FakeWorld>(); }},
+        Implementation{
+            "EpollTcp",
+            []() -> std::unique_ptr<World> { return std::make_unique<SocketWorld>(true); }},
+        Implementation{
+            "EpollUnix",
+            []() -> std::unique_ptr<World> { return std::make_unique<SocketWorld>(false); }}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+// ---- readiness, with real sockets ---------------------------------------------------------------
+
+// A selector that lets something happen between the failed try and the registration.
+class MeddlingSelector final : public Selector {
+   public:
+    Result add(IoSource& source) override {
+        if (before_add) std::exchange(before_add, nullptr)();
+        return inner_->add(source);
+    }
+    void remove(IoSource& source) override { inner_->remove(source); }
+    Result wait(double seconds, Event* events, int capacity) override {
+        ++waits;
+        return inner_->wait(seconds, events, capacity);
+    }
+    void wake() const override { inner_->wake(); }
+
+    std::function<void()> before_add;
+    int waits = 0;
+
+   private:
+    std::unique_ptr<Selector> inner_ = make_selector();
+};
+
+struct Socket {
+    explicit Socket(int fd, bool short_read_drains = false) {
+        source.fd = fd;
+        source.short_read_drains = short_read_drains;
+    }
+    IoSource source;
+    Op read{source, Side::read};
+    Op write{source, Side::write};
+};
+
+class ReadinessPollerTest : public ::testing::Test {
+   protected:
+    ReadinessPollerTest() {
+        auto owned = std::make_unique<MeddlingSelector>();
+        selector = owned.get();
+        owner = std::make_unique<ReadinessPoller>(std::move(owned));
+    }
+
+    ReadinessPoller& poller() { return *owner; }
+
+    // One read that waits, so that the source is registered.
+    void register_by_reading(Socket& s, int theirs) {
+        char byte;
+        ASSERT_TRUE(recv(poller(), s.read, &byte, 1).is_pending());
+        send_all(theirs, "!");
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+        EXPECT_TRUE(s.source.registered);
+    }
+
+    std::string read_some(Socket& s, size_t size) {
+        std::string data(size, '\0');
+        const int n = outcome(poller(), s.read, recv(poller(), s.read, data.data(), size));
+        EXPECT_GE(n, 0) << error_word(n);
+        data.resize(static_cast<size_t>(std::max(n, 0)));
+        return data;
+    }
+
+    std::string read_to_end(Socket& s, size_t chunk) {
+        std::string all;
+        for (;;) {
+            const std::string some = read_some(s, chunk);
+            if (some.empty()) return all;
+            all += some;
+        }
+    }
+
+    void cancel(Op& op) {
+        poller().cancel(op);
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&op});
+    }
+
+    MeddlingSelector* selector;
+    std::unique_ptr<ReadinessPoller> owner;
+};
+
+class Streams : public ReadinessPollerTest, public ::testing::WithParamInterface<bool> {
+   protected:
+    bool tcp() const { return GetParam(); }
+    Pair pair = tcp() ? tcp_pair() : unix_pair();
+    Socket s{pair.ours.get(), tcp()};
+
+    void TearDown() override { poller().detach(s.source); }
+};
+
+TEST_P(Streams, DataBetweenTheTryAndTheRegistrationIsSeen) {
+    selector->before_add = [&] {
+        send_all(pair.theirs.get(), "abc");
+        await(pair.ours.get(), POLLIN);
+    };
+    char data[8];
+    EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 3);
+}
+
+TEST_P(Streams, TheEndBetweenTheTryAndTheRegistrationIsSeen) {
+    selector->before_add = [&] {
+        pair.theirs.close();
+        await(pair.ours.get(), POLLIN);
+    };
+    char data[8];
+    EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 0);
+}
+
+TEST_P(Streams, MoreDataAfterAShortReadIsSeen) {
+    for (const bool registered : {false, true}) {
+        if (registered) register_by_reading(s, pair.theirs.get());
+        for (int i = 0; i < 20; ++i) {
+            send_all(pair.theirs.get(), "0123456789");
+            EXPECT_EQ(read_some(s, 100), "0123456789");
+            // The short read said "drained", and only then more comes.
+            send_all(pair.theirs.get(), "abcde");
+            await(pair.ours.get(), POLLIN);
+            EXPECT_EQ(read_some(s, 100), "abcde");
+        }
+    }
+}
+
+TEST_P(Streams, TheEndAfterAShortReadIsSeen) {
+    for (const bool registered : {false, true}) {
+        SCOPED_TRACE(registered);
+        Pair other = tcp() ? tcp_pair() : unix_pair();
+        Socket t(other.ours.get(), tcp());
+        if (registered) register_by_reading(t, other.theirs.get());
+        send_all(other.theirs.get(), "abc");
+        await(other.ours.get(), POLLIN);
+        EXPECT_EQ(read_some(t, 100), "abc");
+        other.theirs.close();
+        EXPECT_EQ(read_some(t, 100), "");
+        EXPECT_EQ(read_some(t, 100), "") << "and stays so";
+        poller().detach(t.source);
+    }
+}
+
+TEST_P(Streams, DataAndTheEndAtOnceAreBothSeen) {
+    for (const bool registered : {false, true}) {
+        for (const bool parked : {false, true}) {
+            for (const size_t chunk : {1u, 3u, 10u, 100u}) {
+                SCOPED_TRACE(::testing::Message() << registered << parked << chunk);
+                Pair other = tcp() ? tcp_pair() : unix_pair();
+                Socket t(other.ours.get(), tcp());
+                if (registered) register_by_reading(t, other.theirs.get());
+                std::string first(chunk, '\0');
+                std::string all;
+                if (parked) {
+                    EXPECT_TRUE(recv(poller(), t.read, first.data(), chunk).is_pending());
+                }
+                send_all(other.theirs.get(), "0123456789");
+                other.theirs.close();
+                await(other.ours.get(), POLLRDHUP);
+                if (parked) {
+                    EXPECT_EQ(wait_for(poller(), 1), Ops{&t.read});
+                    ASSERT_GT(t.read.result.value(), 0);
+                    all = first.substr(0, static_cast<size_t>(t.read.result.value()));
+                }
+                all += read_to_end(t, chunk);
+                EXPECT_EQ(all, "0123456789");
+                poller().detach(t.source);
+            }
+        }
+    }
+}
+
+TEST_P(Streams, AfterTheirHalfCloseWeCanStillSend) {
+    register_by_reading(s, pair.theirs.get());
+    send_all(pair.theirs.get(), "last");
+    ASSERT_EQ(::shutdown(pair.theirs.get(), SHUT_WR), 0);
+    EXPECT_EQ(read_to_end(s, 16), "last");
+    EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, "answer", 6)), 6);
+    EXPECT_EQ(receive(pair.theirs.get(), 6), "answer");
+}
+
+TEST_P(Streams, AParkedReadEndsWithOurOwnShutdown) {
+    char data[8];
+    EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
+    ASSERT_EQ(::shutdown(pair.ours.get(), SHUT_RD), 0);
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 0);
+}
+
+TEST_P(Streams, SendingToAClosedPeerIsABrokenPipeWithoutASignal) {
+    pair.theirs.close();
+    await(pair.ours.get(), POLLRDHUP);
+    int code = 0;
+    for (int i = 0; i < 100 && code >= 0; ++i) {
+        code = outcome(poller(), s.write, send(poller(), s.write, "x", 1));
+        // The first bytes provoke TCP's reset.
+        if (code >= 0) await(pair.ours.get(), POLLHUP);
+    }
+    EXPECT_TRUE(code == static_cast<int>(Errc::broken_pipe) ||
+                code == static_cast<int>(Errc::connection_reset))
+        << error_word(code);
+}
+
+TEST_P(Streams, AParkedWriteEndsWhenThePeerCloses) {
+    const std::string data(size_t{16} << 20, 'x');
+    EXPECT_TRUE(send(poller(), s.write, data.data(), data.size()).is_pending());
+    EXPECT_EQ(wait(poller(), 0), Ops{});
+    std::thread peer([&] {
+        receive(pair.theirs.get(), 100000);
+        pair.theirs.close();
+    });
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.write});
+    peer.join();
+    EXPECT_TRUE(s.write.result.error() == Errc::broken_pipe ||
+                s.write.result.error() == Errc::connection_reset);
+    EXPECT_LT(s.write.done, data.size());
+}
+
+TEST_P(Streams, ALongSendCompletesWhenAllIsWritten) {
+    std::string data(size_t{8} << 20, '\0');
+    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 + i / 251);
+    std::string received;
+    std::thread peer([&] { received = receive(pair.theirs.get(), data.size()); });
+    const int n = outcome(poller(), s.write, send(poller(), s.write, data.data(), data.size()));
+    peer.join();
+    EXPECT_EQ(n, static_cast<int>(data.size()));
+    EXPECT_EQ(s.write.done, data.size());
+    EXPECT_TRUE(received == data);
+}
+
+// The receiver is this thread: the send has to stop and go on many times.
+TEST_P(Streams, ASendThatIsBlockedGoesOnWhenThereIsRoom) {
+    std::string data(size_t{8} << 20, '\0');
+    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 + i / 251);
+    std::string received;
+    EXPECT_TRUE(send(poller(), s.write, data.data(), data.size()).is_pending());
+    Ops ops;
+    std::string some(100000, '\0');
+    while (received.size() < data.size()) {
+        await(pair.theirs.get(), POLLIN);
+        const ssize_t n = ::recv(pair.theirs.get(), some.data(), some.size(), 0);
+        ASSERT_GT(n, 0);
+        received.append(some, 0, static_cast<size_t>(n));
+        const Ops more = wait(poller(), 0);
+        ops.insert(ops.end(), more.begin(), more.end());
+        // When the receiver is ahead of the sender the room has to be noticed without this.
+        if (received.size() == s.write.done && ops.empty()) ops = wait(poller(), kLimit);
+    }
+    EXPECT_EQ(ops, Ops{&s.write});
+    EXPECT_EQ(s.write.result.value(), static_cast<int>(data.size()));
+    EXPECT_TRUE(received == data);
+}
+
+TEST_P(Streams, ACanceledSendTellsHowFarItCame) {
+    const std::string data(size_t{16} << 20, 'x');
+    EXPECT_TRUE(send(poller(), s.write, data.data(), data.size()).is_pending());
+    EXPECT_EQ(wait(poller(), 0), Ops{});
+    cancel(s.write);
+    EXPECT_EQ(s.write.result.error(), Errc::canceled);
+    EXPECT_GT(s.write.done, 0u);
+    EXPECT_LT(s.write.done, data.size());
+    ASSERT_EQ(::shutdown(pair.ours.get(), SHUT_WR), 0);
+    const std::string got = receive(pair.theirs.get(), s.write.done);
+    EXPECT_EQ(got.size(), s.write.done);
+    char byte;
+    EXPECT_EQ(::recv(pair.theirs.get(), &byte, 1, 0), 0) << "and not a byte more";
+}
+
+// A send that could go on for ever gives the others their turn.
+TEST_P(Streams, ALongSendDoesNotHoldUpOthers) {
+    const std::string data(size_t{64} << 20, 'x');
+    Pair other = tcp() ? tcp_pair() : unix_pair();
+    Socket t(other.ours.get(), tcp());
+    char byte;
+    EXPECT_TRUE(recv(poller(), t.read, &byte, 1).is_pending());
+    std::thread peer([&] { receive(pair.theirs.get(), data.size()); });
+    EXPECT_TRUE(send(poller(), s.write, data.data(), data.size()).is_pending());
+    send_all(other.theirs.get(), "y");
+    const Ops ops = wait_for(poller(), 2);
+    peer.join();
+    EXPECT_EQ(ops, (Ops{&t.read, &s.write}));
+    poller().detach(t.source);
+}
+
+TEST_P(Streams, AQueuedEventOfAClosedSourceIsForNobody) {
+    char data[8];
+    EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
+    send_all(pair.theirs.get(), "stale");
+    await(pair.ours.get(), POLLIN);
+    // The event waits in the system; now the source goes and its number gets a new owner.
+    poller().cancel(s.read);
+    poller().detach(s.source);
+    EXPECT_FALSE(s.source.registered);
+    const int number = pair.ours.get();
+    Pair next = tcp() ? tcp_pair() : unix_pair();
+    ASSERT_EQ(::dup2(next.ours.get(), number), number);
+    Socket t(number, tcp());
+    EXPECT_TRUE(recv(poller(), t.read, data, sizeof data).is_pending());
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    send_all(next.theirs.get(), "ab");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&t.read});
+    EXPECT_EQ(t.read.result.value(), 2);
+    poller().detach(t.source);
+}
+
+// While a child holds a copy, closing ours does not end the registration: detach has to.
+TEST_P(Streams, ADescriptorThatAChildHoldsReportsNothingAfterItsClose) {
+    int gate[2];
+    ASSERT_EQ(::pipe(gate), 0);
+    Fd child_end(gate[0]), our_end(gate[1]);
+    char data[8];
+    EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        ::close(our_end.get());
+        char byte;
+        const ssize_t end = ::read(child_end.get(), &byte, 1);
+        ::_exit(end == 0 ? 0 : 1);
+    }
+    poller().cancel(s.read);
+    poller().detach(s.source);
+    const int number = pair.ours.get();
+    pair.ours.close();
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+
+    // Events on the old connection, and a new source of the same number.
+    send_all(pair.theirs.get(), "to the child");
+    Pair next = tcp() ? tcp_pair() : unix_pair();
+    if (next.ours.get() != number) {
+        ASSERT_EQ(::dup2(next.ours.get(), number), number);
+        next.ours = Fd(number);
+    }
+    Socket t(number, tcp());
+    EXPECT_TRUE(recv(poller(), t.read, data, sizeof data).is_pending());
+    EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    send_all(next.theirs.get(), "ab");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&t.read});
+    EXPECT_EQ(t.read.result.value(), 2);
+    poller().detach(t.source);
+
+    our_end.close();
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(wait(poller(), 0), Ops{});
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Streams, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Tcp" : "Unix"; });
+
+TEST_F(ReadinessPollerTest, ASteadyStreamNeedsOneTryPerRead) {
+    Pair pair = tcp_pair();
+    Socket s(pair.ours.get(), true);
+    register_by_reading(s, pair.theirs.get());
+    send_all(pair.theirs.get(), "abc");
+    EXPECT_EQ(read_some(s, 100), "abc");
+    EXPECT_EQ(s.source.ready & kReadable, 0) << "a short read has drained a TCP socket";
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, AResetIsAnError) {
+    Pair pair = tcp_pair();
+    Socket s(pair.ours.get(), true);
+    char byte;
+    EXPECT_TRUE(recv(poller(), s.read, &byte, 1).is_pending());
+    const linger hard{1, 0};
+    ASSERT_EQ(::setsockopt(pair.theirs.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard), 0);
+    pair.theirs.close();
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.error(), Errc::connection_reset);
+    EXPECT_EQ(s.read.result.os_code(), ECONNRESET);
+    poller().detach(s.source);
+}
+
+// A read stops at the mark of urgent data: its shortness does not mean "drained".
+TEST_F(ReadinessPollerTest, DataBehindUrgentDataIsSeen) {
+    for (const bool registered : {false, true}) {
+        SCOPED_TRACE(registered);
+        Pair pair = tcp_pair();
+        Socket s(pair.ours.get(), true);
+        if (registered) register_by_reading(s, pair.theirs.get());
+        send_all(pair.theirs.get(), "ab");
+        ASSERT_EQ(::send(pair.theirs.get(), "!", 1, MSG_OOB), 1);
+        send_all(pair.theirs.get(), "cd");
+        await(pair.ours.get(), POLLIN);
+        EXPECT_EQ(read_some(s, 100), "ab");
+        EXPECT_EQ(read_some(s, 100), "cd");
+        poller().detach(s.source);
+    }
+}
+
+// ---- connect ------------------------------------------------------------------------------------
+
+Result connect(Poller& poller, Op& op, const SockAddr& to) {
+    prepare(op, OpKind::connect, nullptr, 0);
+    op.only = &to;
+    return poller.submit(op);
+}
+
+TEST_F(ReadinessPollerTest, AConnectSucceeds) {
+    const Fd server = listener(5);
+    const SockAddr address = local_address(server.get());
+    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    Socket s(fd.get(), true);
+    EXPECT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)), 0);
+    await(server.get(), POLLIN);
+    const Fd peer(::accept(server.get(), nullptr, nullptr));
+    EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, "hi", 2)), 2);
+    EXPECT_EQ(receive(peer.get(), 2), "hi");
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, AConnectToNobodyIsRefused) {
+    Fd server = inet_socket(SOCK_STREAM);
+    const SockAddr address = local_address(server.get());
+    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    Socket s(fd.get(), true);
+    EXPECT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)),
+              static_cast<int>(Errc::connection_refused));
+    poller().detach(s.source);
+}
+
+// Linux answers the next connect(2) with ECONNABORTED when SO_ERROR was read instead of asking
+// connect(2) for the outcome.
+TEST_F(ReadinessPollerTest, ARefusedConnectCanBeTriedAgain) {
+    Fd server = inet_socket(SOCK_STREAM);
+    const SockAddr address = local_address(server.get());
+    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    Socket s(fd.get(), true);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)),
+                  static_cast<int>(Errc::connection_refused));
+    }
+    ASSERT_EQ(::listen(server.get(), 1), 0);
+    EXPECT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)), 0);
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, AConnectThatNobodyAnswersCanBeCanceled) {
+    const Fd server = listener(0);
+    const SockAddr address = local_address(server.get());
+    // The system drops what does not fit in the queue, and a client waits for its answer.
+    std::vector<Fd> fds;
+    std::vector<std::unique_ptr<Socket>> sockets;
+    for (int i = 0; i < 5; ++i) {
+        fds.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+        sockets.push_back(std::make_unique<Socket>(fds.back().get(), true));
+        if (connect(poller(), sockets.back()->write, address).is_pending()) continue;
+    }
+    size_t waiting = 0;
+    wait(poller(), 0.05);
+    for (const auto& s : sockets) {
+        if (s->source.parked[1] == nullptr) continue;
+        ++waiting;
+        cancel(s->write);
+        EXPECT_EQ(s->write.result.error(), Errc::canceled);
+    }
+    EXPECT_GT(waiting, 0u);
+    for (const auto& s : sockets) poller().detach(s->source);
+}
+
+TEST_F(ReadinessPollerTest, AFullUnixListenerIsBusy) {
+    Fd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un any{};
+    any.sun_family = AF_UNIX;
+    ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&any), sizeof any.sun_family), 0);
+    ASSERT_EQ(::listen(server.get(), 0), 0);
+    const SockAddr address = local_address(server.get());
+    std::vector<Fd> fds;
+    Result r = Result::done();
+    for (int i = 0; i < 5 && r.ok(); ++i) {
+        fds.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+        Socket s(fds.back().get());
+        r = connect(poller(), s.write, address);
+    }
+    EXPECT_EQ(r.error(), Errc::busy);
+    EXPECT_EQ(r.os_code(), EAGAIN);
+}
+
+// ---- accept -------------------------------------------------------------------------------------
+
+Result accept(Poller& poller, Op& op, SockAddr* peer) {
+    prepare(op, OpKind::accept, nullptr, 0);
+    op.addr = peer;
+    op.accepted = kNoDescriptor;
+    return poller.submit(op);
+}
+
+TEST_F(ReadinessPollerTest, OneEventOfAListenerServesManyAccepts) {
+    constexpr size_t kClients = 50;
+    const Fd server = listener(kClients);
+    const SockAddr address = local_address(server.get());
+    Socket s(server.get());
+    SockAddr peer{};
+    EXPECT_TRUE(accept(poller(), s.read, &peer).is_pending());
+    std::vector<Fd> clients;
+    std::set<std::string> names, accepted_names;
+    const auto name = [](const SockAddr& a) {
+        return std::string(reinterpret_cast<const char*>(a.bytes), a.size);
+    };
+    for (size_t i = 0; i < kClients; ++i) {
+        clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        ASSERT_EQ(::connect(clients.back().get(), raw(address), address.size), 0);
+        names.insert(name(local_address(clients.back().get())));
+    }
+    std::vector<Fd> accepted;
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    for (;;) {
+        EXPECT_TRUE(s.read.result.ok());
+        accepted.emplace_back(static_cast<int>(s.read.accepted));
+        const int fd = accepted.back().get();
+        EXPECT_NE(::fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+        EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+        accepted_names.insert(name(peer));
+        if (accepted.size() == kClients) break;
+        EXPECT_EQ(outcome(poller(), s.read, accept(poller(), s.read, &peer)), 0);
+        s.read.result = Result::done();
+    }
+    EXPECT_EQ(accepted_names, names);
+    EXPECT_TRUE(accept(poller(), s.read, nullptr).is_pending());
+    cancel(s.read);
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, AnAcceptOnWhatDoesNotListenIsAnError) {
+    const Fd fd = inet_socket(SOCK_STREAM);
+    set_nonblocking(fd.get());
+    Socket s(fd.get());
+    EXPECT_EQ(accept(poller(), s.read, nullptr).error(), Errc::not_listening);
+}
+
+TEST_F(ReadinessPollerTest, AnAcceptWithoutDescriptorsLosesNoConnection) {
+    const Fd server = listener(5);
+    const SockAddr address = local_address(server.get());
+    Socket s(server.get());
+    // Once while there are descriptors: the sanitizers need some to look at a class first.
+    EXPECT_TRUE(accept(poller(), s.read, nullptr).is_pending());
+    cancel(s.read);
+    const Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(client.get(), raw(address), address.size), 0);
+    await(server.get(), POLLIN);
+    EXPECT_EQ(wait(poller(), kLimit), Ops{});
+
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const Fd highest(::dup(0));
+    rlimit tight = before;
+    tight.rlim_cur = static_cast<rlim_t>(highest.get());
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+    const Result r = accept(poller(), s.read, nullptr);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(r.error(), Errc::too_many_open_files);
+    EXPECT_EQ(r.os_code(), EMFILE);
+
+    EXPECT_EQ(accept(poller(), s.read, nullptr).value(), 0);
+    const Fd accepted(static_cast<int>(s.read.accepted));
+    EXPECT_GE(accepted.get(), 0);
+    poller().detach(s.source);
+}
+
+// ---- datagrams ----------------------------------------------------------------------------------
+
+Result recv_from(Poller& poller, Op& op, void* data, size_t size, const SockAddr* only,
+                 SockAddr* from) {
+    prepare(op, OpKind::recv_from, data, size);
+    op.only = only;
+    op.addr = from;
+    return poller.submit(op);
+}
+
+Result send_to(Poller& poller, Op& op, std::string_view data, const SockAddr* to) {
+    prepare(op, OpKind::send_to, const_cast<char*>(data.data()), data.size());
+    op.only = to;
+    return poller.submit(op);
+}
+
+class Datagrams : public ReadinessPollerTest {
+   protected:
+    Datagrams() { set_nonblocking(fd.get()); }
+
+    void send_from(const Fd& from, std::string_view data) {
+        ASSERT_EQ(::sendto(from.get(), data.data(), data.size(), 0, raw(here), here.size),
+                  static_cast<ssize_t>(data.size()));
+    }
+
+    Fd fd = inet_socket(SOCK_DGRAM);
+    SockAddr here = local_address(fd.get());
+    Fd friend_fd = inet_socket(SOCK_DGRAM), stranger_fd = inet_socket(SOCK_DGRAM);
+    SockAddr friend_address = local_address(friend_fd.get());
+    Socket s{fd.get()};
+    char buffer[64] = {};
+};
+
+TEST_F(Datagrams, OneAtATimeWithTheirSender) {
+    SockAddr from{};
+    EXPECT_TRUE(recv_from(poller(), s.read, buffer, sizeof buffer, nullptr, &from).is_pending());
+    send_from(friend_fd, "one");
+    send_from(friend_fd, "");
+    send_from(stranger_fd, "three");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 3);
+    EXPECT_TRUE(from == friend_address);
+    const auto next = [&] {
+        return outcome(poller(), s.read,
+                       recv_from(poller(), s.read, buffer, sizeof buffer, nullptr, &from));
+    };
+    EXPECT_EQ(next(), 0) << "an empty datagram is one";
+    EXPECT_EQ(next(), 5);
+    EXPECT_TRUE(from == local_address(stranger_fd.get()));
+    poller().detach(s.source);
+}
+
+TEST_F(Datagrams, ACutOneIsReported) {
+    send_from(friend_fd, "12345678");
+    send_from(friend_fd, "1234");
+    await(fd.get(), POLLIN);
+    EXPECT_EQ(outcome(poller(), s.read, recv_from(poller(), s.read, buffer, 4, nullptr, nullptr)),
+              4);
+    EXPECT_TRUE(s.read.truncated);
+    EXPECT_EQ(outcome(poller(), s.read, recv_from(poller(), s.read, buffer, 4, nullptr, nullptr)),
+              4);
+    EXPECT_FALSE(s.read.truncated);
+    poller().detach(s.source);
+}
+
+TEST_F(Datagrams, StrangersAreDroppedInShares) {
+    constexpr int kStrangers = 150;
+    for (int i = 0; i < kStrangers; ++i) send_from(stranger_fd, "spam");
+    send_from(friend_fd, "ham");
+    SockAddr from{};
+    EXPECT_TRUE(
+        recv_from(poller(), s.read, buffer, sizeof buffer, &friend_address, &from).is_pending());
+    const int before = selector->waits;
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_GT(selector->waits, before + 1) << "others have their turn in between";
+    EXPECT_EQ(s.read.result.value(), 3);
+    EXPECT_EQ(std::string(buffer, 3), "ham");
+    EXPECT_TRUE(from == friend_address);
+    poller().detach(s.source);
+}
+
+TEST_F(Datagrams, OnlyStrangersLeaveTheOpWaiting) {
+    EXPECT_TRUE(
+        recv_from(poller(), s.read, buffer, sizeof buffer, &friend_address, nullptr).is_pending());
+    for (int i = 0; i < 100; ++i) send_from(stranger_fd, "spam");
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    send_from(friend_fd, "ham");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 3);
+    poller().detach(s.source);
+}
+
+TEST_F(Datagrams, AnOpThatDropsStrangersCanBeCanceled) {
+    for (int i = 0; i < 100; ++i) send_from(stranger_fd, "spam");
+    await(fd.get(), POLLIN);
+    EXPECT_TRUE(
+        recv_from(poller(), s.read, buffer, sizeof buffer, &friend_address, nullptr).is_pending());
+    cancel(s.read);
+    EXPECT_EQ(s.read.result.error(), Errc::canceled);
+    EXPECT_EQ(wait(poller(), 0), Ops{});
+    poller().detach(s.source);
+}
+
+TEST_F(Datagrams, TooLargeIsAnError) {
+    const std::string large(70000, 'x');
+    const Result r = send_to(poller(), s.write, large, &friend_address);
+    EXPECT_EQ(r.error(), Errc::message_too_long);
+}
+
+TEST_F(Datagrams, SendingToNobodyNeedsAnAddress) {
+    EXPECT_EQ(send_to(poller(), s.write, "x", nullptr).error(),
+              Errc::destination_address_required);
+}
+
+// ---- waking -------------------------------------------------------------------------------------
+
+TEST_F(ReadinessPollerTest, AWakeFromAnotherThreadEndsTheWait) {
+    for (int round = 0; round < 100; ++round) {
+        // Whether it comes before or during the wait is left to chance.
+        std::thread other([&] { poller().wake(); });
+        EXPECT_EQ(wait(poller(), kNever), Ops{});
+        other.join();
+    }
+}
+
+TEST_F(ReadinessPollerTest, ManyThreadsMayWake) {
+    Pair pair = tcp_pair();
+    Socket s(pair.ours.get(), true);
+    std::atomic<bool> stop = false;
+    std::vector<std::thread> others;
+    for (int i = 0; i < 4; ++i) {
+        others.emplace_back([&] {
+            while (!stop) poller().wake();
+        });
+    }
+    for (int i = 0; i < 200; ++i) {
+        char byte;
+        EXPECT_TRUE(recv(poller(), s.read, &byte, 1).is_pending());
+        send_all(pair.theirs.get(), "x");
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    }
+    stop = true;
+    for (std::thread& other : others) other.join();
+    wait(poller(), 0);
+    EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, ASignalEndsTheWait) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    struct sigaction before {};
+    ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+    const pthread_t waiter = ::pthread_self();
+    std::atomic<bool> returned = false;
+    std::thread other([&] {
+        const timespec pause{0, 1000000};
+        while (!returned) {
+            ::pthread_kill(waiter, SIGUSR1);
+            ::nanosleep(&pause, nullptr);
+        }
+    });
+    const MonotonicClock clock;
+    const double begin = clock.now();
+    EXPECT_EQ(wait(poller(), kLimit), Ops{});
+    returned = true;
+    other.join();
+    EXPECT_LT(clock.now() - begin, kLimit);
+    ASSERT_EQ(::sigaction(SIGUSR1, &before, nullptr), 0);
+}
+
+}  // namespace
+}  // namespace socket2
