@@ -63,6 +63,17 @@ class Registry {
 constinit Registry registry;
 static_assert(std::is_trivially_destructible_v<Registry>);
 
+int detail_of(const Op& op) {
+    switch (op.kind) {
+        case OpKind::send:
+            return static_cast<int>(op.done);
+        case OpKind::recv_from:
+            return op.truncated ? 1 : 0;
+        default:
+            return 0;
+    }
+}
+
 int result_of(LoopEntry& entry, Op& op, int handle) {
     if (op.kind != OpKind::accept || op.result.is_error()) return entry.report(op.result);
     // A listener that was closed after the connection came closes the connection with it.
@@ -104,7 +115,7 @@ int socket2_poll(int loop, socket2_event* events, int max, double deadline) {
             if (op == nullptr) break;
             const int handle = static_cast<int>(op->source.user);
             const int kind = op->side == Side::read ? SOCKET2_READ : SOCKET2_WRITE;
-            events[n++] = {handle, kind, result_of(entry, *op, handle), 0};
+            events[n++] = {handle, kind, result_of(entry, *op, handle), detail_of(*op)};
         }
         return n;
     });

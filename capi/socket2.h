@@ -127,19 +127,22 @@ enum {
     SOCKET2_OPTION_INTEGER = 2, /* an int */
     SOCKET2_OPTION_LINGER = 3,  /* an int: seconds, or -1 for off */
     SOCKET2_OPTION_TEXT = 4,    /* text */
-    SOCKET2_OPTION_INTERFACE =
-        5,                   /* an int: interface index; can be set by text: name, IPv4 address */
-    SOCKET2_OPTION_ERROR = 6 /* an int: 0 or an error code of this library; read only */
+    SOCKET2_OPTION_INTERFACE = 5, /* an int: an index; set also by text: name, IPv4 address */
+    SOCKET2_OPTION_ERROR = 6      /* an int: 0 or an error code of this library; read only */
 };
 
 #define SOCKET2_NEVER ((double)(1e300 * 1e300))
 
-/* A finished operation. `result` is a value or an error code, never SOCKET2_PENDING. */
+/*
+ * A finished operation. `result` is a value or an error code, never SOCKET2_PENDING. `detail` tells
+ * of a socket2_tcp_send() how many bytes the system took, also when it failed, and of a
+ * socket2_udp_recv() whether the datagram was cut (1) or not (0); it is 0 of others.
+ */
 typedef struct socket2_event {
     int32_t handle;
     int32_t kind;
     int32_t result;
-    int32_t reserved;
+    int32_t detail;
 } socket2_event;
 
 /*
@@ -328,13 +331,12 @@ SOCKET2_API int socket2_tcp_connect(int loop, int handle, const socket2_addr* ad
                                     double deadline);
 
 /*
- * SOCKET2_WRITE: sends all `size` bytes and gives that number, or fails; socket2_tcp_sent() then
- * tells how many bytes of the last send the system took. SOCKET2_EPIPE, SOCKET2_ECONNRESET,
+ * SOCKET2_WRITE: sends all `size` bytes and gives that number, or fails; the event's detail tells
+ * how many went out (an error that is returned at once: none). SOCKET2_EPIPE, SOCKET2_ECONNRESET,
  * SOCKET2_ENOTCONN.
  */
 SOCKET2_API int socket2_tcp_send(int loop, int handle, const void* data, size_t size,
                                  double deadline);
-SOCKET2_API int socket2_tcp_sent(int loop, int handle);
 
 /*
  * SOCKET2_READ: the number of bytes that came, at most `size` (> 0); 0 at the end of the stream.
@@ -353,17 +355,18 @@ SOCKET2_API int socket2_udp_connect(int loop, int handle, const socket2_addr* ad
 
 /*
  * SOCKET2_WRITE: sends one datagram, whole (also an empty one), and gives its size. `to` null: to
- * the connected address (SOCKET2_EDESTADDRREQ without). SOCKET2_EMSGSIZE, SOCKET2_EACCES (a
- * broadcast without the option), SOCKET2_ECONNREFUSED (of an earlier datagram, connected sockets).
+ * the connected address (without one SOCKET2_EDESTADDRREQ; unix: SOCKET2_ENOTCONN).
+ * SOCKET2_EMSGSIZE, SOCKET2_EACCES (a broadcast without the option), SOCKET2_ECONNREFUSED (of an
+ * earlier datagram, connected sockets).
  */
 SOCKET2_API int socket2_udp_send(int loop, int handle, const void* data, size_t size,
                                  const socket2_addr* to, double deadline);
 
 /*
  * SOCKET2_READ: one datagram; gives the number of bytes copied. What did not fit in `size` is lost,
- * and socket2_udp_truncated() gives 1 instead of 0 for the last recv. `only` (may be null):
- * datagrams from other senders are dropped. `from` (may be null) gets the sender. Raw inet sockets
- * deliver the IP header too.
+ * and the event's detail says so; for one that was received at once, socket2_udp_truncated() does
+ * (1, or 0), until the next recv on the socket. `only` (may be null): datagrams from other senders
+ * are dropped. `from` (may be null) gets the sender. Raw inet sockets deliver the IP header too.
  */
 SOCKET2_API int socket2_udp_recv(int loop, int handle, void* data, size_t size,
                                  const socket2_addr* only, socket2_addr* from, double deadline);

@@ -51,10 +51,6 @@ int socket2_tcp_send(int loop, int handle, const void* data, size_t size, double
     });
 }
 
-int socket2_tcp_sent(int loop, int handle) {
-    return on_socket<Tcp>(loop, handle, [](Tcp& s) { return static_cast<int>(s.sent()); });
-}
-
 int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline) {
     return on_socket<Tcp>(loop, handle, [&](Tcp& s) -> Result {
         // An empty read could not be told from the end of the stream.

@@ -41,6 +41,10 @@ local function resumed(p, t)
 	return state[p] == 'normal' or p == root and waits == t
 end
 
+local function is_link(p)
+	return type(p) == 'table' and p ~= main
+end
+
 local finish
 
 -- the trampoline: takes what the native resume of t returned.
@@ -77,7 +81,7 @@ function finish(t, ok, ...)
 		err = tostring(t) .. (dead and ' ended without transferring control'
 			or ' called native coroutine.yield but was not resumed')
 	end
-	if type(p) == 'table' and p.thread then
+	if is_link(p) and p.thread then
 		p.failed = true
 		return step(t, true, GO, p.thread, err)
 	end
@@ -90,7 +94,10 @@ local function back(me, p, ...)
 		error('thread waiting in coro was resumed by native coroutine.resume', 0)
 	end
 	state[me] = true
-	parent = parent or p -- set already if it was resumed anew
+	-- set already if it was resumed anew, or by a ptransfer, which is no resumer
+	if p and (not parent or is_link(parent) and not is_link(p)) then
+		parent = p
+	end
 	return ...
 end
 

@@ -15,7 +15,9 @@ socket.udp = udp.new
 socket.raw = udp.new_raw
 
 -- clock() -> seconds of the monotonic clock, a number
-socket.clock = lib.C.socket2_clock
+function socket.clock()
+	return lib.C.socket2_clock()
+end
 
 socket._VERSION = 'socket2 ' .. ffi.string(lib.C.socket2_version())
 

@@ -52,8 +52,8 @@ Result Loop::start(Op& op) {
     const Result r = poller_->submit(op);
     if (r.is_pending()) {
         submitted(op);
-    } else if (op.kind == OpKind::connect && r.error() == Errc::busy) {
-        return hold(op, now() + kConnectRest);
+    } else if (r.error() == Errc::busy) {
+        return hold(op, now() + kBusyRest);
     } else {
         finish(op, r);
     }
@@ -150,7 +150,6 @@ void Loop::expire() {
 
 Result Loop::turn(double until) {
     expire();
-    submit_deferred();
     double seconds = 0;
     if (completed_.empty() && deferred_.empty()) {
         seconds = std::min(until, times_.earliest());
@@ -163,6 +162,7 @@ Result Loop::turn(double until) {
         finish(*op, canceled ? Result(op->cancel_reason) : op->result);
         complete(*op);
     }
+    submit_deferred();  // behind what arrived: who was held back had his turn
     return r;
 }
 

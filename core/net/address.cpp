@@ -185,6 +185,14 @@ Family family_of(const SockAddr& raw) {
                                                                     : Family::unspecified;
 }
 
+void set_port(SockAddr& raw, int port) {
+    const auto number = htons(static_cast<uint16_t>(port));
+    // At the same place in both.
+    static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
+    if (family_of(raw) == Family::local || family_of(raw) == Family::unspecified) return;
+    std::memcpy(raw.bytes + offsetof(sockaddr_in, sin_port), &number, sizeof number);
+}
+
 bool Address::is_valid() const {
     return raw.size <= SockAddr::kCapacity && family() != Family::unspecified &&
            socket2::is_valid(static_cast<SocketType>(type));

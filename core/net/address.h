@@ -24,6 +24,9 @@ int os_family(Family family);
 int os_socket_type(SocketType type);
 Family family_of(const SockAddr& raw);
 
+// No effect on families without ports.
+void set_port(SockAddr& raw, int port);
+
 // Plain data of a fixed size: callers of the ABI hold it in memory of their own, so every function
 // is safe on any content.
 struct Address {

@@ -69,8 +69,11 @@ bool can_be_name(const char* host) {
     return !name.empty() && name.size() <= kLongest;
 }
 
-bool can_be_service(const Endpoint& endpoint) {
-    return endpoint.service == nullptr || endpoint.service[0] != '\0';
+// getaddrinfo also takes "+80" and " 80", and cuts such numbers to 16 bits.
+bool can_be_service(const char* service) {
+    const char first = service == nullptr ? '0' : service[0];
+    return (first >= '0' && first <= '9') || (first >= 'a' && first <= 'z') ||
+           (first >= 'A' && first <= 'Z');
 }
 
 // Asks the system for the service alone, so that the host "*" or loopback keeps our meaning of it.
@@ -93,13 +96,13 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
 
     const char* host = os_host(endpoint);
     if (host != nullptr && !can_be_name(host)) return Errc::unknown_host;
-    if (!can_be_service(endpoint)) return Errc::unknown_service;
+    if (!can_be_service(endpoint.service)) return Errc::unknown_service;
     addrinfo hints{};
     hints.ai_family = os_family(endpoint.family);
-    hints.ai_socktype = os_socket_type(endpoint.type);
-    // A service is looked up for a transport; raw sockets and odd protocols have none.
-    const bool transport = endpoint.type != SocketType::raw;
-    hints.ai_protocol = transport ? endpoint.protocol : 0;
+    // A service is one of a transport, which a raw socket has not: any will do.
+    const bool raw = endpoint.type == SocketType::raw;
+    hints.ai_socktype = os_socket_type(raw ? SocketType::udp : endpoint.type);
+    hints.ai_protocol = raw ? 0 : endpoint.protocol;
     hints.ai_flags = os_flags(endpoint.flags);
     if (host == nullptr) {
         hints.ai_flags &= ~AI_CANONNAME;

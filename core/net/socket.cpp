@@ -71,19 +71,20 @@ Result Socket::bind(const Address& address) {
 
 Result Socket::shutdown(int directions) { return posix::shutdown(source_.fd, directions); }
 
-void Socket::fill(Address& address) const {
+Result Socket::complete(Result result, Address& address) const {
     address.type = static_cast<int32_t>(type_);
     address.protocol = protocol_;
+    // The system shows a raw socket's protocol there.
+    if (result.ok() && type_ == SocketType::raw) set_port(address.raw, 0);
+    return result;
 }
 
 Result Socket::local_address(Address& out) const {
-    fill(out);
-    return posix::local_address(source_.fd, out.raw);
+    return complete(posix::local_address(source_.fd, out.raw), out);
 }
 
 Result Socket::remote_address(Address& out) const {
-    fill(out);
-    return posix::remote_address(source_.fd, out.raw);
+    return complete(posix::remote_address(source_.fd, out.raw), out);
 }
 
 Result Socket::set_option(const char* name, int value) {

@@ -61,7 +61,7 @@ class Socket : public OpOwner {
     Op write_;
 
    private:
-    void fill(Address& address) const;
+    Result complete(Result result, Address& address) const;
 
     const SocketType type_;
     const Family family_;

@@ -49,6 +49,9 @@ Result Tcp::connect(const Address& address, double deadline) {
     Result r = check(address);
     if (r.ok()) r = check_free(write_);
     if (r.is_error()) return r;
+    // Linux would let a second connect, to wherever, succeed.
+    SockAddr peer;
+    if (posix::remote_address(source_.fd, peer).ok()) return Errc::already_connected;
     write_.only = &address.raw;
     return submit(write_, OpKind::connect, nullptr, 0, deadline);
 }

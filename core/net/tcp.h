@@ -21,9 +21,8 @@ class Tcp final : public Socket {
     // `address` has to stay until the op is over.
     Result connect(const Address& address, double deadline);
 
-    // All of it or an error; sent() tells how far the last one came.
+    // All of it or an error; op.done tells how far it came.
     Result send(const void* data, size_t size, double deadline);
-    size_t sent() const { return write_.done; }
     // 0: the peer has shut its side.
     Result recv(void* data, size_t size, double deadline);
 

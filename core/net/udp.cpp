@@ -9,14 +9,33 @@ Udp::Udp(Loop& loop, SocketType type, Family family, int32_t protocol)
 
 Result Udp::create(Loop& loop, SocketType type, Family family, int32_t protocol,
                    std::unique_ptr<Udp>& out) {
+    if (type == SocketType::raw && family == Family::local) {
+        return Errc::address_family_not_supported;
+    }
     out.reset(new Udp(loop, type, family, protocol));
     return out->open();
 }
 
 Result Udp::connect(const Address* address) {
-    if (address == nullptr) return posix::disconnect(source_.fd);
+    if (address == nullptr) return disconnect();
     const Result r = check(*address);
-    return r.is_error() ? r : posix::connect(source_.fd, address->raw);
+    if (r.is_error()) return r;
+    SockAddr to = address->raw;
+    // Raw sockets have no ports, but without one Linux does not know them as connected.
+    if (type() == SocketType::raw) set_port(to, 1);
+    return posix::connect(source_.fd, to);
+}
+
+// Linux also takes back a port that it picked itself, of which others may know.
+Result Udp::disconnect() {
+    Address before;
+    Address after;
+    Result r = local_address(before);
+    if (r.ok()) r = posix::disconnect(source_.fd);
+    if (r.ok()) r = local_address(after);
+    if (r.is_error() || after.port() == before.port()) return r;
+    set_port(after.raw, before.port());
+    return posix::bind(source_.fd, after.raw);
 }
 
 Result Udp::send(const void* data, size_t size, const Address* to, double deadline) {

@@ -26,6 +26,7 @@ class Udp final : public Socket {
 
    private:
     Udp(Loop& loop, SocketType type, Family family, int32_t protocol);
+    Result disconnect();
 };
 
 }  // namespace socket2

@@ -3,9 +3,8 @@
 local ffi = require'ffi'
 local lib = require'socket2.lib'
 
-local C, fail = lib.C, lib.fail
-local type, error, tostring, setmetatable, getmetatable =
-	type, error, tostring, setmetatable, getmetatable
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local type, tostring, setmetatable, getmetatable = type, tostring, setmetatable, getmetatable
 local floor = math.floor
 
 local addr = {}
@@ -54,6 +53,11 @@ function addr.pointer(self)
 	return a and a + self.i
 end
 local pointer = addr.pointer
+
+-- That memory, to be kept alive while C uses it, whatever the program does with the ai.
+function addr.memory(self)
+	return self.head.a
+end
 
 -- An ai over an address that C has filled: a socket2_addr[1], which the ai keeps.
 function addr.wrap(a)
@@ -163,73 +167,73 @@ function ai:__tostring()
 end
 
 -- The number of a name out of a table; an error code for an unknown name. Wrong types raise.
-local function number_for(what, names, value, default, code, level)
+local function number_for(what, names, value, default, code)
 	if value == nil then
 		return default
 	elseif type(value) == 'string' then
 		return names[value] or code
 	end
-	error(('bad %s (string expected, got %s)'):format(what, type(value)), level + 1)
+	raise('bad %s (string expected, got %s)', what, type(value))
 end
 
-function addr.family(value, level)
-	return number_for('family', families, value, C.SOCKET2_INET, C.SOCKET2_EFAMILY, level + 1)
+function addr.family(value)
+	return number_for('family', families, value, C.SOCKET2_INET, C.SOCKET2_EFAMILY)
 end
 
-function addr.protocol(value, level)
+function addr.protocol(value)
 	if type(value) == 'number' then
-		return value >= 0 and value <= 255 and value or C.SOCKET2_EPROTOCOL
+		return value >= 0 and value <= 255 and value == floor(value) and value or C.SOCKET2_EPROTOCOL
 	end
-	return number_for('protocol', protocols, value, 0, C.SOCKET2_EPROTOCOL, level + 1)
+	return number_for('protocol', protocols, value, 0, C.SOCKET2_EPROTOCOL)
 end
 
 function addr.type_name(n) return type_names[n] end
 function addr.family_name(n) return family_names[n] end
 function addr.protocol_name(n) return protocol_names[n] or tostring(n) end
 
-local function add_flag(bits, word, level)
+local function add_flag(bits, word)
 	local bit1 = flag_bits[word]
 	if not bit1 then
-		error(('unknown flag %q'):format(tostring(word)), level + 1)
+		raise('unknown flag %q', tostring(word))
 	end
 	return bit.bor(bits, bit1)
 end
 
-local function flags_of(flags, level)
+local function flags_of(flags)
 	local t = type(flags)
 	if flags == nil then
 		return 0
 	elseif t == 'number' then
-		return flags
+		return flags >= 0 and flags < 2^31 and flags == floor(flags) and flags or -1
 	end
 	local bits = 0
 	if t == 'string' then
 		for word in flags:gmatch'[^%s,]+' do
-			bits = add_flag(bits, word, level + 1)
+			bits = add_flag(bits, word)
 		end
 	elseif t == 'table' then
 		for k, v in pairs(flags) do
 			-- {'passive'} and {passive = true}
 			if type(k) == 'number' then
-				bits = add_flag(bits, v, level + 1)
+				bits = add_flag(bits, v)
 			elseif v then
-				bits = add_flag(bits, k, level + 1)
+				bits = add_flag(bits, k)
 			end
 		end
 	else
-		error(('bad flags (number, string or table expected, got %s)'):format(t), level + 1)
+		raise('bad flags (number, string or table expected, got %s)', t)
 	end
 	return bits
 end
 
 -- The host for C, or nothing and an error code.
-local function host_for(host, family, level)
+local function host_for(host, family)
 	if host == nil then
 		return '*'
 	elseif host == false then
 		return nil
 	elseif type(host) ~= 'string' then
-		error(('bad host (string, false, nil or address expected, got %s)'):format(type(host)), level + 1)
+		raise('bad host (string, false, nil or address expected, got %s)', type(host))
 	elseif family == C.SOCKET2_UNIX and host:byte() == 0 then
 		host = '@' .. host:sub(2)
 	end
@@ -240,7 +244,7 @@ local function host_for(host, family, level)
 	return host
 end
 
-local function service_for(port, level)
+local function service_for(port)
 	if port == nil then
 		return '0'
 	elseif type(port) == 'number' then
@@ -249,7 +253,7 @@ local function service_for(port, level)
 		end
 		return nil, C.SOCKET2_EPORT
 	elseif type(port) ~= 'string' then
-		error(('bad port (number or string expected, got %s)'):format(type(port)), level + 1)
+		raise('bad port (number or string expected, got %s)', type(port))
 	elseif port:find('\0', 1, true) then
 		return nil, C.SOCKET2_EUNKNOWNSERVICE
 	end
@@ -261,13 +265,13 @@ local found = ffi.new('socket2_addr[?]', MAX_ADDRS)
 local NAME_SIZE = 256
 local name = ffi.new('char[?]', NAME_SIZE)
 
-local function lookup(host, port, socket_type, family, protocol, flags, level)
+local function lookup(host, port, socket_type, family, protocol, flags)
 	local service, errcode
-	host, errcode = host_for(host, family, level + 1)
+	host, errcode = host_for(host, family)
 	if errcode then
 		return fail(errcode)
 	end
-	service, errcode = service_for(port, level + 1)
+	service, errcode = service_for(port)
 	if errcode then
 		return fail(errcode)
 	end
@@ -297,14 +301,14 @@ function addr.lookup(host, port, socket_type, family, protocol, flags)
 	if is(host) then
 		return host
 	end
-	local t = number_for('socket type', types, socket_type, C.SOCKET2_TCP, C.SOCKET2_ESOCKTYPE, 2)
-	local f = addr.family(family, 2)
-	local p = addr.protocol(protocol, 2)
-	local code = t < 0 and t or f < 0 and f or p < 0 and p
+	local n = number_for('socket type', types, socket_type, C.SOCKET2_TCP, C.SOCKET2_ESOCKTYPE)
+	local f = addr.family(family)
+	local p = addr.protocol(protocol)
+	local code = n < 0 and n or f < 0 and f or p < 0 and p
 	if code then
 		return fail(code)
 	end
-	return lookup(host, port, t, f, p, flags_of(flags, 2), 2)
+	return lookup(host, port, n, f, p, flags_of(flags))
 end
 
 -- For a socket's (addr | host, port) arguments: an address of its kind.
@@ -312,7 +316,7 @@ function addr.for_socket(socket, host, port)
 	if is(host) then
 		return host
 	end
-	return lookup(host, port, socket.type_number, socket.family_number, socket.protocol_number, 0, 3)
+	return lookup(host, port, socket.type_number, socket.family_number, socket.protocol_number, 0)
 end
 
 return addr

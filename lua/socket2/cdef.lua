@@ -65,15 +65,14 @@ enum {
     SOCKET2_OPTION_INTEGER = 2,
     SOCKET2_OPTION_LINGER = 3,
     SOCKET2_OPTION_TEXT = 4,
-    SOCKET2_OPTION_INTERFACE =
-        5,
+    SOCKET2_OPTION_INTERFACE = 5,
     SOCKET2_OPTION_ERROR = 6
 };
 typedef struct socket2_event {
     int32_t handle;
     int32_t kind;
     int32_t result;
-    int32_t reserved;
+    int32_t detail;
 } socket2_event;
 typedef struct socket2_addr {
     uint64_t content[16];
@@ -125,7 +124,6 @@ int socket2_tcp_connect(int loop, int handle, const socket2_addr* addr,
                                     double deadline);
 int socket2_tcp_send(int loop, int handle, const void* data, size_t size,
                                  double deadline);
-int socket2_tcp_sent(int loop, int handle);
 int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline);
 int socket2_udp_connect(int loop, int handle, const socket2_addr* addr);
 int socket2_udp_send(int loop, int handle, const void* data, size_t size,

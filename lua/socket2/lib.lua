@@ -2,9 +2,21 @@
 
 local ffi = require'ffi'
 local getenv = os.getenv
-local error, tostring, pcall = error, tostring, pcall
+local error, tostring, pcall, ipairs = error, tostring, pcall, ipairs
 
 local lib = {}
+
+local own_sources = debug.getinfo(1, 'S').source:match'^(.*)lib%.lua$'
+
+-- Raises an error in the name of the program's line that called us, however deep we are.
+function lib.raise(message, ...)
+	local level, info = 1, nil
+	repeat
+		level = level + 1
+		info = debug.getinfo(level, 'S')
+	until not info or not own_sources or info.source:sub(1, #own_sources) ~= own_sources
+	error(message:format(...), level)
+end
 
 ffi.cdef(require'socket2.cdef')
 
@@ -16,7 +28,7 @@ local function candidates()
 		t[1] = env
 		return t
 	end
-	local dir = debug.getinfo(1, 'S').source:match'^@(.*)socket2[/\\]lib%.lua$'
+	local dir = own_sources and own_sources:match'^@(.*)socket2[/\\]$'
 	if dir then
 		t[#t + 1] = dir .. 'libsocket2.so.0'
 	end

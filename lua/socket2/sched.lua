@@ -6,10 +6,11 @@ local ffi = require'ffi'
 local coro = require'coro'
 local lib = require'socket2.lib'
 
-local C, fail = lib.C, lib.fail
+local C, fail, raise = lib.C, lib.fail, lib.raise
 local create, running, transfer = coro.create, coro.running, coro.transfer
 local self, park, enter, leave = coro.self, coro.park, coro.enter, coro.leave
-local error, type, tostring, xpcall, traceback = error, type, tostring, xpcall, debug.traceback
+local error, type, tostring, pcall, xpcall = error, type, tostring, pcall, xpcall
+local traceback = debug.traceback
 local max = math.max
 
 local READ = C.SOCKET2_READ
@@ -45,8 +46,8 @@ local readers, writers = {}, {}
 -- Raises unless in a socket thread: I/O elsewhere would have nowhere to wait.
 function sched.inside(what)
 	if not thread then
-		error(what .. '() outside a socket thread: call it in a function that is passed to'
-			.. ' socket.newthread()', 3)
+		raise('%s() outside a socket thread: call it in a function that is passed to'
+			.. ' socket.newthread()', what)
 	end
 end
 
@@ -54,15 +55,17 @@ end
 -- would not be.
 local held -- luacheck: ignore 231
 
--- Parks the running thread until the pending operation is over; returns its result. `socket`, `data`
--- and `addr` stay alive until then.
+local detail = 0 -- of the event that resumes a thread
+
+-- Parks the running thread until the pending operation is over; returns its result and, the event's
+-- detail. `socket`, `data` and `addr` (the memory that C has pointers to) stay alive until then.
 local function wait(socket, kind, data, addr)
 	local me, inside = self(), thread
 	if not me then
 		-- Somebody has to take the event; until then the library has the data.
 		api.newthread(sched.wait, socket, kind, data, addr)
-		error('I/O cannot wait inside a plain coroutine: make it with coro.wrap or coro.create, or'
-			.. ' call coro.install() at the start of the program', 3)
+		raise('I/O cannot wait inside a plain coroutine: make it with coro.wrap or coro.create, or'
+			.. ' call coro.install() at the start of the program')
 	end
 	local waiting = kind == READ and readers or writers
 	waiting[socket.h] = me
@@ -72,32 +75,40 @@ local function wait(socket, kind, data, addr)
 	held = socket
 	held = data
 	held = addr
-	return result
+	return result, detail
 end
 sched.wait = wait
 
 local failures = {} -- of threads: raised by the next poll
 
-local function failed(co, err, trace)
-	local onerror = api.onerror
-	if onerror then
-		onerror(co, err, trace)
-	else
-		failures[#failures + 1] = trace
-	end
+local function text_of(err)
+	local ok, text = pcall(tostring, err)
+	return ok and type(text) == 'string' and text or 'an error that has no text'
 end
 
 local function on_failure(err)
-	local text = type(err) == 'string' and err or tostring(err)
-	return {err = err, trace = traceback(text, 2)}
+	return {err = err, trace = traceback(text_of(err), 2)}
+end
+
+local function failed(co, failure)
+	if type(failure) == 'string' then -- of Lua itself: no stack or memory was left for on_failure
+		failure = {err = failure, trace = failure}
+	end
+	local onerror = api.onerror
+	if onerror then
+		local ok, failure1 = xpcall(onerror, on_failure, co, failure.err, failure.trace)
+		if ok then
+			return
+		end
+		failures[#failures + 1] = failure.trace
+		failure = type(failure1) == 'string' and {trace = failure1} or failure1
+	end
+	failures[#failures + 1] = failure.trace
 end
 
 local function finish(co, ok, failure)
 	if not ok then
-		local ok1, err1 = xpcall(failed, on_failure, co, failure.err, failure.trace)
-		if not ok1 then
-			failures[#failures + 1] = err1.trace
-		end
+		failed(co, failure)
 	end
 	return leave(resumer)
 end
@@ -110,19 +121,28 @@ end
 -- or when it is over.
 function api.newthread(f, ...)
 	if type(f) ~= 'function' then
-		error("bad argument #1 to 'newthread' (function expected, got " .. type(f) .. ')', 2)
+		raise("bad argument #1 to 'newthread' (function expected, got %s)", type(f))
 	end
 	local co = create(body)
 	local outer_thread, outer_resumer = thread, resumer
 	thread, resumer = co, running()
-	transfer(co, f, ...)
+	local ok, err = pcall(transfer, co, f, ...)
 	thread, resumer = outer_thread, outer_resumer
+	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
+		failed(co, text_of(err))
+	end
 	return co
 end
+
+local stopping = false
+local starting = false -- in start(), which a stop() and an error end
 
 local function raise_failure()
 	local trace = failures[1]
 	if trace then
+		if starting then
+			starting, stopping = false, false
+		end
 		table.remove(failures, 1)
 		error(trace, 0)
 	end
@@ -133,9 +153,8 @@ end
 -- What an error leaves of the batch is for the next poll.
 local CAPACITY = 64
 local events = ffi.new('socket2_event[?]', CAPACITY)
-local resumees, results = {}, {}
+local resumees, results, details = {}, {}, {}
 local next_event, event_count = 1, 0
-local stopping = false
 
 local function drain(deadline)
 	local n = C.socket2_poll(loop, events, CAPACITY, deadline)
@@ -146,29 +165,39 @@ local function drain(deadline)
 		local e = events[i - 1]
 		local handle = e.handle
 		local waiting = e.kind == READ and readers or writers
-		resumees[i], results[i] = waiting[handle], e.result
+		resumees[i], results[i], details[i] = waiting[handle], e.result, e.detail
 		waiting[handle] = nil
 	end
 	next_event, event_count = 1, n
 	return n
 end
 
-local function resume_all()
-	local outer, me = resumer, running()
-	resumer = me
+local function resume_each(me)
 	while next_event <= event_count do
 		local i = next_event
 		local co = resumees[i]
 		resumees[i] = false
 		next_event = i + 1
 		nwaiting = nwaiting - 1
+		detail = details[i]
 		enter(me, co, results[i])
 		thread = nil
 		if stopping or failures[1] then
 			break
 		end
 	end
+end
+
+local function resume_all()
+	local outer, me = resumer, running()
+	resumer = me
+	local ok, err = pcall(resume_each, me)
 	resumer = outer
+	if not ok then
+		local co = thread
+		thread = nil
+		failed(co, text_of(err))
+	end
 	raise_failure()
 end
 
@@ -181,9 +210,9 @@ end
 
 local function check_outside(what, timeout)
 	if thread then
-		error(what .. '() inside a socket thread: it would wait for itself', 3)
+		raise('%s() inside a socket thread: it would wait for itself', what)
 	elseif timeout ~= nil and type(timeout) ~= 'number' then
-		error("bad argument #1 to '" .. what .. "' (number expected, got " .. type(timeout) .. ')', 3)
+		raise("bad argument #1 to '%s' (number expected, got %s)", what, type(timeout))
 	end
 end
 
@@ -226,15 +255,20 @@ end
 function api.start(timeout)
 	check_outside('start', timeout)
 	local deadline = deadline_of(timeout)
-	while not stopping and (nwaiting > 0 or failures[1]) do
-		local ok, err, errcode = poll(deadline)
-		if ok == nil then
-			return nil, err, errcode
-		elseif not ok or deadline < 1/0 and C.socket2_clock() >= deadline then
-			return false, 'timeout', C.SOCKET2_ETIMEOUT
+	local ok, err, errcode = true, nil, nil
+	starting = true
+	while ok and not stopping and (nwaiting > 0 or failures[1]) do
+		ok, err, errcode = poll(deadline)
+		if ok and nwaiting > 0 and deadline < 1/0 and C.socket2_clock() >= deadline then
+			ok = stopping
 		end
 	end
-	stopping = false
+	starting, stopping = false, false
+	if ok == false then
+		return false, 'timeout', C.SOCKET2_ETIMEOUT
+	elseif not ok then
+		return nil, err, errcode
+	end
 	return true
 end
 
@@ -250,8 +284,10 @@ function api.epoll_fd(fd)
 	local n
 	if fd == nil then
 		n = C.socket2_loop_epoll_fd(loop)
-	else
+	elseif type(fd) == 'number' then
 		n = C.socket2_loop_set_epoll_fd(loop, fd)
+	else
+		raise("bad argument #1 to 'epoll_fd' (number expected, got %s)", type(fd))
 	end
 	if n < 0 then
 		return fail(n)

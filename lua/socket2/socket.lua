@@ -5,9 +5,9 @@ local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
 
-local C, fail = lib.C, lib.fail
+local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop = sched.loop
-local type, error, setmetatable = type, error, setmetatable
+local type, tostring, setmetatable, floor = type, tostring, setmetatable, math.floor
 
 local socket = {}
 socket.__index = socket
@@ -38,7 +38,7 @@ end
 -- A constructor for the class: f([family], [protocol]) -> socket | nil, err, errcode
 function socket.constructor(class, new)
 	return function(family, protocol)
-		local f, p = addr.family(family, 2), addr.protocol(protocol, 2)
+		local f, p = addr.family(family), addr.protocol(protocol)
 		local h = f < 0 and f or p < 0 and p or new(loop, f, p)
 		if h < 0 then
 			return fail(h)
@@ -47,23 +47,39 @@ function socket.constructor(class, new)
 	end
 end
 
--- The number of bytes to send: `len`, or all there is. An error code when a string is shorter.
-function socket.data_size(data, len, level)
-	if type(data) == 'string' then
-		if not len then
-			return #data
-		elseif len > #data then
-			return C.SOCKET2_EINVAL
-		end
-	elseif not len then
-		if type(data) ~= 'cdata' or tostring(ffi.typeof(data)):find'[*&]>$' then
-			error('bad data (string, array or struct expected, or a pointer with its length)', level + 1)
-		end
-		return ffi.sizeof(data)
-	elseif type(data) ~= 'cdata' and data ~= nil then
-		error(('bad data (string or cdata expected, got %s)'):format(type(data)), level + 1)
+-- A length in bytes for C, which takes what is out of range as too long.
+local function checked_size(len)
+	if type(len) ~= 'number' then
+		raise('bad length (number expected, got %s)', type(len))
 	end
-	return len
+	return len >= 0 and len < 2^31 and len or 2^31
+end
+
+-- The length of a buffer to fill. Nil is C's to refuse; a userdata is memory that C can write to but
+-- should not.
+function socket.buffer_size(buf, len)
+	if type(buf) ~= 'cdata' and buf ~= nil then
+		raise('bad buffer (cdata expected, got %s)', type(buf))
+	end
+	return checked_size(len)
+end
+
+-- The number of bytes to send: `len`, or all there is.
+function socket.data_size(data, len)
+	if type(data) == 'string' then
+		if len == nil then
+			return #data
+		end
+		len = checked_size(len)
+		return len <= #data and len or 2^31
+	elseif type(data) ~= 'cdata' and data ~= nil then
+		raise('bad data (string or cdata expected, got %s)', type(data))
+	elseif len ~= nil then
+		return checked_size(len)
+	elseif data == nil or tostring(ffi.typeof(data)):find'[*&]>$' then
+		raise('bad data (a pointer needs its length)')
+	end
+	return ffi.sizeof(data)
 end
 
 local function done(r)
@@ -117,8 +133,11 @@ directions.rw = directions.r + directions.w
 -- shutdown(['r' | 'w' | 'rw']) -> true | nil, err, errcode: ends receiving, sending, or (the
 -- default) both. The peer of a 'w' reads the end of the stream.
 function socket:shutdown(how)
-	return done(C.socket2_socket_shutdown(loop, self.h, directions[how or 'rw']
-		or error('bad direction (r, w or rw expected)', 2)))
+	local n = directions[how == nil and 'rw' or how]
+	if not n then
+		raise('bad direction (r, w or rw expected)')
+	end
+	return done(C.socket2_socket_shutdown(loop, self.h, n))
 end
 
 local function address(self, f)
@@ -151,61 +170,77 @@ end
 
 local kinds = {}
 
-local function option_kind(name, level)
+local function has_zero(s) -- C would see a shorter one
+	return s:find('\0', 1, true)
+end
+
+local function option_kind(name)
 	if type(name) ~= 'string' then
-		error('bad option name (string expected, got ' .. type(name) .. ')', level + 1)
+		raise('bad option name (string expected, got %s)', type(name))
 	end
 	local kind = kinds[name]
 	if not kind then
 		kind = C.socket2_option_kind(name)
-		if kind < 0 then
-			error(('unknown socket option %q'):format(name), level + 1)
+		if kind < 0 or has_zero(name) then
+			raise('unknown socket option %q', name)
 		end
 		kinds[name] = kind
 	end
 	return kind
 end
 
-local function wrong_value(name, expected, value, level)
-	error(('bad value of option %s (%s expected, got %s)'):format(name, expected, type(value)), level + 1)
+local function wrong_value(name, expected, value)
+	raise('bad value of option %s (%s expected, got %s)', name, expected, type(value))
 end
 
-local set_int, set_text = C.socket2_socket_setopt, C.socket2_socket_setopt_text
+local function set_int(self, name, value)
+	if value < -2^31 or value >= 2^31 or value ~= floor(value) then
+		return C.SOCKET2_EINVAL
+	end
+	return C.socket2_socket_setopt(loop, self.h, name, value)
+end
+
+local function set_text(self, name, value)
+	if has_zero(value) then
+		return C.SOCKET2_EINVAL
+	end
+	return C.socket2_socket_setopt_text(loop, self.h, name, value)
+end
 
 local setters = {
 	[C.SOCKET2_OPTION_BOOLEAN] = function(self, name, value)
 		if type(value) ~= 'boolean' then
-			wrong_value(name, 'boolean', value, 3)
+			wrong_value(name, 'boolean', value)
 		end
-		return set_int(loop, self.h, name, value and 1 or 0)
+		return set_int(self, name, value and 1 or 0)
 	end,
 	[C.SOCKET2_OPTION_INTEGER] = function(self, name, value)
 		if type(value) ~= 'number' then
-			wrong_value(name, 'number', value, 3)
+			wrong_value(name, 'number', value)
 		end
-		return set_int(loop, self.h, name, value)
+		return set_int(self, name, value)
 	end,
 	[C.SOCKET2_OPTION_LINGER] = function(self, name, value)
 		if value ~= false and type(value) ~= 'number' then
-			wrong_value(name, 'number of seconds or false', value, 3)
-		elseif value and value < 0 then
+			wrong_value(name, 'number of seconds or false', value)
+		elseif value and not (value >= 0) then -- luacheck: ignore 582
 			return C.SOCKET2_EINVAL
 		end
-		return set_int(loop, self.h, name, value or -1)
+		return set_int(self, name, value or -1)
 	end,
 	[C.SOCKET2_OPTION_TEXT] = function(self, name, value)
 		if type(value) ~= 'string' then
-			wrong_value(name, 'string', value, 3)
+			wrong_value(name, 'string', value)
 		end
-		return set_text(loop, self.h, name, value)
+		return set_text(self, name, value)
 	end,
 	[C.SOCKET2_OPTION_INTERFACE] = function(self, name, value)
 		if type(value) == 'number' then
-			return set_int(loop, self.h, name, value)
+			return set_int(self, name, value)
 		elseif type(value) ~= 'string' then
-			wrong_value(name, 'interface name, address or index', value, 3)
+			wrong_value(name, 'interface name, address or index', value)
 		end
-		return set_text(loop, self.h, name, value)
+		return set_text(self, name, value)
 	end,
 	[C.SOCKET2_OPTION_ERROR] = function()
 		return C.SOCKET2_EINVAL
@@ -216,7 +251,7 @@ local setters = {
 -- false, multicast_if an interface's name, index or IPv4 address. udp: add_membership and
 -- drop_membership take a group ('239.1.1.1') or {group =, interface =}.
 function socket:setopt(name, value)
-	local f = self.group_options and self.group_options[name] or setters[option_kind(name, 2)]
+	local f = self.group_options and self.group_options[name] or setters[option_kind(name)]
 	return done(f(self, name, value))
 end
 
@@ -227,7 +262,7 @@ local text = ffi.new('char[?]', TEXT_SIZE)
 -- getopt(name) -> value | nil, err, errcode. As setopt; `error` (of an earlier failure, cleared by
 -- reading) is a word or false.
 function socket:getopt(name)
-	local kind = option_kind(name, 2)
+	local kind = option_kind(name)
 	if kind == C.SOCKET2_OPTION_TEXT then
 		local n = C.socket2_socket_getopt_text(loop, self.h, name, text, TEXT_SIZE)
 		if n < 0 then

@@ -8,7 +8,7 @@ local socket = require'socket2.socket'
 
 local C, fail = lib.C, lib.fail
 local loop, wait, inside = sched.loop, sched.wait, sched.inside
-local data_size = socket.data_size
+local data_size, buffer_size = socket.data_size, socket.buffer_size
 local type = type
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
@@ -74,7 +74,7 @@ function tcp:connect(host, port)
 		local p = addr.pointer(ai)
 		local r = p and C.socket2_tcp_connect(loop, self.h, p, NEVER) or C.SOCKET2_ECLOSED
 		if r == PENDING then
-			r = wait(self, WRITE, ai)
+			r = wait(self, WRITE, addr.memory(ai))
 		end
 		if r >= 0 then
 			return true
@@ -85,24 +85,18 @@ function tcp:connect(host, port)
 	return nil, err, errcode
 end
 
-local function send_failed(self, r)
-	local sent = r ~= C.SOCKET2_EBUSY and C.socket2_tcp_sent(loop, self.h) or 0
-	local _, err, errcode = fail(r)
-	return nil, err, errcode, sent > 0 and sent or 0
-end
-
 -- send(s | data, [len]) -> len | nil, err, errcode, sent: sends all of it. `data` is any cdata with
 -- its length in bytes, which an array or struct need not give. On an error `sent` is how many bytes
 -- the system took.
 function tcp:send(data, len)
 	inside'send'
-	len = data_size(data, len, 2)
-	local n = C.socket2_tcp_send(loop, self.h, data, len, NEVER)
+	local n, sent = C.socket2_tcp_send(loop, self.h, data, data_size(data, len), NEVER), 0
 	if n == PENDING then
-		n = wait(self, WRITE, data)
+		n, sent = wait(self, WRITE, data)
 	end
 	if n < 0 then
-		return send_failed(self, n)
+		local _, err, errcode = fail(n)
+		return nil, err, errcode, sent
 	end
 	return n
 end
@@ -111,7 +105,7 @@ end
 -- end of the stream.
 function tcp:recv(buf, maxlen)
 	inside'recv'
-	local n = C.socket2_tcp_recv(loop, self.h, buf, maxlen, NEVER)
+	local n = C.socket2_tcp_recv(loop, self.h, buf, buffer_size(buf, maxlen), NEVER)
 	if n == PENDING then
 		n = wait(self, READ, buf)
 	end

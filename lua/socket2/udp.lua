@@ -6,10 +6,10 @@ local sched = require'socket2.sched'
 local addr = require'socket2.addr'
 local socket = require'socket2.socket'
 
-local C, fail = lib.C, lib.fail
+local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, wait, inside = sched.loop, sched.wait, sched.inside
-local data_size = socket.data_size
-local type, error = type, error
+local data_size, buffer_size = socket.data_size, socket.buffer_size
+local type = type
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 local NEVER = 1/0
@@ -43,7 +43,7 @@ function udp:connect(host, port)
 	return nil, err, errcode
 end
 
--- The address of (addr | host, port) and what keeps it alive; nothing when there is none; false, err,
+-- The address of (addr | host, port) and the memory it is in; nothing when there is none; false, err,
 -- errcode when it is bad.
 local function peer_of(self, host, port)
 	if host == nil and port == nil then
@@ -57,7 +57,7 @@ local function peer_of(self, host, port)
 	if not p then
 		return false, select(2, fail(C.SOCKET2_ECLOSED))
 	end
-	return p, ai
+	return p, addr.memory(ai)
 end
 
 -- send(s | data, [len], [addr | host, port]) -> len | nil, err, errcode: one datagram, whole. The
@@ -68,14 +68,13 @@ function udp:send(data, len, host, port)
 	if len ~= nil and type(len) ~= 'number' then
 		len, host, port = nil, len, host
 	end
-	local to, ai, errcode = peer_of(self, host, port)
+	local to, memory, errcode = peer_of(self, host, port)
 	if to == false then
-		return nil, ai, errcode
+		return nil, memory, errcode
 	end
-	len = data_size(data, len, 2)
-	local n = C.socket2_udp_send(loop, self.h, data, len, to, NEVER)
+	local n = C.socket2_udp_send(loop, self.h, data, data_size(data, len), to, NEVER)
 	if n == PENDING then
-		n = wait(self, WRITE, data, ai)
+		n = wait(self, WRITE, data, memory)
 	end
 	if n < 0 then
 		return fail(n)
@@ -88,18 +87,21 @@ end
 -- is what was copied; the third result is true when the datagram was longer.
 function udp:recv(buf, maxlen, host, port)
 	inside'recv'
-	local only, ai, errcode = peer_of(self, host, port)
+	local only, memory, errcode = peer_of(self, host, port)
 	if only == false then
-		return nil, ai, errcode
+		return nil, memory, errcode
 	end
 	local from = ffi.new'socket2_addr[1]'
-	local n = C.socket2_udp_recv(loop, self.h, buf, maxlen, only, from, NEVER)
+	local n = C.socket2_udp_recv(loop, self.h, buf, buffer_size(buf, maxlen), only, from, NEVER)
+	local truncated
 	if n == PENDING then
-		n = wait(self, READ, buf, ai)
+		n, truncated = wait(self, READ, buf, memory)
+	else
+		truncated = C.socket2_udp_truncated(loop, self.h)
 	end
 	if n < 0 then
 		return fail(n)
-	elseif C.socket2_udp_truncated(loop, self.h) == 1 then
+	elseif truncated == 1 then
 		return n, addr.wrap(from), true
 	end
 	return n, addr.wrap(from)
@@ -112,7 +114,9 @@ local function membership(set)
 			group, interface = value.group, value.interface
 		end
 		if type(group) ~= 'string' and not addr.is(group) then
-			error(('bad value of option %s (group or {group =, interface =} expected)'):format(name), 3)
+			raise('bad value of option %s (group or {group =, interface =} expected)', name)
+		elseif interface ~= nil and type(interface) ~= 'string' and type(interface) ~= 'number' then
+			raise('bad value of option %s (interface: name, address or index expected)', name)
 		elseif type(interface) == 'number' then
 			interface = ('%d'):format(interface)
 		end

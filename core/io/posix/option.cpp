@@ -78,6 +78,44 @@ Result get_raw(Descriptor fd, OptionName option, T& value) {
     return get_raw(fd, option, &value, size);
 }
 
+// Calls visit(name, address) for the interfaces' IPv4 addresses until it returns true.
+template <typename Visit>
+Result visit_inet_addresses(Visit visit) {
+    ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) return Result(posix::errc_of(errno), errno);
+    for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
+        if (i->ifa_addr == nullptr || i->ifa_addr->sa_family != AF_INET) continue;
+        sockaddr_in address;
+        std::memcpy(&address, i->ifa_addr, sizeof address);
+        if (visit(i->ifa_name, address.sin_addr)) break;
+    }
+    ::freeifaddrs(list);
+    return Result::done();
+}
+
+// The interface that has the address.
+Result index_with(const in_addr& wanted) {
+    Result found = Errc::no_such_device;
+    const Result r = visit_inet_addresses([&](const char* name, const in_addr& address) {
+        if (address.s_addr != wanted.s_addr) return false;
+        found = Result::of(static_cast<int>(::if_nametoindex(name)));
+        return true;
+    });
+    return r.is_error() ? r : found;
+}
+
+// The first address of an interface; "any" if it has none.
+in_addr inet_address(int index) {
+    in_addr found{htonl(INADDR_ANY)};
+    const Result r = visit_inet_addresses([&](const char* name, const in_addr& address) {
+        if (static_cast<int>(::if_nametoindex(name)) != index) return false;
+        found = address;
+        return true;
+    });
+    static_cast<void>(r);
+    return found;
+}
+
 // IPv4's interface for sending multicast: the struct that takes an index cannot be read back as
 // one, so the address that the system answers with is looked up.
 Result get_inet_interface(Descriptor fd, OptionName option, int& value) {
@@ -85,8 +123,7 @@ Result get_inet_interface(Descriptor fd, OptionName option, int& value) {
     const Result r = get_raw(fd, option, ip);
     value = 0;
     if (r.is_error() || ip.s_addr == htonl(INADDR_ANY)) return r;
-    char text[INET_ADDRSTRLEN];
-    const Result index = interface_index(::inet_ntop(AF_INET, &ip, text, sizeof text));
+    const Result index = index_with(ip);
     if (index.is_error()) return index;
     value = index.value();
     return r;
@@ -111,8 +148,10 @@ Result set_option(Descriptor fd, bool inet6, const Option& option, int value) {
         }
         case OptionKind::interface: {
             if (inet6) return set_raw(fd, name, &value, sizeof value);
+            // What getsockopt answers with is the address.
             ip_mreqn how{};
             how.imr_ifindex = value;
+            how.imr_address = inet_address(value);
             return set_raw(fd, name, &how, sizeof how);
         }
         case OptionKind::text:
@@ -189,19 +228,7 @@ Result interface_index(const char* text) {
     in_addr wanted;
     if (::inet_pton(AF_INET, text, &wanted) != 1) return Errc::no_such_device;
     if (wanted.s_addr == htonl(INADDR_ANY)) return Result::of(0);
-    ifaddrs* list = nullptr;
-    if (::getifaddrs(&list) != 0) return Result(posix::errc_of(errno), errno);
-    Result found = Errc::no_such_device;
-    for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
-        if (i->ifa_addr == nullptr || i->ifa_addr->sa_family != AF_INET) continue;
-        sockaddr_in address;
-        std::memcpy(&address, i->ifa_addr, sizeof address);
-        if (address.sin_addr.s_addr == wanted.s_addr) {
-            found = Result::of(static_cast<int>(::if_nametoindex(i->ifa_name)));
-        }
-    }
-    ::freeifaddrs(list);
-    return found;
+    return index_with(wanted);
 }
 
 }  // namespace socket2

@@ -34,6 +34,12 @@ void set_size(SockAddr& address, socklen_t size) {
     address.size = size < SockAddr::kCapacity ? size : SockAddr::kCapacity;
 }
 
+// recvmsg(2) tells nothing at all of a unix socket that has no name.
+void set_unnamed(SockAddr& address) {
+    out(address)->sa_family = AF_UNIX;
+    address.size = sizeof(sa_family_t);
+}
+
 template <typename Call>
 Result address_of(SockAddr& address, Call call) {
     socklen_t size = SockAddr::kCapacity;
@@ -182,7 +188,12 @@ Result connect_result(Descriptor fd) {
     int os_code = 0;
     socklen_t size = sizeof os_code;
     if (::getsockopt(fd_of(fd), SOL_SOCKET, SO_ERROR, &os_code, &size) != 0) return failure();
-    if (os_code != 0) return Result(errc_of(os_code), os_code);
+    if (os_code != 0) {
+        // Else Linux fails the next connect, to another address, with a left-over ECONNABORTED.
+        const Result undone = disconnect(fd);
+        static_cast<void>(undone);
+        return Result(errc_of(os_code), os_code);
+    }
     // The edge may be an old one (of an earlier, failed connect on this socket).
     SockAddr peer;
     const Result r = remote_address(fd, peer);
@@ -213,16 +224,20 @@ Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& t
     const Result r = checked([&] { return ::recvmsg(fd_of(fd), &message, 0); });
     if (r.ok()) {
         set_size(from, message.msg_namelen);
+        if (message.msg_namelen == 0) set_unnamed(from);
         truncated = (message.msg_flags & MSG_TRUNC) != 0;
     }
     return r;
 }
 
 Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to) {
-    return checked([&] {
+    const Result r = checked([&] {
         return ::sendto(fd_of(fd), data, size, MSG_NOSIGNAL, to != nullptr ? in(*to) : nullptr,
                         to != nullptr ? to->size : 0);
     });
+    // A unix receiver whose queue is full: events come without end, but none when it has room.
+    const bool full = r.is_pending() && to != nullptr && in(*to)->sa_family == AF_UNIX;
+    return full ? Result(Errc::busy, EAGAIN) : r;
 }
 
 Result shutdown(Descriptor fd, int directions) {

@@ -1,7 +1,8 @@
 // The socket calls of POSIX systems, with this library's results.
 //
 // Every function returns a value (>= 0), an error with errno beside it, or pending where the
-// system said "would block"; an interrupted call is made again. None raises SIGPIPE. Descriptors
+// system said "would block", or Errc::busy where it said so but will not tell when to try again (a
+// unix peer whose queue is full); an interrupted call is made again. None raises SIGPIPE. Descriptors
 // that they make are non-blocking and close-on-exec.
 #pragma once
 

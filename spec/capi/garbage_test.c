@@ -1,0 +1,746 @@
+/*
+ * Every exported function with a random mix of good and bad arguments, and handles that are live,
+ * stale, of another kind, of another loop or made up. Only documented answers may come back, a
+ * handle that is not live is always recognized, and every pending operation has exactly one event.
+ *
+ * garbage_test [SEED [SECONDS]]
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capi/socket2.h"
+
+/* ---- chance ------------------------------------------------------------------------------------ */
+
+static uint64_t state;
+
+/* splitmix64: the same numbers on every system. */
+static uint64_t next_random(void) {
+    uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static int below(int limit) { return (int)(next_random() % (uint64_t)limit); }
+static int one_in(int n) { return below(n) == 0; }
+
+#define PICK(array) (array)[below((int)(sizeof(array) / sizeof *(array)))]
+
+/* ---- what ought to be true --------------------------------------------------------------------- */
+
+enum { LOOPS = 3, SOCKETS = 40, STALE = 64 };
+
+typedef struct {
+    int handle, is_tcp;
+} live_socket;
+
+typedef struct {
+    int handle, kind, is_accept;
+} pending_op;
+
+static struct {
+    int handle;
+    live_socket sockets[SOCKETS * 2];
+    int socket_count;
+    pending_op pending[SOCKETS * 16];
+    int pending_count;
+} loops[LOOPS];
+
+static int stale_loops[STALE], stale_sockets[STALE];
+static int failures;
+static int step;
+static const char *current;
+
+static void fail(const char *what, int code) {
+    printf("step %d, %s: %s: %d (%s)\n", step, current, what, code, socket2_error_name(code));
+    if (++failures > 20) exit(1);
+}
+
+static int loop_index(int loop) {
+    for (int i = 0; i < LOOPS; ++i) {
+        if (loop > 0 && loops[i].handle == loop) return i;
+    }
+    return -1;
+}
+
+static live_socket *find_live(int loop, int handle) {
+    const int l = loop_index(loop);
+    if (l < 0) return NULL;
+    for (int i = 0; i < loops[l].socket_count; ++i) {
+        if (loops[l].sockets[i].handle == handle) return &loops[l].sockets[i];
+    }
+    return NULL;
+}
+
+static void check_code(int code) {
+    if (code < SOCKET2_ESYSTEM || code == SOCKET2_PENDING) fail("no documented answer", code);
+}
+
+/* Answers of a function that takes a loop. */
+static int check_loop(int loop, int code) {
+    check_code(code);
+    if (loop_index(loop) < 0 && code != SOCKET2_EBADHANDLE) fail("the loop is not live", code);
+    if (loop_index(loop) >= 0 && code == SOCKET2_EBADHANDLE) fail("the loop is live", code);
+    return code;
+}
+
+enum { ANY = 0, TCP_ONLY = 1, UDP_ONLY = 2 };
+
+static int may_take(int loop, int handle, int kinds) {
+    const live_socket *s = find_live(loop, handle);
+    return s != NULL && (kinds == ANY || (kinds == TCP_ONLY) == s->is_tcp);
+}
+
+static int check_socket(int loop, int handle, int kinds, int code) {
+    check_code(code);
+    if (may_take(loop, handle, kinds) != (code != SOCKET2_EBADHANDLE)) {
+        fail("the handle is judged wrongly", code);
+    }
+    return code;
+}
+
+static void add_socket(int loop, int handle, int is_tcp) {
+    const int l = loop_index(loop);
+    if (find_live(loop, handle) != NULL) fail("a live handle is given again", handle);
+    loops[l].sockets[loops[l].socket_count++] = (live_socket){handle, is_tcp};
+}
+
+static void remove_socket(int loop, int handle) {
+    const int l = loop_index(loop);
+    live_socket *s = find_live(loop, handle);
+    *s = loops[l].sockets[--loops[l].socket_count];
+    PICK(stale_sockets) = handle;
+}
+
+/* Answers of a function that may be pending. */
+static void check_op(int loop, int handle, int kinds, int kind, int is_accept, int code) {
+    if (code != SOCKET2_PENDING) {
+        check_socket(loop, handle, kinds, code);
+        if (is_accept && code >= 0) add_socket(loop, code, 1);
+        return;
+    }
+    const int l = loop_index(loop);
+    if (!may_take(loop, handle, kinds)) {
+        fail("pending on a bad handle", code);
+        return;
+    }
+    for (int i = 0; i < loops[l].pending_count; ++i) {
+        const pending_op *p = &loops[l].pending[i];
+        if (p->handle == handle && p->kind == kind) fail("two operations at a time", handle);
+    }
+    loops[l].pending[loops[l].pending_count++] = (pending_op){handle, kind, is_accept};
+}
+
+static void check_event(int loop, const socket2_event *event) {
+    const int l = loop_index(loop);
+    if (event->result == SOCKET2_PENDING || event->result < SOCKET2_ESYSTEM) {
+        fail("no documented result", event->result);
+    }
+    for (int i = 0; i < loops[l].pending_count; ++i) {
+        const pending_op p = loops[l].pending[i];
+        if (p.handle != event->handle || p.kind != event->kind) continue;
+        loops[l].pending[i] = loops[l].pending[--loops[l].pending_count];
+        if (p.is_accept && event->result >= 0) add_socket(loop, event->result, 1);
+        return;
+    }
+    fail("an event for nothing", event->handle);
+}
+
+/* ---- arguments --------------------------------------------------------------------------------- */
+
+static int any_number(void) {
+    static const int numbers[] = {0, 1, -1, 2, 3, 4, 7, 64, 127, 128, 255, 256, 1023, 1024,
+                                  65535, 65536, INT_MAX, INT_MIN, INT_MAX - 1};
+    return one_in(4) ? (int)(uint32_t)next_random() : PICK(numbers);
+}
+
+static int any_loop(void) {
+    if (!one_in(20)) return loops[below(LOOPS)].handle;
+    return one_in(2) ? PICK(stale_loops) : any_number();
+}
+
+/* Mostly a live one of the loop, else one of another loop, a stale one or a number. */
+static int any_socket(int loop) {
+    int l = loop_index(loop);
+    if (l < 0 || one_in(30)) l = below(LOOPS);
+    if (!one_in(10) && loops[l].socket_count > 0) {
+        return loops[l].sockets[below(loops[l].socket_count)].handle;
+    }
+    return one_in(2) ? PICK(stale_sockets) : any_number();
+}
+
+/* Pending operations may still look at an address: none is written again while one could. */
+enum { ADDRS = 1 << 15 };
+static socket2_addr *addrs;
+static int next_addr;
+static socket2_addr good_addrs[64];
+static int good_count;
+
+static void remember_addr(const socket2_addr *addr) {
+    if (good_count < 64) {
+        good_addrs[good_count++] = *addr;
+    } else {
+        good_addrs[16 + below(48)] = *addr;
+    }
+}
+
+/*
+ * Good ones are loopback addresses of this test's own, so that nobody else hears of it. The others
+ * differ from those behind the IPv4 part only, or are nothing like an address.
+ */
+static socket2_addr *any_addr(void) {
+    if (one_in(20)) return NULL;
+    next_addr = (next_addr + 1) % ADDRS;
+    socket2_addr *addr = &addrs[next_addr];
+    unsigned char *bytes = (unsigned char *)addr;
+    const int kind = below(10);
+    if (kind < 7) {
+        *addr = good_addrs[below(good_count)];
+    } else if (kind == 7) {
+        *addr = good_addrs[0];
+        const int changes = 1 + below(3);
+        for (int i = 0; i < changes; ++i) {
+            bytes[16 + below((int)sizeof *addr - 16)] = (unsigned char)next_random();
+        }
+    } else if (kind == 8) {
+        memset(addr, one_in(2) ? 0 : below(256), sizeof *addr);
+    } else {
+        for (size_t i = 0; i < sizeof *addr; ++i) bytes[i] = (unsigned char)next_random();
+    }
+    return addr;
+}
+
+static socket2_addr *room_for_addr(void) {
+    if (one_in(10)) return NULL;
+    next_addr = (next_addr + 1) % ADDRS;
+    return &addrs[next_addr];
+}
+
+static double any_deadline(void) {
+    switch (below(8)) {
+        case 0: return NAN;
+        case 1: return 0;
+        case 2: return -INFINITY;
+        case 3: return SOCKET2_NEVER;
+        case 4: return socket2_clock() + 1e-4;
+        case 5: return 1e300;
+        default: return socket2_clock() + 1e-3 * below(5);
+    }
+}
+
+enum { DATA = 1 << 16 };
+static char *data;
+
+static size_t any_size(void) {
+    static const size_t huge[] = {(size_t)INT_MAX + 1, SIZE_MAX, SIZE_MAX / 2 + 1};
+    if (one_in(20)) return PICK(huge);
+    return one_in(4) ? (size_t)below(DATA + 1) : (size_t)below(100);
+}
+
+static char *any_data(void) { return one_in(20) ? NULL : data; }
+
+static char garbage_text[512];
+
+static const char *any_garbage_text(void) {
+    const int size = one_in(4) ? below(500) : below(40);
+    for (int i = 0; i < size; ++i) garbage_text[i] = (char)(1 + below(255));
+    garbage_text[size] = '\0';
+    return garbage_text;
+}
+
+static const char *const option_names[] = {
+    "acceptconn", "broadcast", "dontroute", "error", "keepalive", "oobinline", "rcvbuf",
+    "rcvlowat", "reuseaddr", "reuseport", "sndbuf", "tcp_nodelay", "tcp_keepcnt",
+    "tcp_keepintvl", "tcp_maxseg", "v6only", "hdrincl", "ttl", "tos", "multicast_ttl",
+    "multicast_loop", "multicast_if", "bindtodevice", "priority", "freebind", "mtu_discover",
+    "tcp_congestion", "tcp_cork", "tcp_keepidle", "tcp_quickack", "tcp_user_timeout",
+    "tcp_defer_accept", "tcp_window_clamp", "tcp_notsent_lowat", "tcp_syncnt", "tcp_linger2",
+    "tcp_fastopen", "mark", "incoming_cpu"};
+
+static const char *any_option(void) {
+    if (one_in(20)) return NULL;
+    return one_in(10) ? any_garbage_text() : PICK(option_names);
+}
+
+/* An unknown congestion control would have the system look for a module. */
+static const char *any_option_text(void) {
+    static const char *const texts[] = {NULL, "", "lo", "reno", "127.0.0.1", "1"};
+    return PICK(texts);
+}
+
+static const char *any_interface(void) {
+    static const char *const names[] = {NULL, "", "lo", "127.0.0.1", "0.0.0.0", "1", "0", "-1"};
+    return one_in(10) ? any_garbage_text() : PICK(names);
+}
+
+/* Text comes into the middle of this; what lies around must stay. */
+enum { GUARD = 64, ROOM = 192 };
+static char text_room[GUARD + ROOM + GUARD];
+
+static char *guarded_text(void) {
+    memset(text_room, 0x5a, sizeof text_room);
+    return text_room + GUARD;
+}
+
+static void check_guards(size_t size) {
+    for (size_t i = 0; i < GUARD; ++i) {
+        if (text_room[i] != 0x5a) fail("wrote before the text", (int)i);
+    }
+    for (size_t i = GUARD + size; i < sizeof text_room; ++i) {
+        if (text_room[i] != 0x5a) fail("wrote behind the text", (int)i);
+    }
+}
+
+/* ---- the functions ----------------------------------------------------------------------------- */
+
+static void call_error_name(void) {
+    if (socket2_error_name(any_number())[0] == '\0') fail("no name", 0);
+}
+static void call_error_message(void) {
+    if (socket2_error_message(any_number())[0] == '\0') fail("no message", 0);
+}
+static void call_version(void) {
+    if (socket2_version()[0] == '\0') fail("no version", 0);
+}
+static void call_abi_version(void) {
+    if (socket2_abi_version() != SOCKET2_ABI_VERSION) fail("another version", 0);
+}
+static void call_clock(void) {
+    static double last;
+    const double now = socket2_clock();
+    if (!(now >= last)) fail("time runs backwards", 0);
+    last = now;
+}
+
+static void call_loop_new(void) {
+    const int l = below(LOOPS);
+    if (loops[l].handle != 0 && !one_in(20)) return;
+    const int old = loops[l].handle;
+    if (old != 0) {
+        if (socket2_loop_close(old) != 0) fail("a live loop cannot be closed", old);
+        PICK(stale_loops) = old;
+    }
+    memset(&loops[l], 0, sizeof loops[l]);
+    loops[l].handle = socket2_loop_new();
+    if (loops[l].handle <= 0) fail("no loop", loops[l].handle);
+}
+
+static void call_loop_close(void) {
+    const int loop = one_in(50) ? any_loop() : PICK(stale_loops);
+    const int l = loop_index(loop);
+    check_loop(loop, socket2_loop_close(loop));
+    if (l < 0) return;
+    PICK(stale_loops) = loop;
+    memset(&loops[l], 0, sizeof loops[l]);
+    loops[l].handle = socket2_loop_new();
+}
+
+static void call_poll(void) {
+    const int loop = any_loop();
+    socket2_event events[16];
+    static const int maxima[] = {16, 16, 16, 1, 2, 0, -1, INT_MIN};
+    const int max = PICK(maxima);
+    static const double waits[] = {0, 0, 0, 1e-4, -INFINITY, NAN};
+    const double wait = PICK(waits);
+    socket2_event *const room = one_in(20) ? NULL : events;
+    const int n =
+        check_loop(loop, socket2_poll(loop, room, max, wait > 0 ? socket2_clock() + wait : wait));
+    if ((room == NULL || max <= 0 || isnan(wait)) && loop_index(loop) >= 0 && n != SOCKET2_EINVAL) {
+        fail("bad arguments are taken", n);
+    }
+    if (n > max) fail("more events than there is room for", n);
+    for (int i = 0; i < n; ++i) check_event(loop, &events[i]);
+}
+
+static void call_wake(void) {
+    const int loop = any_loop();
+    check_loop(loop, socket2_wake(loop));
+}
+static void call_os_error(void) {
+    const int loop = any_loop();
+    const int code = check_loop(loop, socket2_os_error(loop));
+    if (code < 0 && code != SOCKET2_EBADHANDLE) fail("a negative system code", code);
+}
+static void call_loop_epoll_fd(void) {
+    const int loop = any_loop();
+    check_loop(loop, socket2_loop_epoll_fd(loop));
+}
+/* Not another loop's epoll: events would go astray, as the header says. */
+static void call_loop_set_epoll_fd(void) {
+    const int loop = any_loop();
+    static const int fds[] = {-1, INT_MIN, INT_MAX, 1 << 20, -2};
+    const int fd = one_in(4) ? socket2_loop_epoll_fd(loop) : PICK(fds);
+    check_loop(loop, socket2_loop_set_epoll_fd(loop, fd));
+}
+static void call_loop_iocp(void) {
+    const int loop = any_loop();
+    intptr_t port = 0;
+    const int code = check_loop(loop, socket2_loop_iocp(loop, one_in(2) ? &port : NULL));
+    if (code >= 0) fail("a completion port here", code);
+}
+
+/* Bad numbers are few: the system looks for a module for each that it does not know. */
+static int any_protocol(int good) {
+    static const int bad[] = {-1, 256, INT_MAX, INT_MIN};
+    return one_in(50) ? PICK(bad) : one_in(3) ? good : 0;
+}
+
+static int any_family(void) {
+    return one_in(10) ? any_number() : 1 + below(3);
+}
+
+static void made_socket(int loop, int handle, int is_tcp) {
+    check_loop(loop, handle);
+    if (handle >= 0) add_socket(loop, handle, is_tcp);
+}
+/* Leaves room for connections that are accepted. */
+static int is_full(int loop) {
+    const int l = loop_index(loop);
+    return l >= 0 && loops[l].socket_count >= SOCKETS;
+}
+static void call_tcp_new(void) {
+    const int loop = any_loop();
+    if (!is_full(loop)) made_socket(loop, socket2_tcp_new(loop, any_family(), any_protocol(6)), 1);
+}
+static void call_udp_new(void) {
+    const int loop = any_loop();
+    if (!is_full(loop)) made_socket(loop, socket2_udp_new(loop, any_family(), any_protocol(17)), 0);
+}
+static void call_raw_new(void) {
+    const int loop = any_loop();
+    if (is_full(loop) || !one_in(4)) return;
+    made_socket(loop, socket2_raw_new(loop, any_family(), any_protocol(1)), 0);
+}
+
+static void call_socket_close(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int l = loop_index(loop);
+    if (l >= 0 && loops[l].socket_count < SOCKETS * 3 / 4 && find_live(loop, handle) != NULL &&
+        !one_in(5)) {
+        return;
+    }
+    if (check_socket(loop, handle, ANY, socket2_socket_close(loop, handle)) == 0) {
+        remove_socket(loop, handle);
+    }
+}
+static void call_socket_type(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, ANY, socket2_socket_type(loop, handle));
+}
+static void call_socket_family(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, ANY, socket2_socket_family(loop, handle));
+}
+static void call_socket_protocol(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, ANY, socket2_socket_protocol(loop, handle));
+}
+static void call_socket_fd(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, ANY, socket2_socket_fd(loop, handle));
+}
+static void call_socket_bind(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, ANY, socket2_socket_bind(loop, handle, any_addr()));
+}
+static void call_socket_shutdown(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int directions = one_in(2) ? any_number() : 1 + below(3);
+    if (!one_in(5)) return;
+    check_socket(loop, handle, ANY, socket2_socket_shutdown(loop, handle, directions));
+}
+static void call_socket_localaddr(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    socket2_addr *addr = room_for_addr();
+    const int code =
+        check_socket(loop, handle, ANY, socket2_socket_localaddr(loop, handle, addr));
+    if (code == 0 && socket2_addr_port(addr) > 0) remember_addr(addr);
+}
+static void call_socket_remoteaddr(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, ANY, socket2_socket_remoteaddr(loop, handle, room_for_addr()));
+}
+static void call_option_kind(void) { check_code(socket2_option_kind(any_option())); }
+static void call_socket_setopt(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int value = one_in(2) ? below(2) : any_number();
+    check_socket(loop, handle, ANY, socket2_socket_setopt(loop, handle, any_option(), value));
+}
+static void call_socket_getopt(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    int value;
+    check_socket(loop, handle, ANY,
+                 socket2_socket_getopt(loop, handle, any_option(), one_in(20) ? NULL : &value));
+}
+static void call_socket_setopt_text(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, ANY,
+                 socket2_socket_setopt_text(loop, handle, any_option(), any_option_text()));
+}
+static void call_socket_getopt_text(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    char *text = guarded_text();
+    const size_t size = (size_t)below(ROOM + 1);
+    check_socket(loop, handle, ANY,
+                 socket2_socket_getopt_text(loop, handle, any_option(), one_in(20) ? NULL : text,
+                                            size));
+    check_guards(size);
+}
+
+static void call_tcp_listen(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, TCP_ONLY, socket2_tcp_listen(loop, handle, any_number()));
+}
+static void call_tcp_accept(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    if (is_full(loop)) return;
+    const int code = socket2_tcp_accept(loop, handle, room_for_addr(), any_deadline());
+    check_op(loop, handle, TCP_ONLY, SOCKET2_READ, 1, code);
+}
+static void call_tcp_connect(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_tcp_connect(loop, handle, any_addr(), any_deadline());
+    check_op(loop, handle, TCP_ONLY, SOCKET2_WRITE, 0, code);
+}
+static void call_tcp_send(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_tcp_send(loop, handle, any_data(), any_size(), any_deadline());
+    check_op(loop, handle, TCP_ONLY, SOCKET2_WRITE, 0, code);
+}
+static void call_tcp_sent(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, TCP_ONLY, socket2_tcp_sent(loop, handle));
+}
+static void call_tcp_recv(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_tcp_recv(loop, handle, any_data(), any_size(), any_deadline());
+    check_op(loop, handle, TCP_ONLY, SOCKET2_READ, 0, code);
+}
+static void call_udp_connect(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, UDP_ONLY, socket2_udp_connect(loop, handle, any_addr()));
+}
+static void call_udp_send(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code =
+        socket2_udp_send(loop, handle, any_data(), any_size(), any_addr(), any_deadline());
+    check_op(loop, handle, UDP_ONLY, SOCKET2_WRITE, 0, code);
+}
+static void call_udp_recv(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_udp_recv(loop, handle, any_data(), any_size(),
+                                      one_in(2) ? NULL : any_addr(), room_for_addr(),
+                                      any_deadline());
+    check_op(loop, handle, UDP_ONLY, SOCKET2_READ, 0, code);
+}
+static void call_udp_truncated(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, UDP_ONLY, socket2_udp_truncated(loop, handle));
+}
+static void call_udp_join(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, UDP_ONLY,
+                 socket2_udp_join(loop, handle, any_addr(), any_interface()));
+}
+static void call_udp_leave(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, UDP_ONLY,
+                 socket2_udp_leave(loop, handle, any_addr(), any_interface()));
+}
+
+/* Garbage names only where no name server would be asked for them. */
+static void call_addr_lookup(void) {
+    static const char *const hosts[] = {NULL, "*", "127.0.0.1", "::1", "", "fe80::1%lo", "@x", ":"};
+    static const char *const services[] = {NULL, "0", "80", "65535", "65536", "", "-1", "http"};
+    const int family = any_family();
+    const int garbage = one_in(5);
+    int flags = one_in(10) ? any_number() : below(128);
+    if (garbage || family == 0) flags |= SOCKET2_NUMERICHOST;
+    flags |= SOCKET2_NUMERICSERV;
+    const char *host = garbage ? any_garbage_text() : PICK(hosts);
+    if (host != NULL && strcmp(host, ":") == 0) flags |= SOCKET2_NUMERICHOST;
+    socket2_addr found[3];
+    memset(found, 0x5a, sizeof found);
+    const int max = one_in(10) ? any_number() : below(3);
+    char *text = guarded_text();
+    const size_t size = (size_t)below(ROOM + 1);
+    const int type = one_in(10) ? any_number() : 1 + below(3);
+    /* `max` is what the caller has room for. */
+    socket2_addr *const out = max > 2 || one_in(20) ? NULL : found;
+    const int n = socket2_addr_lookup(host, PICK(services), type, family, any_protocol(6), flags,
+                                      out, max, one_in(5) ? NULL : text, size);
+    check_code(n);
+    check_guards(size);
+    if (n == 0) fail("no address and no error", n);
+    for (int i = 0; out != NULL && i < n && i < max; ++i) {
+        if (socket2_addr_family(&out[i]) <= 0) fail("found what is no address", n);
+    }
+    const unsigned char *behind = (const unsigned char *)&found[2];
+    for (size_t i = 0; i < sizeof found[2]; ++i) {
+        if (behind[i] != 0x5a) fail("wrote behind the addresses", (int)i);
+    }
+}
+static void call_addr_type(void) {
+    const int type = socket2_addr_type(any_addr());
+    check_code(type);
+    if (type >= 0 && (type < 1 || type > 3)) fail("an unknown type", type);
+}
+static void call_addr_family(void) {
+    const int family = socket2_addr_family(any_addr());
+    check_code(family);
+    if (family >= 0 && (family < 1 || family > 3)) fail("an unknown family", family);
+}
+static void call_addr_protocol(void) {
+    const int protocol = socket2_addr_protocol(any_addr());
+    check_code(protocol);
+    if (protocol < 0 && protocol != SOCKET2_EINVAL) fail("a negative protocol", protocol);
+}
+static void call_addr_port(void) {
+    const int port = socket2_addr_port(any_addr());
+    check_code(port);
+    if (port > 65535) fail("a large port", port);
+}
+static void call_addr_ip(void) {
+    char *text = guarded_text();
+    const size_t size = (size_t)below(ROOM + 1);
+    check_code(socket2_addr_ip(any_addr(), one_in(20) ? NULL : text, size));
+    check_guards(size);
+}
+static void call_addr_format(void) {
+    char *text = guarded_text();
+    const size_t size = (size_t)below(ROOM + 1);
+    const int n = socket2_addr_format(any_addr(), one_in(20) ? NULL : text, size);
+    check_code(n);
+    if (n >= ROOM) fail("longer than the header says", n);
+    check_guards(size);
+}
+
+#define CALL(name) {"socket2_" #name, call_##name, 0}
+
+static struct {
+    const char *name;
+    void (*call)(void);
+    int count;
+} calls[] = {
+    CALL(abi_version),       CALL(addr_family),      CALL(addr_format),
+    CALL(addr_ip),           CALL(addr_lookup),      CALL(addr_port),
+    CALL(addr_protocol),     CALL(addr_type),        CALL(clock),
+    CALL(error_message),     CALL(error_name),       CALL(loop_close),
+    CALL(loop_epoll_fd),     CALL(loop_iocp),        CALL(loop_new),
+    CALL(loop_set_epoll_fd), CALL(option_kind),      CALL(os_error),
+    CALL(poll),              CALL(raw_new),          CALL(socket_bind),
+    CALL(socket_close),      CALL(socket_family),    CALL(socket_fd),
+    CALL(socket_getopt),     CALL(socket_getopt_text), CALL(socket_localaddr),
+    CALL(socket_protocol),   CALL(socket_remoteaddr), CALL(socket_setopt),
+    CALL(socket_setopt_text), CALL(socket_shutdown), CALL(socket_type),
+    CALL(tcp_accept),        CALL(tcp_connect),      CALL(tcp_listen),
+    CALL(tcp_new),           CALL(tcp_recv),         CALL(tcp_send),
+    CALL(tcp_sent),          CALL(udp_connect),      CALL(udp_join),
+    CALL(udp_leave),         CALL(udp_new),          CALL(udp_recv),
+    CALL(udp_send),          CALL(udp_truncated),    CALL(version),
+    CALL(wake),
+};
+
+enum { CALLS = sizeof calls / sizeof *calls };
+
+static void make_good_addrs(void) {
+    static const struct {
+        const char *host, *service;
+        int type, family;
+    } wanted[] = {
+        {NULL, "1", SOCKET2_TCP, SOCKET2_INET}, /* the first is the one that gets changed */
+        {NULL, "0", SOCKET2_TCP, SOCKET2_INET},
+        {NULL, "0", SOCKET2_UDP, SOCKET2_INET6},
+        {NULL, "1", SOCKET2_UDP, SOCKET2_INET6},
+        {"239.1.2.3", "0", SOCKET2_UDP, SOCKET2_INET},
+        {"ff01::1234", "0", SOCKET2_UDP, SOCKET2_INET6},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; ++i) {
+        socket2_addr addr;
+        if (socket2_addr_lookup(wanted[i].host, wanted[i].service, wanted[i].type,
+                                wanted[i].family, 0, 0, &addr, 1, NULL, 0) != 1) {
+            fail("no address", (int)i);
+        }
+        remember_addr(&addr);
+    }
+    for (int i = 0; i < 4; ++i) {
+        char path[64];
+        socket2_addr addr;
+        snprintf(path, sizeof path, "@socket2-garbage-%ld-%d", (long)getpid(), i);
+        if (socket2_addr_lookup(path, NULL, SOCKET2_TCP, SOCKET2_UNIX, 0, 0, &addr, 1, NULL, 0) !=
+            1) {
+            fail("no unix address", i);
+        }
+        remember_addr(&addr);
+    }
+}
+
+static int count_fds(void) {
+    DIR *dir = opendir("/proc/self/fd");
+    int n = 0;
+    while (readdir(dir) != NULL) ++n;
+    closedir(dir);
+    return n;
+}
+
+int main(int argc, char **argv) {
+    state = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+    const double seconds = argc > 2 ? strtod(argv[2], NULL) : 2;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("seed %llu, %g s\n", (unsigned long long)state, seconds);
+    const int fds = count_fds();
+    current = "setup";
+    addrs = calloc(ADDRS, sizeof *addrs);
+    data = calloc(1, DATA);
+    make_good_addrs();
+    for (int i = 0; i < LOOPS; ++i) loops[i].handle = socket2_loop_new();
+
+    const double end = socket2_clock() + seconds;
+    for (step = 0; step % 64 != 0 || socket2_clock() < end; ++step) {
+        /* Now and then events are taken, or the socket tables would only fill. */
+        const int i = step % 8 == 0 ? -1 : below(CALLS);
+        current = i < 0 ? "socket2_poll" : calls[i].name;
+        if (i < 0) {
+            call_poll();
+        } else {
+            calls[i].call();
+            ++calls[i].count;
+        }
+    }
+
+    /* What is still pending comes when its socket is closed, once each. */
+    current = "the end";
+    for (int l = 0; l < LOOPS; ++l) {
+        const int loop = loops[l].handle;
+        while (loops[l].socket_count > 0) {
+            const int handle = loops[l].sockets[0].handle;
+            if (socket2_socket_close(loop, handle) != 0) fail("a live socket stays", handle);
+            remove_socket(loop, handle);
+        }
+        const double limit = socket2_clock() + 20;
+        while (loops[l].pending_count > 0 && socket2_clock() < limit) {
+            socket2_event events[16];
+            const int n = socket2_poll(loop, events, 16, limit);
+            check_code(n);
+            for (int i = 0; i < n; ++i) check_event(loop, &events[i]);
+        }
+        if (loops[l].pending_count > 0) fail("an event never came", loops[l].pending_count);
+        if (socket2_loop_close(loop) != 0) fail("a live loop cannot be closed", loop);
+    }
+    for (int i = 0; i < CALLS; ++i) {
+        if (calls[i].count == 0) fail(calls[i].name, 0);
+    }
+    if (count_fds() != fds) fail("descriptors are left", count_fds() - fds);
+    free(addrs);
+    free(data);
+    printf("%d calls\n", step);
+    printf("%d passed, %d failed\n", failures == 0, failures);
+    return failures == 0 ? 0 : 1;
+}
