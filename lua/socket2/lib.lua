@@ -10,11 +10,12 @@ local own_sources = debug.getinfo(1, 'S').source:match'^(.*)lib%.lua$'
 
 -- Raises an error in the name of the program's line that called us, however deep we are.
 function lib.raise(message, ...)
-	local level, info = 1, nil
-	repeat
+	local level = 2
+	local info = debug.getinfo(level, 'S')
+	while own_sources and info and info.source:sub(1, #own_sources) == own_sources do
 		level = level + 1
 		info = debug.getinfo(level, 'S')
-	until not info or not own_sources or info.source:sub(1, #own_sources) ~= own_sources
+	end
 	error(message:format(...), level)
 end
 

@@ -36,8 +36,8 @@ loop_owner = owner(loop)
 sched.loop = loop
 sched.owner = function() return loop_owner end
 
-local thread   -- the socket thread that runs; nil outside
-local resumer  -- who gets control when it waits: the poller, or its starter
+local inside = false -- a socket thread runs
+local resumer        -- who gets control when it waits: the poller, or its starter
 local nwaiting = 0
 
 -- handle -> the coroutine (the thread's own, or a generator's inside it) that waits to
@@ -45,22 +45,18 @@ local readers, writers = {}, {}
 
 -- Raises unless in a socket thread: I/O elsewhere would have nowhere to wait.
 function sched.inside(what)
-	if not thread then
+	if not inside then
 		raise('%s() outside a socket thread: call it in a function that is passed to'
 			.. ' socket.newthread()', what)
 	end
 end
-
--- Kept from the collector while the library uses it: a local that the compiler sees no more use for
--- would not be.
-local held -- luacheck: ignore 231
 
 local detail = 0 -- of the event that resumes a thread
 
 -- Parks the running thread until the pending operation is over; returns its result and, the event's
 -- detail. `socket`, `data` and `addr` (the memory that C has pointers to) stay alive until then.
 local function wait(socket, kind, data, addr)
-	local me, inside = self(), thread
+	local me = self()
 	if not me then
 		-- Somebody has to take the event; until then the library has the data.
 		api.newthread(sched.wait, socket, kind, data, addr)
@@ -71,15 +67,15 @@ local function wait(socket, kind, data, addr)
 	waiting[socket.h] = me
 	nwaiting = nwaiting + 1
 	local result = park(resumer)
-	thread = inside
-	held = socket
-	held = data
-	held = addr
-	return result, detail
+	inside = true
+	-- Callers take the first two. The others are here because the collector may take what compiled
+	-- code has no more use for.
+	return result, detail, socket, data, addr
 end
 sched.wait = wait
 
 local failures = {} -- of threads: raised by the next poll
+local interrupted = false -- by stop() or a failure: the rest of the batch is for the next poll
 
 local function text_of(err)
 	local ok, text = pcall(tostring, err)
@@ -104,6 +100,7 @@ local function failed(co, failure)
 		failure = type(failure1) == 'string' and {trace = failure1} or failure1
 	end
 	failures[#failures + 1] = failure.trace
+	interrupted = true
 end
 
 local function finish(co, ok, failure)
@@ -114,7 +111,7 @@ local function finish(co, ok, failure)
 end
 
 local function body(f, ...)
-	return finish(thread, xpcall(f, on_failure, ...))
+	return finish(self(), xpcall(f, on_failure, ...))
 end
 
 -- newthread(f, ...) -> thread: starts f(...) in a new socket thread and returns at its first wait,
@@ -124,10 +121,10 @@ function api.newthread(f, ...)
 		raise("bad argument #1 to 'newthread' (function expected, got %s)", type(f))
 	end
 	local co = create(body)
-	local outer_thread, outer_resumer = thread, resumer
-	thread, resumer = co, running()
+	local outer_inside, outer_resumer = inside, resumer
+	inside, resumer = true, running()
 	local ok, err = pcall(transfer, co, f, ...)
-	thread, resumer = outer_thread, outer_resumer
+	inside, resumer = outer_inside, outer_resumer
 	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
 		failed(co, text_of(err))
 	end
@@ -169,21 +166,18 @@ local function drain(deadline)
 		waiting[handle] = nil
 	end
 	next_event, event_count = 1, n
+	nwaiting = nwaiting - n
 	return n
 end
 
 local function resume_each(me)
-	while next_event <= event_count do
-		local i = next_event
+	for i = next_event, event_count do
 		local co = resumees[i]
 		resumees[i] = false
-		next_event = i + 1
-		nwaiting = nwaiting - 1
-		detail = details[i]
+		next_event, detail = i + 1, details[i]
 		enter(me, co, results[i])
-		thread = nil
-		if stopping or failures[1] then
-			break
+		if interrupted then
+			return
 		end
 	end
 end
@@ -191,14 +185,18 @@ end
 local function resume_all()
 	local outer, me = resumer, running()
 	resumer = me
+	interrupted = false
 	local ok, err = pcall(resume_each, me)
-	resumer = outer
+	resumer, inside = outer, false
 	if not ok then
-		local co = thread
-		thread = nil
-		failed(co, text_of(err))
+		failed(nil, text_of(err))
 	end
 	raise_failure()
+end
+
+-- Does any thread wait, or have an event to get?
+local function unfinished()
+	return nwaiting > 0 or next_event <= event_count
 end
 
 local function deadline_of(timeout)
@@ -209,7 +207,7 @@ local function deadline_of(timeout)
 end
 
 local function check_outside(what, timeout)
-	if thread then
+	if inside then
 		raise('%s() inside a socket thread: it would wait for itself', what)
 	elseif timeout ~= nil and type(timeout) ~= 'number' then
 		raise("bad argument #1 to '%s' (number expected, got %s)", what, type(timeout))
@@ -257,9 +255,9 @@ function api.start(timeout)
 	local deadline = deadline_of(timeout)
 	local ok, err, errcode = true, nil, nil
 	starting = true
-	while ok and not stopping and (nwaiting > 0 or failures[1]) do
+	while ok and not stopping and (unfinished() or failures[1]) do
 		ok, err, errcode = poll(deadline)
-		if ok and nwaiting > 0 and deadline < 1/0 and C.socket2_clock() >= deadline then
+		if ok and unfinished() and deadline < 1/0 and C.socket2_clock() >= deadline then
 			ok = stopping
 		end
 	end
@@ -275,7 +273,7 @@ end
 -- stop(): makes the start() that runs return after the present thread's turn; without one, the next
 -- start() returns at once. The threads stay as they are.
 function api.stop()
-	stopping = true
+	stopping, interrupted = true, true
 end
 
 -- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor. Setting one makes the loop

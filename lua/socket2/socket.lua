@@ -194,7 +194,7 @@ local function wrong_value(name, expected, value)
 end
 
 local function set_int(self, name, value)
-	if value < -2^31 or value >= 2^31 or value ~= floor(value) then
+	if value ~= floor(value) or value < -2^31 or value >= 2^31 then -- NaN is not its floor
 		return C.SOCKET2_EINVAL
 	end
 	return C.socket2_socket_setopt(loop, self.h, name, value)
@@ -223,7 +223,7 @@ local setters = {
 	[C.SOCKET2_OPTION_LINGER] = function(self, name, value)
 		if value ~= false and type(value) ~= 'number' then
 			wrong_value(name, 'number of seconds or false', value)
-		elseif value and not (value >= 0) then -- luacheck: ignore 582
+		elseif value and value < 0 then
 			return C.SOCKET2_EINVAL
 		end
 		return set_int(self, name, value or -1)

@@ -1,7 +1,5 @@
 // The header as a C++ program sees it. What is asserted here is a promise: numbers and layouts that
 // other languages have copied.
-#include "capi/socket2.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +7,8 @@
 #include <cstddef>
 #include <string>
 #include <type_traits>
+
+#include "capi/socket2.h"
 
 static_assert(SOCKET2_ABI_VERSION == 0);
 static_assert(SOCKET2_PENDING == -1);
@@ -43,7 +43,7 @@ static_assert(SOCKET2_OPTION_INTERFACE == 5 && SOCKET2_OPTION_ERROR == 6);
 
 static_assert(sizeof(socket2_event) == 16 && alignof(socket2_event) == 4);
 static_assert(offsetof(socket2_event, handle) == 0 && offsetof(socket2_event, kind) == 4);
-static_assert(offsetof(socket2_event, result) == 8 && offsetof(socket2_event, reserved) == 12);
+static_assert(offsetof(socket2_event, result) == 8 && offsetof(socket2_event, detail) == 12);
 static_assert(sizeof(socket2_addr) == 128 && alignof(socket2_addr) == 8);
 static_assert(std::is_trivially_copyable_v<socket2_addr> && std::is_trivial_v<socket2_event>);
 

@@ -156,8 +156,8 @@ TEST(ParseAddress, FillsInTypeAndProtocol) {
         Family family;
         int32_t expected;
     } const cases[] = {
-        {SocketType::tcp, 0, kAny, IPPROTO_TCP},   {SocketType::udp, 0, kAny, IPPROTO_UDP},
-        {SocketType::raw, 0, kAny, IPPROTO_RAW},   {SocketType::raw, IPPROTO_ICMP, kAny, 1},
+        {SocketType::tcp, 0, kAny, IPPROTO_TCP},    {SocketType::udp, 0, kAny, IPPROTO_UDP},
+        {SocketType::raw, 0, kAny, IPPROTO_RAW},    {SocketType::raw, IPPROTO_ICMP, kAny, 1},
         {SocketType::tcp, IPPROTO_SCTP, kAny, 132}, {SocketType::tcp, 0, kUnix, 0},
     };
     for (const auto& c : cases) {
@@ -365,8 +365,8 @@ TEST(AddressMemory, TheSizeHasToFitTheFamily) {
     }
 }
 
-// Where the type or the protocol is garbage, it must not come out as an answer: a negative one would
-// be taken for an error.
+// Where the type or the protocol is garbage, it must not come out as an answer: a negative one
+// would be taken for an error.
 TEST(AddressMemory, TypeAndProtocolHaveToBeKnown) {
     Address address{};
     ASSERT_TRUE(parse_address(endpoint("1.2.3.4", "80"), address).ok());

@@ -150,8 +150,9 @@ TEST(Heap, AgreesWithAMultimapUnderRandomOperations) {
                 model.emplace(key, &timer);
             } else if (random() % 3 != 0) {
                 heap.remove(timer);
-                model.erase(std::find_if(model.begin(), model.end(),
-                                         [&](const auto& entry) { return entry.second == &timer; }));
+                model.erase(std::find_if(model.begin(), model.end(), [&](const auto& entry) {
+                    return entry.second == &timer;
+                }));
             }
             ASSERT_EQ(heap.size(), model.size());
             ASSERT_EQ(heap.earliest(), model.empty() ? kNever : model.begin()->first);

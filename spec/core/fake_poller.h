@@ -61,10 +61,10 @@ class FakePoller final : public Poller {
 
     // ---- what the test looks at ----
 
-    std::vector<Op*> submitted;          // all submits, in order
-    std::vector<Op*> canceled;           // all cancels, in order
-    std::vector<IoSource*> detached;     // all detaches, in order
-    std::vector<double> waits;           // the seconds of all waits
+    std::vector<Op*> submitted;       // all submits, in order
+    std::vector<Op*> canceled;        // all cancels, in order
+    std::vector<IoSource*> detached;  // all detaches, in order
+    std::vector<double> waits;        // the seconds of all waits
     mutable int wakes = 0;
 
     size_t submits_of(const Op& op) const {

@@ -18,7 +18,7 @@ namespace {
 constexpr double kStart = 1000;
 constexpr int kBudget = 64;
 constexpr double kAcceptRest = 0.1;
-constexpr double kConnectRest = 0.01;
+constexpr double kBusyRest = 0.01;
 
 // A socket as the loop sees one.
 class FakeSocket final : public OpOwner {
@@ -95,7 +95,7 @@ class LoopTest : public ::testing::Test {
 
     // Polls until something comes or the time is over.
     std::vector<Op*> poll(double until = kNever) {
-        for (int turn = 0; turn < 100; ++turn) {
+        for (int turn = 0; turn < 1000; ++turn) {
             EXPECT_TRUE(loop->poll(until).ok());
             std::vector<Op*> ops = take_all();
             if (!ops.empty() || time >= until) return ops;
@@ -714,7 +714,7 @@ TEST_F(LoopTest, OthersGoOnWhileOneIsHeldBack) {
         EXPECT_EQ(recv(*other).value(), 2) << "the budget starts anew";
     }
     poller->finish(third->read, Result::of(3));
-    EXPECT_EQ(look(), (Ops{&greedy->read, &third->read}));
+    EXPECT_EQ(look(), (Ops{&third->read, &greedy->read}));
 }
 
 TEST_F(LoopTest, AnOpThatHasToWaitRestoresTheBudget) {
@@ -803,16 +803,37 @@ TEST_F(LoopTest, AHeldBackOpWithAPassedDeadlineIsTriedOnce) {
     EXPECT_EQ(time, kStart);
 }
 
-TEST_F(LoopTest, WhatWasHeldBackWaitsBehindWhatWasLeft) {
-    const SocketPtr s = make_socket(), left = make_socket();
-    EXPECT_TRUE(recv(*left).is_pending());
+TEST_F(LoopTest, WhatWasHeldBackComesBehindWhatArrived) {
+    const SocketPtr s = make_socket(), other = make_socket();
+    EXPECT_TRUE(recv(*other).is_pending());
     use_up_budget(*s);
     poller->script(s->read, Result::of(1));
     EXPECT_TRUE(recv(*s).is_pending());
-    poller->finish(left->read, Result::of(1));
-    EXPECT_TRUE(loop->poll(0).ok());
-    EXPECT_EQ(loop->take(), &s->read);
-    EXPECT_EQ(look(), Ops{&left->read});
+    poller->finish(other->read, Result::of(1));
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(loop->take(), &other->read);
+    EXPECT_EQ(look(), Ops{&s->read});
+}
+
+TEST_F(LoopTest, WhatIsHeldBackWhileSomethingIsLeftComesInTheNextTurn) {
+    const SocketPtr s = make_socket(), a = make_socket(), b = make_socket();
+    EXPECT_TRUE(recv(*a).is_pending());
+    EXPECT_TRUE(recv(*b).is_pending());
+    look();
+    poller->finish(a->read, Result::of(1));
+    poller->finish(b->read, Result::of(1));
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(loop->take(), &a->read);
+    for (int i = 0; i < kBudget; ++i) {
+        poller->script(s->write, Result::of(1));
+        ASSERT_TRUE(send(*s).ok());
+    }
+    poller->script(s->read, Result::of(1));
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(take_all(), Ops{&b->read});
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(take_all(), Ops{&s->read});
 }
 
 // ---- a listener without descriptors -------------------------------------------------------------
@@ -945,71 +966,106 @@ TEST_F(LoopTest, AnotherErrorOfAnAcceptDoesNotRest) {
     EXPECT_TRUE(submit(s->read, OpKind::accept).ok());
 }
 
-// ---- a connect that the system puts off ---------------------------------------------------------
+// ---- an op that the system puts off -------------------------------------------------------------
 
-TEST_F(LoopTest, ABusyConnectIsTriedAgainUntilItGoes) {
+class BusyRest : public LoopTest, public ::testing::WithParamInterface<OpKind> {
+   protected:
+    Op& op_of(FakeSocket& s) {
+        const bool reads = GetParam() == OpKind::recv || GetParam() == OpKind::accept ||
+                           GetParam() == OpKind::recv_from;
+        return reads ? s.read : s.write;
+    }
+    Result submit_to(Op& op, double deadline = kNever) { return submit(op, GetParam(), deadline); }
+};
+
+TEST_P(BusyRest, IsTriedAgainUntilItGoes) {
     const SocketPtr s = make_socket();
+    Op& op = op_of(*s);
     constexpr int kTries = 5;
-    for (int i = 1; i < kTries; ++i) poller->script(s->write, Errc::busy);
-    poller->script(s->write, Result::done());
-    EXPECT_TRUE(submit(s->write, OpKind::connect).is_pending());
+    for (int i = 1; i < kTries; ++i) poller->script(op, Errc::busy);
+    poller->script(op, Result::of(3));
+    EXPECT_TRUE(submit_to(op).is_pending());
     EXPECT_EQ(look(), Ops{});
-    EXPECT_EQ(poller->submits_of(s->write), 1u);
-    EXPECT_EQ(poll(), Ops{&s->write});
-    EXPECT_TRUE(s->write.result.ok());
-    EXPECT_EQ(poller->submits_of(s->write), static_cast<size_t>(kTries));
-    EXPECT_NEAR(time, kStart + (kTries - 1) * kConnectRest, 1e-6);
+    EXPECT_EQ(poller->submits_of(op), 1u);
+    EXPECT_EQ(poll(), Ops{&op});
+    EXPECT_EQ(op.result.value(), 3);
+    EXPECT_EQ(poller->submits_of(op), static_cast<size_t>(kTries));
+    EXPECT_NEAR(time, kStart + (kTries - 1) * kBusyRest, 1e-6);
 }
 
-TEST_F(LoopTest, ABusyConnectMayHaveToWaitInTheEnd) {
+TEST_P(BusyRest, MayHaveToWaitInTheEnd) {
     const SocketPtr s = make_socket();
-    poller->script(s->write, Errc::busy);
-    EXPECT_TRUE(submit(s->write, OpKind::connect, kStart + 5).is_pending());
+    Op& op = op_of(*s);
+    poller->script(op, Errc::busy);
+    EXPECT_TRUE(submit_to(op, kStart + 5).is_pending());
     EXPECT_EQ(poll(kStart + 1), Ops{});
-    EXPECT_EQ(s->write.state, OpState::submitted);
-    poller->finish(s->write, Errc::connection_refused);
-    EXPECT_EQ(look(), Ops{&s->write});
-    EXPECT_EQ(s->write.result.error(), Errc::connection_refused);
+    EXPECT_EQ(op.state, OpState::submitted);
+    poller->finish(op, Errc::connection_refused);
+    EXPECT_EQ(look(), Ops{&op});
+    EXPECT_EQ(op.result.error(), Errc::connection_refused);
 }
 
-TEST_F(LoopTest, ABusyConnectKeepsItsDeadline) {
+TEST_P(BusyRest, KeepsItsDeadline) {
     const SocketPtr s = make_socket();
+    Op& op = op_of(*s);
     poller->on_submit = [](Op&) { return Result(Errc::busy); };
-    EXPECT_TRUE(submit(s->write, OpKind::connect, kStart + 0.035).is_pending());
-    EXPECT_EQ(poll(), Ops{&s->write});
-    EXPECT_EQ(s->write.result.error(), Errc::timeout);
+    EXPECT_TRUE(submit_to(op, kStart + 0.035).is_pending());
+    EXPECT_EQ(poll(), Ops{&op});
+    EXPECT_EQ(op.result.error(), Errc::timeout);
     EXPECT_NEAR(time, kStart + 0.035, 1e-6);
     EXPECT_GE(time, kStart + 0.035);
-    EXPECT_EQ(poller->submits_of(s->write), 4u);
+    EXPECT_EQ(poller->submits_of(op), 4u);
 }
 
-TEST_F(LoopTest, ABusyConnectWithAPassedDeadlineIsTriedOnce) {
+TEST_P(BusyRest, WithAPassedDeadlineIsTriedOnce) {
     const SocketPtr s = make_socket();
+    Op& op = op_of(*s);
     poller->on_submit = [](Op&) { return Result(Errc::busy); };
-    EXPECT_TRUE(submit(s->write, OpKind::connect, kStart - 1).is_pending());
-    EXPECT_EQ(look(), Ops{&s->write});
-    EXPECT_EQ(s->write.result.error(), Errc::timeout);
-    EXPECT_EQ(poller->submits_of(s->write), 1u);
+    EXPECT_TRUE(submit_to(op, kStart - 1).is_pending());
+    EXPECT_EQ(look(), Ops{&op});
+    EXPECT_EQ(op.result.error(), Errc::timeout);
+    EXPECT_EQ(poller->submits_of(op), 1u);
 }
 
-TEST_F(LoopTest, ABusyConnectCanBeClosed) {
+TEST_P(BusyRest, CanBeClosed) {
     SocketPtr s = make_socket();
-    Op& write = s->write;
-    poller->script(write, Errc::busy);
-    EXPECT_TRUE(submit(write, OpKind::connect).is_pending());
+    Op& op = op_of(*s);
+    poller->script(op, Errc::busy);
+    EXPECT_TRUE(submit_to(op).is_pending());
     close(std::move(s));
-    EXPECT_EQ(look(), Ops{&write});
-    EXPECT_EQ(write.result.error(), Errc::closed);
+    EXPECT_EQ(look(), Ops{&op});
+    EXPECT_EQ(op.result.error(), Errc::closed);
     EXPECT_EQ(poll(kStart + 1), Ops{});
     EXPECT_EQ(freed, 1);
 }
 
-TEST_F(LoopTest, BusyOfAnotherKindIsAnError) {
+TEST_P(BusyRest, CanBeCanceled) {
     const SocketPtr s = make_socket();
-    poller->script(s->write, Errc::busy);
-    EXPECT_EQ(send(*s).error(), Errc::busy);
-    EXPECT_TRUE(s->idle());
+    Op& op = op_of(*s);
+    poller->script(op, Errc::busy);
+    EXPECT_TRUE(submit_to(op).is_pending());
+    loop->cancel(op, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&op});
+    EXPECT_EQ(op.result.error(), Errc::canceled);
+    EXPECT_EQ(poll(kStart + 1), Ops{});
 }
+
+TEST_P(BusyRest, DoesNotSpin) {
+    const SocketPtr s = make_socket();
+    Op& op = op_of(*s);
+    poller->on_submit = [](Op&) { return Result(Errc::busy); };
+    EXPECT_TRUE(submit_to(op).is_pending());
+    EXPECT_EQ(poll(kStart + 1), Ops{});
+    EXPECT_LE(poller->submits_of(op), static_cast<size_t>(1 / kBusyRest) + 2);
+    EXPECT_LE(poller->waits.size(), 4 * static_cast<size_t>(1 / kBusyRest));
+    loop->cancel(op, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&op});
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, BusyRest, ::testing::Values(OpKind::connect, OpKind::send_to),
+                         [](const auto& info) {
+                             return info.param == OpKind::connect ? "Connect" : "SendTo";
+                         });
 
 // ---- the end of the loop ------------------------------------------------------------------------
 

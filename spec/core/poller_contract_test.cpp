@@ -603,18 +603,22 @@ TEST_P(PollerContract, AWakeHidesNoCompletion) {
     end(std::move(c));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Implementations, PollerContract,
-    ::testing::Values(
-        Implementation{"Fake",
-                       []() -> std::unique_ptr<World> { return std::make_unique<FakeWorld>(); }},
-        Implementation{
-            "EpollTcp",
-            []() -> std::unique_ptr<World> { return std::make_unique<SocketWorld>(true); }},
-        Implementation{
-            "EpollUnix",
-            []() -> std::unique_ptr<World> { return std::make_unique<SocketWorld>(false); }}),
-    [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Implementations, PollerContract,
+                         ::testing::Values(Implementation{"Fake",
+                                                          []() -> std::unique_ptr<World> {
+                                                              return std::make_unique<FakeWorld>();
+                                                          }},
+                                           Implementation{"EpollTcp",
+                                                          []() -> std::unique_ptr<World> {
+                                                              return std::make_unique<SocketWorld>(
+                                                                  true);
+                                                          }},
+                                           Implementation{"EpollUnix",
+                                                          []() -> std::unique_ptr<World> {
+                                                              return std::make_unique<SocketWorld>(
+                                                                  false);
+                                                          }}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 // ---- readiness, with real sockets ---------------------------------------------------------------
 
@@ -1036,8 +1040,7 @@ TEST_F(ReadinessPollerTest, AConnectToNobodyIsRefused) {
     poller().detach(s.source);
 }
 
-// Linux answers the next connect(2) with ECONNABORTED when SO_ERROR was read instead of asking
-// connect(2) for the outcome.
+// Linux keeps the failure of a connect for the next one, unless it is undone.
 TEST_F(ReadinessPollerTest, ARefusedConnectCanBeTriedAgain) {
     Fd server = inet_socket(SOCK_STREAM);
     const SockAddr address = local_address(server.get());
@@ -1284,8 +1287,7 @@ TEST_F(Datagrams, TooLargeIsAnError) {
 }
 
 TEST_F(Datagrams, SendingToNobodyNeedsAnAddress) {
-    EXPECT_EQ(send_to(poller(), s.write, "x", nullptr).error(),
-              Errc::destination_address_required);
+    EXPECT_EQ(send_to(poller(), s.write, "x", nullptr).error(), Errc::destination_address_required);
 }
 
 // ---- waking -------------------------------------------------------------------------------------
