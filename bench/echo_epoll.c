@@ -18,36 +18,30 @@ enum { BATCH = 64, DEFAULT_BYTES = 64, MAX_BYTES = 1 << 20 };
 
 struct conn {
     int fd;
-    bool hangup;      // the peer has shut down: read up to the end, no new edge will come
-    size_t sent, len; // buf[sent..len) is read and not yet written back
+    bool hangup;       // the peer has shut down: read up to the end, no new edge will come
+    size_t sent, len;  // buf[sent..len) is read and not yet written back
     char buf[];
 };
 
 static size_t buf_size;
 
-static void die(const char *what)
-{
+static void die(const char* what) {
     perror(what);
     exit(1);
 }
 
-static void accept_all(int ep, int listener)
-{
+static void accept_all(int ep, int listener) {
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno == EAGAIN)
-                return;
-            if (errno == EINTR || errno == ECONNABORTED)
-                continue;
+            if (errno == EAGAIN) return;
+            if (errno == EINTR || errno == ECONNABORTED) continue;
             die("accept4");
         }
         int on = 1;
-        if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
-            die("TCP_NODELAY");
-        struct conn *c = malloc(sizeof *c + buf_size);
-        if (!c)
-            die("malloc");
+        if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) die("TCP_NODELAY");
+        struct conn* c = malloc(sizeof *c + buf_size);
+        if (!c) die("malloc");
         c->fd = fd;
         c->hangup = false;
         c->sent = c->len = 0;
@@ -55,15 +49,13 @@ static void accept_all(int ep, int listener)
             .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
             .data.ptr = c,
         };
-        if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) < 0)
-            die("epoll_ctl");
+        if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) < 0) die("epoll_ctl");
     }
 }
 
 // Returns true once everything that was read is written back, false when the socket is full.
 // *failed is set on an error.
-static bool flush(struct conn *c, bool *failed)
-{
+static bool flush(struct conn* c, bool* failed) {
     while (c->sent < c->len) {
         ssize_t n = send(c->fd, c->buf + c->sent, c->len - c->sent, MSG_NOSIGNAL);
         if (n >= 0) {
@@ -78,32 +70,25 @@ static bool flush(struct conn *c, bool *failed)
 
 // Echoes until the socket has no more to read or takes no more. Returns false when the connection
 // is over.
-static bool serve(struct conn *c)
-{
+static bool serve(struct conn* c) {
     for (;;) {
         bool failed = false;
-        if (!flush(c, &failed))
-            return !failed;
+        if (!flush(c, &failed)) return !failed;
         ssize_t n = recv(c->fd, c->buf, buf_size, 0);
-        if (n == 0)
-            return false;
+        if (n == 0) return false;
         if (n < 0) {
-            if (errno == EINTR)
-                continue;
+            if (errno == EINTR) continue;
             return errno == EAGAIN;
         }
         c->sent = 0;
         c->len = (size_t)n;
-        if (!flush(c, &failed))
-            return !failed;
+        if (!flush(c, &failed)) return !failed;
         // A short read emptied the socket, so whatever comes next makes a new edge.
-        if (c->len < buf_size && !c->hangup)
-            return true;
+        if (c->len < buf_size && !c->hangup) return true;
     }
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char** argv) {
     long bytes = argc > 1 ? strtol(argv[1], NULL, 10) : DEFAULT_BYTES;
     if (argc > 2 || bytes < 1 || bytes > MAX_BYTES) {
         fprintf(stderr, "usage: %s [message-bytes]\n", argv[0]);
@@ -114,26 +99,20 @@ int main(int argc, char **argv)
     buf_size = (size_t)bytes + 1;
 
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0)
-        die("socket");
+    if (listener < 0) die("socket");
     struct sockaddr_in addr = {
         .sin_family = AF_INET,
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     socklen_t addr_len = sizeof addr;
-    if (bind(listener, (struct sockaddr *)&addr, sizeof addr) < 0)
-        die("bind");
-    if (listen(listener, SOMAXCONN) < 0)
-        die("listen");
-    if (getsockname(listener, (struct sockaddr *)&addr, &addr_len) < 0)
-        die("getsockname");
+    if (bind(listener, (struct sockaddr*)&addr, sizeof addr) < 0) die("bind");
+    if (listen(listener, SOMAXCONN) < 0) die("listen");
+    if (getsockname(listener, (struct sockaddr*)&addr, &addr_len) < 0) die("getsockname");
 
     int ep = epoll_create1(EPOLL_CLOEXEC);
-    if (ep < 0)
-        die("epoll_create1");
+    if (ep < 0) die("epoll_create1");
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ev) < 0)
-        die("epoll_ctl");
+    if (epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ev) < 0) die("epoll_ctl");
 
     printf("port %d\n", ntohs(addr.sin_port));
     fflush(stdout);
@@ -141,19 +120,16 @@ int main(int argc, char **argv)
     struct epoll_event events[BATCH];
     for (;;) {
         int n = epoll_wait(ep, events, BATCH, -1);
-        if (n < 0 && errno != EINTR)
-            die("epoll_wait");
+        if (n < 0 && errno != EINTR) die("epoll_wait");
         for (int i = 0; i < n; i++) {
-            struct conn *c = events[i].data.ptr;
+            struct conn* c = events[i].data.ptr;
             if (!c) {
                 accept_all(ep, listener);
                 continue;
             }
-            if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-                c->hangup = true;
+            if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) c->hangup = true;
             // An edge of EPOLLOUT alone is news only for a connection with bytes to write.
-            if (events[i].events == EPOLLOUT && c->sent == c->len)
-                continue;
+            if (events[i].events == EPOLLOUT && c->sent == c->len) continue;
             if (!serve(c)) {
                 close(c->fd);
                 free(c);

@@ -30,32 +30,29 @@ enum { BATCH = 64, PATTERN = 16384, MAX_BYTES = 1 << 20, STALL_MS = 10000 };
 struct conn {
     int fd;
     uint32_t seed;
-    const char *msg; // the message in flight, a window into the pattern
+    const char* msg;  // the message in flight, a window into the pattern
     size_t sent, got;
 };
 
 // Messages are windows into one random pattern: each differs from the one before at no cost of
 // filling it in, so an echo that is stale, shifted or another connection's does not match.
-static char *pattern;
-static char *in;
+static char* pattern;
+static char* in;
 static size_t bytes;
 static int ep;
 static bool wave;
 
-static void die(const char *what)
-{
+static void die(const char* what) {
     perror(what);
     exit(1);
 }
 
-static void fail(const char *what)
-{
+static void fail(const char* what) {
     fprintf(stderr, "echo_load: %s\n", what);
     exit(1);
 }
 
-static uint32_t next_random(uint32_t *state)
-{
+static uint32_t next_random(uint32_t* state) {
     uint32_t x = *state;
     x ^= x << 13;
     x ^= x >> 17;
@@ -63,37 +60,29 @@ static uint32_t next_random(uint32_t *state)
     return *state = x;
 }
 
-static double now(void)
-{
+static double now(void) {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
-static void open_conn(struct conn *c, int port)
-{
+static void open_conn(struct conn* c, int port) {
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0)
-        die("socket");
+    if (c->fd < 0) die("socket");
     struct sockaddr_in addr = {
         .sin_family = AF_INET,
         .sin_port = htons((uint16_t)port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
-    if (connect(c->fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-        die("connect");
+    if (connect(c->fd, (struct sockaddr*)&addr, sizeof addr) < 0) die("connect");
     int on = 1;
-    if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
-        die("TCP_NODELAY");
-    if (fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0)
-        die("O_NONBLOCK");
+    if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) die("TCP_NODELAY");
+    if (fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0) die("O_NONBLOCK");
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
-    if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev) < 0)
-        die("epoll_ctl");
+    if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev) < 0) die("epoll_ctl");
 }
 
-static void send_rest(struct conn *c)
-{
+static void send_rest(struct conn* c) {
     while (c->sent < bytes) {
         ssize_t n = send(c->fd, c->msg + c->sent, bytes - c->sent, MSG_NOSIGNAL);
         if (n >= 0)
@@ -105,34 +94,27 @@ static void send_rest(struct conn *c)
     }
 }
 
-static void send_message(struct conn *c)
-{
+static void send_message(struct conn* c) {
     c->msg = pattern + next_random(&c->seed) % PATTERN;
     c->sent = c->got = 0;
     send_rest(c);
 }
 
 // Takes what has come of the echo. Returns true when it is whole.
-static bool receive(struct conn *c)
-{
+static bool receive(struct conn* c) {
     for (;;) {
         // One byte more than is due: a server that sends too much is found out, and a read of
         // the whole rest is a short one, which says that the socket is empty.
         size_t room = bytes - c->got + 1;
         ssize_t n = recv(c->fd, in, room, 0);
         if (n < 0) {
-            if (errno == EINTR)
-                continue;
-            if (errno == EAGAIN)
-                return false;
+            if (errno == EINTR) continue;
+            if (errno == EAGAIN) return false;
             die("recv");
         }
-        if (n == 0)
-            fail("the server closed the connection");
-        if ((size_t)n == room)
-            fail("more came back than was sent");
-        if (memcmp(in, c->msg + c->got, (size_t)n) != 0)
-            fail("wrong bytes came back");
+        if (n == 0) fail("the server closed the connection");
+        if ((size_t)n == room) fail("more came back than was sent");
+        if (memcmp(in, c->msg + c->got, (size_t)n) != 0) fail("wrong bytes came back");
         c->got += (size_t)n;
         return c->got == bytes;
     }
@@ -140,29 +122,22 @@ static bool receive(struct conn *c)
 
 // Keeps every connection busy for that long, then waits for the echoes still due. Returns the
 // number of echoes.
-static uint64_t run(struct conn *conns, int count, double seconds, double *elapsed)
-{
+static uint64_t run(struct conn* conns, int count, double seconds, double* elapsed) {
     struct epoll_event events[BATCH];
     uint64_t echoes = 0;
     double start = now(), end = start + seconds;
     int active = count;
-    for (int i = 0; i < count; i++)
-        send_message(&conns[i]);
+    for (int i = 0; i < count; i++) send_message(&conns[i]);
     while (active > 0) {
         int n = epoll_wait(ep, events, BATCH, STALL_MS);
-        if (n < 0 && errno != EINTR)
-            die("epoll_wait");
-        if (n == 0)
-            fail("no echo came back in time");
+        if (n < 0 && errno != EINTR) die("epoll_wait");
+        if (n == 0) fail("no echo came back in time");
         bool over = now() >= end;
         for (int i = 0; i < n; i++) {
-            struct conn *c = events[i].data.ptr;
-            if (c->got == bytes)
-                continue;
-            if (c->sent < bytes)
-                send_rest(c);
-            if (!(events[i].events & ~(uint32_t)EPOLLOUT) || !receive(c))
-                continue;
+            struct conn* c = events[i].data.ptr;
+            if (c->got == bytes) continue;
+            if (c->sent < bytes) send_rest(c);
+            if (!(events[i].events & ~(uint32_t)EPOLLOUT) || !receive(c)) continue;
             echoes++;
             if (over || wave)
                 active--;
@@ -171,16 +146,14 @@ static uint64_t run(struct conn *conns, int count, double seconds, double *elaps
         }
         if (wave && active == 0 && !over) {
             active = count;
-            for (int i = 0; i < count; i++)
-                send_message(&conns[i]);
+            for (int i = 0; i < count; i++) send_message(&conns[i]);
         }
     }
     *elapsed = now() - start;
     return echoes;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char** argv) {
     if (argc < 5 || argc > 7 || (argc == 7 && strcmp(argv[6], "wave") != 0)) {
         fprintf(stderr,
                 "usage: %s port connections message-bytes seconds [warm-up-seconds [wave]]\n",
@@ -199,16 +172,13 @@ int main(int argc, char **argv)
 
     pattern = malloc(PATTERN + bytes);
     in = malloc(bytes + 1);
-    struct conn *conns = calloc((size_t)count, sizeof *conns);
-    if (!pattern || !in || !conns)
-        die("malloc");
+    struct conn* conns = calloc((size_t)count, sizeof *conns);
+    if (!pattern || !in || !conns) die("malloc");
     uint32_t state = 2463534242u;
-    for (size_t i = 0; i < PATTERN + bytes; i++)
-        pattern[i] = (char)(next_random(&state) >> 8);
+    for (size_t i = 0; i < PATTERN + bytes; i++) pattern[i] = (char)(next_random(&state) >> 8);
 
     ep = epoll_create1(EPOLL_CLOEXEC);
-    if (ep < 0)
-        die("epoll_create1");
+    if (ep < 0) die("epoll_create1");
     for (int i = 0; i < count; i++) {
         conns[i].seed = next_random(&state);
         open_conn(&conns[i], port);
@@ -219,8 +189,7 @@ int main(int argc, char **argv)
     puts("ready");
     fflush(stdout);
     for (int ch = getchar(); ch != EOF; ch = getchar()) {
-        if (ch != '\n')
-            continue;
+        if (ch != '\n') continue;
         uint64_t echoes = run(conns, count, seconds, &elapsed);
         printf("echoes %llu seconds %.6f\n", (unsigned long long)echoes, elapsed);
         fflush(stdout);

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-int main(int argc, char **argv)
-{
+int main(int argc, char** argv) {
     int port = argc == 3 ? atoi(argv[1]) : 0;
     int count = argc == 3 ? atoi(argv[2]) : 0;
     if (port < 1 || port > 65535 || count < 1) {
@@ -28,7 +27,7 @@ int main(int argc, char **argv)
             perror("socket");
             return 1;
         }
-        if (connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0) {
+        if (connect(fd, (struct sockaddr*)&addr, sizeof addr) < 0) {
             perror("connect");
             return 1;
         }

@@ -39,7 +39,7 @@ io.stdout:flush()
 
 socket.newthread(function()
 	for _, n in ipairs{warm_up, count} do
-		for i = 1, n do
+		for _ = 1, n do
 			local c = assert(s:accept())
 			socket.newthread(serve, c)
 		end

@@ -29,7 +29,10 @@ struct LoopEntry {
 
     // The number for the caller; keeps the system's code of an error.
     int report(Result result) {
-        if (result.is_error()) os_error = result.os_code();
+        if (result.is_error()) {
+            os_error = result.os_code();
+            reported = true;
+        }
         return result.value();
     }
 
@@ -38,6 +41,7 @@ struct LoopEntry {
     int handle = 0;
     int epoll_fd;
     int os_error = 0;
+    bool reported = false;  // the call under way has set os_error
 };
 
 // Null for a stale or made-up handle. For the loop's own thread.
@@ -84,7 +88,10 @@ template <typename Body>
 int on_loop(int loop, Body body) {
     LoopEntry* entry = find_loop(loop);
     if (entry == nullptr) return SOCKET2_EBADHANDLE;
-    return guarded([&] { return body(*entry); });
+    entry->reported = false;
+    const int result = guarded([&] { return body(*entry); });
+    if (result < SOCKET2_PENDING && !entry->reported) entry->os_error = 0;  // an error of our own
+    return result;
 }
 
 // Finds the socket, runs `body(socket)`, translates its Result (or passes its int on).

@@ -123,10 +123,10 @@ enum { SOCKET2_SHUT_READ = 1, SOCKET2_SHUT_WRITE = 2 };
 
 /* What kind of value a socket option has. */
 enum {
-    SOCKET2_OPTION_BOOLEAN = 1, /* an int, 0 or not */
-    SOCKET2_OPTION_INTEGER = 2, /* an int */
-    SOCKET2_OPTION_LINGER = 3,  /* an int: seconds, or -1 for off */
-    SOCKET2_OPTION_TEXT = 4,    /* text */
+    SOCKET2_OPTION_BOOLEAN = 1,   /* an int, 0 or not */
+    SOCKET2_OPTION_INTEGER = 2,   /* an int */
+    SOCKET2_OPTION_LINGER = 3,    /* an int: seconds, or -1 for off */
+    SOCKET2_OPTION_TEXT = 4,      /* text */
     SOCKET2_OPTION_INTERFACE = 5, /* an int: an index; set also by text: name, IPv4 address */
     SOCKET2_OPTION_ERROR = 6      /* an int: 0 or an error code of this library; read only */
 };

@@ -10,12 +10,13 @@ Loop::Loop(std::unique_ptr<Poller> poller, std::unique_ptr<Clock> clock)
 Loop::~Loop() {
     // Cancel and drain: whoever is left was closed, and the system may still write to its memory.
     constexpr double kTurn = 0.1;
+    bool failed = false;
     for (;;) {
         while (take() != nullptr) {
         }
         free_retired();
-        if (retired_.empty()) return;
-        if (poll(now() + kTurn).is_error()) return;
+        if (retired_.empty() || failed) return;
+        failed = poll(now() + kTurn).is_error();
     }
 }
 
@@ -29,15 +30,14 @@ void Loop::release(size_t ops) { reserved_ -= ops; }
 Result Loop::submit(Op& op) {
     if (op.state != OpState::idle) return Errc::busy;
     op.cancel_reason = Errc::ok;
-    op.not_before = 0;
     op.done = 0;
     op.started = false;
     op.truncated = false;
-    if (streak_ >= kBudget) return hold(op, 0);
     if (op.kind == OpKind::accept && op.source.accept_not_before > 0) {
         if (now() < op.source.accept_not_before) return hold(op, op.source.accept_not_before);
         op.source.accept_not_before = 0;
     }
+    if (streak_ >= kBudget) return hold(op, 0);
     const Result r = start(op);
     if (r.is_pending()) {
         streak_ = 0;
@@ -68,7 +68,6 @@ void Loop::submitted(Op& op) {
 
 Result Loop::hold(Op& op, double not_before) {
     op.state = OpState::deferred;
-    op.not_before = not_before;
     streak_ = 0;
     if (not_before > 0) {
         times_.push(op, std::min(not_before, op.deadline));
@@ -95,8 +94,9 @@ void Loop::complete(Op& op) {
 }
 
 void Loop::cancel(Op& op, Errc reason) {
-    if (op.state != OpState::deferred && op.state != OpState::submitted) return;
-    if (op.cancel_reason == Errc::ok) op.cancel_reason = reason;
+    const bool in_flight = op.state == OpState::deferred || op.state == OpState::submitted;
+    if (!in_flight || op.cancel_reason != Errc::ok) return;  // the first reason counts
+    op.cancel_reason = reason;
     if (op.in_heap()) times_.remove(op);
     if (op.state == OpState::submitted) {
         poller_->cancel(op);

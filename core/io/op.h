@@ -47,7 +47,6 @@ struct Op : ListNode<Op>, HeapNode {
     const SockAddr* only = nullptr;  // recv_from: drop what others send; connect, send_to: to whom
     intptr_t accepted = -1;          // accept: the new descriptor, until somebody takes it
     double deadline = kNever;
-    double not_before = 0;  // deferred: earliest time of the next try
 };
 
 using OpList = IntrusiveList<Op>;

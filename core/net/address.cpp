@@ -145,7 +145,7 @@ std::string unix_host(const SockAddr& raw) {
     if (raw.size <= kPathOffset) return "";
     const char* path = reinterpret_cast<const char*>(raw.bytes) + kPathOffset;
     const size_t size = std::min<size_t>(raw.size, SockAddr::kCapacity) - kPathOffset;
-    if (path[0] == '\0') return "@" + std::string(path + 1, size - 1);
+    if (path[0] == '\0') return std::string(1, '@').append(path + 1, size - 1);
     return std::string(path, ::strnlen(path, size));
 }
 
@@ -195,7 +195,7 @@ void set_port(SockAddr& raw, int port) {
 
 bool Address::is_valid() const {
     return raw.size <= SockAddr::kCapacity && family() != Family::unspecified &&
-           socket2::is_valid(static_cast<SocketType>(type));
+           socket2::is_valid(static_cast<SocketType>(type)) && protocol >= 0;
 }
 
 int Address::port() const {
@@ -238,7 +238,7 @@ std::string Address::to_string() const {
         case Family::inet:
             return where + ":" + std::to_string(port());
         case Family::inet6:
-            return "[" + where + "]:" + std::to_string(port());
+            return where.insert(0, 1, '[').append("]:").append(std::to_string(port()));
         default:
             return where;
     }

@@ -2,8 +2,8 @@
 //
 // Every function returns a value (>= 0), an error with errno beside it, or pending where the
 // system said "would block", or Errc::busy where it said so but will not tell when to try again (a
-// unix peer whose queue is full); an interrupted call is made again. None raises SIGPIPE. Descriptors
-// that they make are non-blocking and close-on-exec.
+// unix peer whose queue is full); an interrupted call is made again. None raises SIGPIPE.
+// Descriptors that they make are non-blocking and close-on-exec.
 #pragma once
 
 #include <cstddef>
