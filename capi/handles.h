@@ -38,7 +38,6 @@ struct LoopEntry {
 
     Loop loop;
     SlotMap<std::unique_ptr<Socket>> sockets;
-    int handle = 0;
     int epoll_fd;
     int os_error = 0;
     bool reported = false;  // the call under way has set os_error

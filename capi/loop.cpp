@@ -17,11 +17,11 @@ class Registry {
         const std::lock_guard lock(mutex_);
         for (size_t tried = 1; tried < kSlots; ++tried) {
             next_ = next_ % (kSlots - 1) + 1;  // slot 0 stays empty: no handle is 0
-            if (slots_[next_].load(std::memory_order_relaxed) != nullptr) continue;
+            if (handles_[next_].load(std::memory_order_relaxed) != 0) continue;
             generations_[next_] = (generations_[next_] + 1) & kMaxGeneration;
-            entry->handle = static_cast<int>(generations_[next_] << kIndexBits | next_);
-            const int handle = entry->handle;
-            slots_[next_].store(entry.release(), std::memory_order_release);
+            const int handle = static_cast<int>(generations_[next_] << kIndexBits | next_);
+            entries_[next_] = entry.release();
+            handles_[next_].store(handle, std::memory_order_release);
             return handle;
         }
         return SOCKET2_ENOHANDLE;
@@ -30,14 +30,15 @@ class Registry {
     LoopEntry* find(int loop) const {
         if (loop <= 0) return nullptr;
         const size_t index = static_cast<size_t>(loop) % kSlots;
-        LoopEntry* entry = slots_[index].load(std::memory_order_acquire);
-        return entry != nullptr && entry->handle == loop ? entry : nullptr;
+        // A stale handle's entry is not looked at: another thread may be freeing its successor.
+        if (handles_[index].load(std::memory_order_acquire) != loop) return nullptr;
+        return entries_[index];
     }
 
     std::unique_ptr<LoopEntry> take(int loop) {
         const std::lock_guard lock(mutex_);
         std::unique_ptr<LoopEntry> entry(find(loop));
-        if (entry) slots_[static_cast<size_t>(loop) % kSlots].store(nullptr);
+        if (entry) handles_[static_cast<size_t>(loop) % kSlots].store(0);
         return entry;
     }
 
@@ -48,13 +49,20 @@ class Registry {
         return entry != nullptr;
     }
 
+    template <typename Change>
+    void while_nobody_wakes(Change change) {
+        const std::lock_guard lock(mutex_);
+        change();
+    }
+
    private:
     static constexpr unsigned kIndexBits = 10;
     static constexpr size_t kSlots = 1u << kIndexBits;
     static constexpr unsigned kMaxGeneration = (1u << (31 - kIndexBits)) - 1;
 
     std::mutex mutex_;
-    std::array<std::atomic<LoopEntry*>, kSlots> slots_{};
+    std::array<std::atomic<int>, kSlots> handles_{};  // 0: free
+    std::array<LoopEntry*, kSlots> entries_{};
     std::array<unsigned, kSlots> generations_{};
     size_t next_ = 0;
 };
@@ -141,7 +149,7 @@ int socket2_loop_set_epoll_fd(int loop, int epoll_fd) {
         std::unique_ptr<Poller> poller;
         const Result r = make_system_poller(epoll_fd, poller);
         if (r.is_error()) return entry.report(r);
-        entry.loop.replace_poller(std::move(poller));
+        registry.while_nobody_wakes([&] { entry.loop.replace_poller(std::move(poller)); });
         return entry.epoll_fd = r.value();
     });
 }

@@ -13,12 +13,13 @@
  *  4. A handle is a positive int. One that is stale, of the wrong kind or made up is
  *     SOCKET2_EBADHANDLE, never undefined behaviour. Closing a socket completes what was pending on
  *     it with SOCKET2_ECLOSED.
- *  5. No callbacks, no structs by value, no exceptions, no errno, no signals (SIGPIPE is not
- * raised). Times are doubles in seconds of the monotonic clock that socket2_clock() reads; a
- * deadline is absolute, SOCKET2_NEVER (infinity) is none, and one that has passed makes an
- * operation try once without waiting. NaN is SOCKET2_EINVAL.
+ *  5. No callbacks, no structs by value, no exceptions, no errno, no signals: SIGPIPE is not raised.
+ *     Times are doubles in seconds of the monotonic clock that socket2_clock() reads; a deadline is
+ *     absolute, SOCKET2_NEVER (infinity) is none, and one that has passed makes an operation try
+ *     once without waiting. NaN is SOCKET2_EINVAL.
  *  6. A loop and all handles on it belong to one thread at a time. Only socket2_wake(), and the
- *     functions without a loop argument, may be called from any thread at any time.
+ *     functions without a loop argument, may be called from any thread at any time. Handles of
+ *     sockets are names on their loop: another loop can use the same number for another socket.
  *  7. Error codes are the library's own, the same on every system; socket2_error_name() has their
  *     words and socket2_os_error() the system's code behind the last one.
  *  8. Within one soname functions and codes are only added; socket2_event never grows.
@@ -28,7 +29,8 @@
  * not hinder each other.
  *
  * Null pointers where a value is needed, lengths over INT_MAX, and numbers that are none of the
- * constants below are SOCKET2_EINVAL. Any function that allocates can return SOCKET2_ENOMEM.
+ * constants below are SOCKET2_EINVAL, or the code of what they name (SOCKET2_EFAMILY,
+ * SOCKET2_EPROTOCOL, SOCKET2_ESOCKTYPE). Any function that allocates can return SOCKET2_ENOMEM.
  */
 #ifndef SOCKET2_H
 #define SOCKET2_H
@@ -154,8 +156,7 @@ typedef struct socket2_addr {
     uint64_t content[16];
 } socket2_addr;
 
-/* ---- version and errors -- any thread ----------------------------------------------------------
- */
+/* ---- version and errors -- any thread ---- */
 
 /* The library's version, "MAJOR.MINOR.PATCH". A string that is never freed. */
 SOCKET2_API const char* socket2_version(void);
@@ -170,14 +171,12 @@ SOCKET2_API int socket2_abi_version(void);
 SOCKET2_API const char* socket2_error_name(int code);
 SOCKET2_API const char* socket2_error_message(int code);
 
-/* ---- time -- any thread ------------------------------------------------------------------------
- */
+/* ---- time -- any thread ---- */
 
 /* Now: seconds, monotonic, from an arbitrary start. A double. */
 SOCKET2_API double socket2_clock(void);
 
-/* ---- loop --------------------------------------------------------------------------------------
- */
+/* ---- loop ---- */
 
 /* A new loop: its handle. SOCKET2_EMFILE and the like; SOCKET2_ENOHANDLE with 1023 loops alive. */
 SOCKET2_API int socket2_loop_new(void);
@@ -190,8 +189,8 @@ SOCKET2_API int socket2_loop_close(int loop);
 
 /*
  * Waits until operations finish, until `deadline` (absolute; a past one: only looks), a signal, or
- * socket2_wake(). Returns the number of events written, at most `max` (> 0); 0 when there were
- * none. More than that wait for the next call.
+ * socket2_wake(). Returns the number of events written, at most `max` (> 0): more than that wait for
+ * the next call. 0 when there were none, which can be before the deadline: call again.
  */
 SOCKET2_API int socket2_poll(int loop, socket2_event* events, int max, double deadline);
 
@@ -199,7 +198,7 @@ SOCKET2_API int socket2_poll(int loop, socket2_event* events, int max, double de
 SOCKET2_API int socket2_wake(int loop);
 
 /*
- * The system's own code (errno; for look-ups the EAI_ number) behind the last error that a function
+ * The system's own code (errno) behind the last error that a function
  * of this loop returned or an event reported; 0 when that error was the library's own. A value, so
  * only a bad loop handle makes it negative.
  */
@@ -217,8 +216,7 @@ SOCKET2_API int socket2_loop_set_epoll_fd(int loop, int epoll_fd);
 /* Windows: the loop's completion port goes to *port. Elsewhere SOCKET2_ENOTSUPPORTED. */
 SOCKET2_API int socket2_loop_iocp(int loop, intptr_t* port);
 
-/* ---- addresses -- any thread, no loop ----------------------------------------------------------
- */
+/* ---- addresses -- any thread, no loop ---- */
 
 /*
  * Looks up a host and service for a socket type. `host`: a name, an IP literal, "*" for all
@@ -253,8 +251,7 @@ SOCKET2_API int socket2_addr_port(const socket2_addr* addr);
 SOCKET2_API int socket2_addr_ip(const socket2_addr* addr, char* text, size_t size);
 SOCKET2_API int socket2_addr_format(const socket2_addr* addr, char* text, size_t size);
 
-/* ---- sockets of every kind ---------------------------------------------------------------------
- */
+/* ---- sockets of every kind ---- */
 
 /*
  * A new socket: its handle. Non-blocking and close-on-exec. `family` SOCKET2_INET, SOCKET2_INET6 or
@@ -309,8 +306,7 @@ SOCKET2_API int socket2_socket_setopt_text(int loop, int handle, const char* nam
 SOCKET2_API int socket2_socket_getopt_text(int loop, int handle, const char* name, char* text,
                                            size_t size);
 
-/* ---- TCP ---------------------------------------------------------------------------------------
- */
+/* ---- TCP ---- */
 
 /* Starts listening. `backlog` < 0: the system's maximum. Not bound: the system picks a port. */
 SOCKET2_API int socket2_tcp_listen(int loop, int handle, int backlog);
@@ -344,8 +340,7 @@ SOCKET2_API int socket2_tcp_send(int loop, int handle, const void* data, size_t 
  */
 SOCKET2_API int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline);
 
-/* ---- UDP and raw sockets -----------------------------------------------------------------------
- */
+/* ---- UDP and raw sockets ---- */
 
 /*
  * Sets the default destination, and hears only that sender; null: undoes it. At once, never

@@ -1,5 +1,7 @@
 #include "core/net/socket.h"
 
+#include <utility>
+
 #include "core/io/option.h"
 #include "core/io/posix/syscalls.h"
 
@@ -16,10 +18,15 @@ Socket::Socket(Loop& loop, SocketType type, Family family, int32_t protocol)
 }
 
 Socket::~Socket() {
-    if (read_.accepted != kNoDescriptor) posix::close_descriptor(read_.accepted);
+    drop_accepted();
     // Still open: it never got as far as to have an owner, so no op can be in flight.
     if (source_.fd != kNoDescriptor) posix::close_descriptor(source_.fd);
     loop_.release(2);
+}
+
+void Socket::drop_accepted() {
+    if (read_.accepted == kNoDescriptor) return;
+    posix::close_descriptor(std::exchange(read_.accepted, kNoDescriptor));
 }
 
 Result Socket::open() {

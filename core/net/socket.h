@@ -48,6 +48,9 @@ class Socket : public OpOwner {
     Result open();
     Result adopt(Descriptor fd);
 
+    // Closes the connection of an accept that nobody has taken.
+    void drop_accepted();
+
     bool inet6() const { return family_ == Family::inet6; }
     // An error unless the address is of the socket's family.
     Result check(const Address& address) const;

@@ -34,6 +34,7 @@ Result Tcp::accept(Address* peer, double deadline) {
         peer->protocol = protocol();
     }
     read_.addr = peer != nullptr ? &peer->raw : nullptr;
+    drop_accepted();
     return submit(read_, OpKind::accept, nullptr, 0, deadline);
 }
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cmath>
 #include <ctime>
+#include <new>
 
 #include "core/io/posix/syscalls.h"
 
@@ -80,7 +81,11 @@ Result EpollSelector::control(int operation, int fd, uint32_t events) {
 
 Result EpollSelector::add(IoSource& source) {
     const auto index = static_cast<size_t>(source.fd);
-    if (index >= sources_.size()) sources_.resize(std::max(index + 1, 2 * sources_.size()));
+    try {
+        if (index >= sources_.size()) sources_.resize(std::max(index + 1, 2 * sources_.size()));
+    } catch (const std::bad_alloc&) {
+        return Errc::out_of_memory;  // the loop cannot be interrupted among its lists
+    }
     const Result r = control(EPOLL_CTL_ADD, static_cast<int>(source.fd),
                              EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET);
     if (r.is_error()) return r;
