@@ -3,13 +3,9 @@
 local socket = require'socket2'
 local coro = require'coro'
 local spec = require'spec'
-local ffi = require'ffi'
 
-local function threaded(f)
-	return function()
-		spec.run(f)
-	end
-end
+local threaded = spec.threaded
+local ffi = require'ffi'
 
 local function collect()
 	for _ = 1, 3 do

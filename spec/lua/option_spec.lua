@@ -5,6 +5,8 @@ local socket = require'socket2'
 local C = require'socket2.lib'.C
 local spec = require'spec'
 
+local fails = spec.fails
+
 ffi.cdef'unsigned geteuid(void);'
 local privileged = ffi.C.geteuid() == 0
 
@@ -23,13 +25,6 @@ local function with(kind, f)
 	local s = assert(kinds[kind]())
 	f(s)
 	s:close()
-end
-
-local function fails(err, ...)
-	local v, actual, errcode = ...
-	assert.is_nil(v)
-	assert.equal(err, actual)
-	assert.equal(err, ffi.string(C.socket2_error_name(errcode)))
 end
 
 local function error_of(f, ...)

@@ -5,6 +5,8 @@ local bit = require'bit'
 local socket = require'socket2'
 local spec = require'spec'
 
+local threaded, fails = spec.threaded, spec.fails
+
 ffi.cdef'int getpid(void);'
 
 local it = it
@@ -15,18 +17,6 @@ do
 	elseif err == 'not_permitted' then
 		it = function(name) pending(name .. ' (needs root)') end -- luacheck: ignore
 	end
-end
-
-local function threaded(f)
-	return function()
-		spec.run(f)
-	end
-end
-
-local function fails(err, ok, got, errcode)
-	assert.is_nil(ok)
-	assert.equal(err, got)
-	assert.is_number(errcode)
 end
 
 -- the Internet checksum (RFC 1071), as two bytes

@@ -5,21 +5,11 @@ local socket = require'socket2'
 local coro = require'coro'
 local spec = require'spec'
 
+local threaded, fails = spec.threaded, spec.fails
+
 local native = coroutine
 
 ffi.cdef'int getpid(void);'
-
-local function threaded(f)
-	return function()
-		spec.run(f)
-	end
-end
-
-local function fails(err, ok, got, errcode)
-	assert.is_nil(ok)
-	assert.equal(err, got)
-	assert.is_number(errcode)
-end
 
 local function timed_out(ok, err, errcode)
 	assert.is_false(ok)

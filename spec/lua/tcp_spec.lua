@@ -6,6 +6,8 @@ local socket = require'socket2'
 local C = require'socket2.lib'.C
 local spec = require'spec'
 
+local fails = spec.fails
+
 local go, pair, listener, recv_all, buffer, turn =
 	spec.go, spec.pair, spec.listener, spec.recv_all, spec.buffer, spec.turn
 
@@ -17,15 +19,6 @@ local function runs(what, f)
 end
 
 -- Checks results: nil, err and the errcode of that word. Returns what follows.
-local function fails(err, ...)
-	local v, actual, errcode, more = ...
-	assert.is_nil(v)
-	assert.equal(err, actual)
-	assert.equal('number', type(errcode))
-	assert.equal(err, ffi.string(C.socket2_error_name(errcode)))
-	return more
-end
-
 local function close(...)
 	for i = 1, select('#', ...) do
 		select(i, ...):close()

@@ -4,22 +4,11 @@ local ffi = require'ffi'
 local socket = require'socket2'
 local spec = require'spec'
 
+local threaded, fails = spec.threaded, spec.fails
+
 local format = string.format
 
 ffi.cdef'int getpid(void);'
-
--- a test's body in a socket thread
-local function threaded(f)
-	return function()
-		spec.run(f)
-	end
-end
-
-local function fails(err, ok, got, errcode)
-	assert.is_nil(ok)
-	assert.equal(err, got)
-	assert.is_number(errcode)
-end
 
 -- f blames a line of its own for the error. (assert.error does not look at positions.)
 local function raises_here(message, f)

@@ -1,7 +1,10 @@
 -- What the specs share: running code in a socket thread, pairs of sockets, processes as peers.
 
 local ffi = require'ffi'
+local assert = require'luassert'
 local socket = require'socket2'
+
+local C = require'socket2.lib'.C
 
 local spec = {}
 
@@ -26,6 +29,23 @@ function spec.run(f, seconds)
 		end
 	end
 	return unpack(results, 1, results.n)
+end
+
+-- threaded(f) -> function: a test's body that runs in a socket thread
+function spec.threaded(f)
+	return function()
+		spec.run(f)
+	end
+end
+
+-- fails(err, ...) -> what else: the results of a call are nil, err and its number.
+function spec.fails(err, ...)
+	local v, actual, errcode, more = ...
+	assert.is_nil(v)
+	assert.equal(err, actual)
+	assert.equal('number', type(errcode))
+	assert.equal(err, ffi.string(C.socket2_error_name(errcode)))
+	return more
 end
 
 -- poll_until(condition, [seconds]): polls until condition() is true.
