@@ -374,18 +374,20 @@ end
 local function settle(me, t, ok, mark, to, ...)
 	if mark == GO and to == me then
 		current, root, waits, parent = nil, nil, nil, nil
-		return ...
+	else
+		step(t, ok, mark, to, ...)
 	end
-	return step(t, ok, mark, to, ...)
 end
 
--- enter(me, thread, value) -> ...: transfer(thread, value), in the root, which running() calls `me`.
+-- enter(me, thread, value): transfer(thread, value), in the root, which running() calls `me`. What
+-- comes back is dropped.
 local function enter(me, t, value)
 	if current or state[t] ~= true then
-		return transfer(t, value)
+		transfer(t, value)
+	else
+		root, current = me, t
+		settle(me, t, nresume(t, value))
 	end
-	root, current = me, t
-	return settle(me, t, nresume(t, value))
 end
 
 -- leave(to, ...): a thread that was transferred into ends with `return leave(to, ...)`, which passes
