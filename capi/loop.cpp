@@ -10,7 +10,7 @@ namespace {
 
 // The loops of the process: the library's only global, so that a loop can be an integer too and a
 // stale one is recognized. A slot is read without a lock by the loop's own thread; the lock is for
-// making, closing and waking.
+// what meets wake(), which may come from others.
 class Registry {
    public:
     int insert(std::unique_ptr<LoopEntry> entry) {

@@ -349,11 +349,11 @@ end
 -- For a scheduler: a thread that parks and is entered again costs half of what two transfers do, as
 -- only one value is passed and each side is known to be where it says.
 
--- self() -> thread | nil: the running thread, if coro runs it: nil in the root and in native
--- coroutines.
+-- self() -> thread | nil: the running thread, if it can park: nil in the root, in native coroutines
+-- and under C functions that call back (string.gsub, table.sort, require).
 local function self()
 	local me = nrunning()
-	if me == current then
+	if me == current and nisyieldable() then
 		return me
 	end
 end
@@ -391,10 +391,10 @@ local function enter(me, t, value)
 end
 
 -- leave(to, ...): a thread that was transferred into ends with `return leave(to, ...)`, which passes
--- control to `to`.
+-- control to `to`, or to the root if that is nil.
 local function leave(to, ...)
 	state[current] = nil
-	return GO, to, ...
+	return GO, to or root, ...
 end
 
 local old = coroutine

@@ -129,7 +129,13 @@ Result ReadinessPoller::submit(Op& op) {
     const Attempt a = attempt(op);
     if (a.next == Next::over) return a.result;
     const Result r = park(op);
-    if (r.is_error()) return r;
+    if (r.is_error()) {
+        if (op.done == 0) return r;
+        // A part went out: only a completion tells how much.
+        op.result = r;
+        finished_.push_back(op);
+        return Result::pending();
+    }
     if (a.next == Next::more) hot_.push_back(op);
     return Result::pending();
 }
@@ -145,11 +151,14 @@ Result ReadinessPoller::park(Op& op) {
 }
 
 void ReadinessPoller::cancel(Op& op) {
-    SOCKET2_ASSERT(parking_place(op) == &op, "an op is canceled that the poller does not have");
+    if (parking_place(op) != &op) {
+        SOCKET2_ASSERT(op.in_list(), "an op is canceled that the poller does not have");
+        return;  // it has failed already
+    }
     parking_place(op) = nullptr;
     if (op.in_list()) OpList::remove(op);
     op.result = Errc::canceled;
-    canceled_.push_back(op);
+    finished_.push_back(op);
 }
 
 void ReadinessPoller::retry(Op& op, OpList& completed) {
@@ -170,9 +179,9 @@ Result ReadinessPoller::wait(double seconds, OpList& completed) {
 
     OpList hot;  // what turns hot again below waits for the next turn
     hot.splice(hot_);
-    const bool idle = hot.empty() && canceled_.empty();
+    const bool idle = hot.empty() && finished_.empty();
     const Result n = selector_->wait(idle ? seconds : 0, events, kBatch);
-    completed.splice(canceled_);
+    completed.splice(finished_);
     while (Op* op = hot.pop_front()) retry(*op, completed);
     if (n.is_error()) return n;
 

@@ -25,7 +25,7 @@ class ReadinessPoller final : public Poller {
 
     std::unique_ptr<Selector> selector_;
     OpList hot_;       // parked although ready: had its share of this turn, goes on in the next
-    OpList canceled_;  // complete, to be reported by the next wait()
+    OpList finished_;  // canceled or failed, to be reported by the next wait()
 };
 
 }  // namespace socket2

@@ -272,6 +272,7 @@ Result parse_address(const Endpoint& endpoint, Address& out) {
         if (r.is_pending() && (endpoint.flags & kNumericHost) != 0) return Errc::unknown_host;
         if (!r.ok()) return r;
     }
+    if (endpoint.type == SocketType::raw) set_port(address.raw, 0);  // it has none
     address.protocol = endpoint.protocol != 0 ? endpoint.protocol
                                               : default_protocol(endpoint.type, address.family());
     out = address;

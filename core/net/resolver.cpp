@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "core/io/posix/syscalls.h"
+
 namespace socket2 {
 namespace {
 
@@ -111,8 +113,8 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
     }
     addrinfo* list = nullptr;
     const int eai = ::getaddrinfo(host, endpoint.service, &hints, &list);
-    if (eai == EAI_SYSTEM) return Result(Errc::system_error, errno);
-    if (eai != 0) return Result(errc_of(eai), eai);
+    if (eai == EAI_SYSTEM) return Result(posix::errc_of(errno), errno);
+    if (eai != 0) return errc_of(eai);
     const std::unique_ptr<addrinfo, FreeAddrInfo> owner(list);
 
     for (const addrinfo* ai = list; ai != nullptr; ai = ai->ai_next) {
@@ -122,6 +124,7 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
         found.raw.size = ai->ai_addrlen;
         found.type = static_cast<int32_t>(endpoint.type);
         if (found.family() == Family::unspecified) continue;
+        if (raw) set_port(found.raw, 0);
         found.protocol = endpoint.protocol != 0 ? endpoint.protocol
                                                 : default_protocol(endpoint.type, found.family());
         out.addresses.push_back(found);

@@ -103,6 +103,9 @@ Result Socket::set_option(const char* name, int value) {
 Result Socket::get_option(const char* name, int& value) const {
     const Option* option = find_option(name);
     if (option == nullptr) return Errc::unknown_option;
+    // Reading it clears it, and a connect that is under way learns its own end from it.
+    const bool connecting = write_.state != OpState::idle && write_.kind == OpKind::connect;
+    if (option->kind == OptionKind::error && connecting) return Errc::busy;
     return socket2::get_option(source_.fd, inet6(), *option, value);
 }
 

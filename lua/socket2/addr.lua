@@ -82,6 +82,7 @@ function ai:next()
 	elseif self.i + 1 < head.n then
 		return setmetatable({head = head, i = self.i + 1}, ai)
 	end
+	return nil
 end
 
 local function next_ai(head, last)

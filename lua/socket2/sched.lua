@@ -53,20 +53,31 @@ end
 
 local detail = 0 -- of the event that resumes a thread
 
--- Parks the running thread until the pending operation is over; returns its result and, the event's
+-- In a thread's place: takes the event of its operation, and keeps the memory until then.
+local function stand_in(...)
+	local memory = {...}
+	return create(function()
+		return leave(resumer, memory)
+	end)
+end
+
+-- Parks the running thread until the pending operation is over; returns its result and the event's
 -- detail. `socket`, `data` and `addr` (the memory that C has pointers to) stay alive until then.
 local function wait(socket, kind, data, addr)
-	local me = self()
-	if not me then
-		-- Somebody has to take the event; until then the library has the data.
-		api.newthread(sched.wait, socket, kind, data, addr)
-		raise('I/O cannot wait inside a plain coroutine: make it with coro.wrap or coro.create, or'
-			.. ' call coro.install() at the start of the program')
-	end
+	local me, h = self(), socket.h
 	local waiting = kind == READ and readers or writers
-	waiting[socket.h] = me
+	waiting[h] = me or stand_in(socket, data, addr)
 	nwaiting = nwaiting + 1
+	if not me then
+		raise('I/O cannot wait here, inside a plain coroutine or a function that C calls (of string.gsub,'
+			.. ' table.sort, require). Coroutines can: make them with coro.wrap or coro.create, or call'
+			.. ' coro.install() at the start of the program')
+	end
 	local result = park(resumer)
+	if waiting[h] == me then
+		waiting[h] = stand_in(socket, data, addr)
+		raise'a thread that waits for I/O was resumed by something else than its event'
+	end
 	inside = true
 	-- Callers take the first two. The others are here because the collector may take what compiled
 	-- code has no more use for.
@@ -107,6 +118,7 @@ local function finish(co, ok, failure)
 	if not ok then
 		failed(co, failure)
 	end
+	inside = false -- whoever goes on knows better, but for one that resumed a waiting thread
 	return leave(resumer)
 end
 

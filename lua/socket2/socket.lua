@@ -76,7 +76,9 @@ function socket.data_size(data, len)
 		raise('bad data (string or cdata expected, got %s)', type(data))
 	elseif len ~= nil then
 		return checked_size(len)
-	elseif data == nil or tostring(ffi.typeof(data)):find'[*&]>$' then
+	end
+	local ctype = data == nil and '*>' or tostring(ffi.typeof(data))
+	if ctype:find'[*&][%a ]*>$' or ctype:find'%([*&]' then
 		raise('bad data (a pointer needs its length)')
 	end
 	return ffi.sizeof(data)

@@ -6,7 +6,7 @@ local sched = require'socket2.sched'
 local addr = require'socket2.addr'
 local socket = require'socket2.socket'
 
-local C, fail = lib.C, lib.fail
+local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, wait, inside = sched.loop, sched.wait, sched.inside
 local data_size, buffer_size = socket.data_size, socket.buffer_size
 local type = type
@@ -35,14 +35,16 @@ end
 -- be accepted) defaults to the system's maximum.
 function tcp:listen(...)
 	local host, port, backlog = listen_args(...)
-	if not self.bound then
+	if backlog ~= nil and type(backlog) ~= 'number' then
+		raise('bad backlog (number expected, got %s)', type(backlog))
+	elseif not self.bound then
 		local ok, err, errcode = self:bind(host, port)
 		if not ok then
 			return nil, err, errcode
 		end
 	end
 	-- 1/0 and what no system can do: the maximum
-	local n = backlog and backlog < 2^31 and backlog or -1
+	local n = backlog and backlog >= 0 and backlog < 2^31 and backlog or -1
 	local r = C.socket2_tcp_listen(loop, self.h, n)
 	if r < 0 then
 		return fail(r)

@@ -41,7 +41,6 @@ constexpr Option kOptions[] = {
     both("tcp_keepintvl", kInt, IPPROTO_TCP, TCP_KEEPINTVL),
     both("tcp_maxseg", kInt, IPPROTO_TCP, TCP_MAXSEG),
     both("v6only", kBool, IPPROTO_IPV6, IPV6_V6ONLY),
-    both("hdrincl", kBool, IPPROTO_IP, IP_HDRINCL),
     {"ttl", kInt, {IPPROTO_IP, IP_TTL}, {IPPROTO_IPV6, IPV6_UNICAST_HOPS}},
     {"tos", kInt, {IPPROTO_IP, IP_TOS}, {IPPROTO_IPV6, IPV6_TCLASS}},
     {"multicast_ttl", kInt, {IPPROTO_IP, IP_MULTICAST_TTL}, {IPPROTO_IPV6, IPV6_MULTICAST_HOPS}},
