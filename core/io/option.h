@@ -34,6 +34,11 @@ struct Option {
     OptionName inet6;
 };
 
+// A row of which both families have the same name.
+constexpr Option both(const char* name, OptionKind kind, int level, int option) {
+    return {name, kind, {level, option}, {level, option}};
+}
+
 // Null when there is none of that name on this system.
 const Option* find_option(std::string_view name);
 

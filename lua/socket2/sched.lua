@@ -27,14 +27,11 @@ ffi.cdef'typedef struct { int32_t handle; } socket2_lua_loop;'
 local owner = ffi.metatype('socket2_lua_loop', {__gc = function(o)
 	C.socket2_loop_close(o.handle)
 end})
-local loop_owner
 local loop = C.socket2_loop_new()
 if loop < 0 then
 	error('socket2: ' .. ffi.string(C.socket2_error_message(loop)), 0)
 end
-loop_owner = owner(loop)
-sched.loop = loop
-sched.owner = function() return loop_owner end
+sched.loop, sched.owner = loop, owner(loop)
 
 local inside = false -- a socket thread runs
 local resumer        -- who gets control when it waits: the poller, or its starter
@@ -97,20 +94,27 @@ local function on_failure(err)
 	return {err = err, trace = traceback(text_of(err), 2)}
 end
 
-local function failed(co, failure)
-	if type(failure) == 'string' then -- of Lua itself: no stack or memory was left for on_failure
-		failure = {err = failure, trace = failure}
+-- What xpcall gave: a table of on_failure's, or text of Lua itself, when no stack or memory was left
+-- for on_failure.
+local function parts_of(failure)
+	if type(failure) == 'string' then
+		return failure, failure
 	end
+	return failure.err, failure.trace
+end
+
+local function failed(co, failure)
+	local err, trace = parts_of(failure)
 	local onerror = api.onerror
 	if onerror then
-		local ok, failure1 = xpcall(onerror, on_failure, co, failure.err, failure.trace)
+		local ok, failure1 = xpcall(onerror, on_failure, co, err, trace)
 		if ok then
 			return
 		end
-		failures[#failures + 1] = failure.trace
-		failure = type(failure1) == 'string' and {trace = failure1} or failure1
+		failures[#failures + 1] = trace
+		trace = select(2, parts_of(failure1))
 	end
-	failures[#failures + 1] = failure.trace
+	failures[#failures + 1] = trace
 	interrupted = true
 end
 

@@ -8,10 +8,6 @@
 namespace socket2 {
 namespace {
 
-constexpr Option both(const char* name, OptionKind kind, int level, int option) {
-    return {name, kind, {level, option}, {level, option}};
-}
-
 constexpr OptionKind kBool = OptionKind::boolean;
 constexpr OptionKind kInt = OptionKind::integer;
 constexpr OptionKind kText = OptionKind::text;
