@@ -59,11 +59,11 @@ local function stand_in(...)
 end
 
 -- Parks the running thread until the pending operation is over; returns its result and the event's
--- detail. `socket`, `data` and `addr` (the memory that C has pointers to) stay alive until then.
-local function wait(socket, kind, data, addr)
+-- detail. `socket`, and `data`, `addr`, `from` (the memory that C has pointers to), stay alive until then.
+local function wait(socket, kind, data, addr, from)
 	local me, h = self(), socket.h
 	local waiting = kind == READ and readers or writers
-	waiting[h] = me or stand_in(socket, data, addr)
+	waiting[h] = me or stand_in(socket, data, addr, from)
 	nwaiting = nwaiting + 1
 	if not me then
 		raise('I/O cannot wait here, inside a plain coroutine or a function that C calls (of string.gsub,'
@@ -72,13 +72,13 @@ local function wait(socket, kind, data, addr)
 	end
 	local result = park(resumer)
 	if waiting[h] == me then
-		waiting[h] = stand_in(socket, data, addr)
+		waiting[h] = stand_in(socket, data, addr, from)
 		raise'a thread that waits for I/O was resumed by something else than its event'
 	end
 	inside = true
 	-- Callers take the first two. The others are here because the collector may take what compiled
 	-- code has no more use for.
-	return result, detail, socket, data, addr
+	return result, detail, socket, data, addr, from
 end
 sched.wait = wait
 

@@ -95,7 +95,7 @@ function udp:recv(buf, maxlen, host, port)
 	local n = C.socket2_udp_recv(loop, self.h, buf, buffer_size(buf, maxlen), only, from, NEVER)
 	local truncated
 	if n == PENDING then
-		n, truncated = wait(self, READ, buf, memory)
+		n, truncated = wait(self, READ, buf, memory, from)
 	else
 		truncated = C.socket2_udp_truncated(loop, self.h)
 	end
