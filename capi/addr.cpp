@@ -1,7 +1,32 @@
 #include <algorithm>
 
 #include "capi/handles.h"
-#include "core/net/resolver.h"
+#include "core/net/lookup.h"
+
+namespace socket2::capi {
+
+Result endpoint_of(const char* host, const char* service, int type, int family, int protocol,
+                   int flags, Endpoint& out) {
+    out = {host,
+           service,
+           static_cast<SocketType>(type),
+           static_cast<Family>(family),
+           protocol,
+           static_cast<unsigned>(flags)};
+    if (!is_valid(out.type)) return Errc::socket_type_not_supported;
+    if (!is_valid(out.family)) return Errc::address_family_not_supported;
+    if (protocol < 0 || protocol > 255) return Errc::protocol_not_supported;
+    return (out.flags & ~kAllLookupFlags) == 0 ? Result::done() : Errc::invalid_argument;
+}
+
+int copy_lookup(const Lookup& found, socket2_addr* out, int max, char* name, size_t name_size) {
+    const size_t room = std::min(found.addresses.size(), static_cast<size_t>(max));
+    for (size_t i = 0; i < room; ++i) *address(&out[i]) = found.addresses[i];
+    copy_text(found.canonical_name, name, name_size);
+    return static_cast<int>(found.addresses.size());
+}
+
+}  // namespace socket2::capi
 
 using namespace socket2;
 using namespace socket2::capi;
@@ -17,28 +42,29 @@ int on_address(const socket2_addr* addr, Body body) {
 
 }  // namespace
 
+int socket2_addr_parse(const char* host, const char* service, int type, int family, int protocol,
+                       int flags, socket2_addr* out) {
+    return guarded([&]() -> int {
+        Endpoint endpoint;
+        Result r = endpoint_of(host, service, type, family, protocol, flags, endpoint);
+        if (r.is_error()) return r.value();
+        if (out == nullptr) return SOCKET2_EINVAL;
+        r = parse_address(endpoint, *address(out));
+        if (r.is_error()) return r.value();
+        return r.is_pending() ? 0 : 1;
+    });
+}
+
 int socket2_addr_lookup(const char* host, const char* service, int type, int family, int protocol,
                         int flags, socket2_addr* out, int max, char* name, size_t name_size) {
     return guarded([&]() -> int {
-        const Endpoint endpoint{host,
-                                service,
-                                static_cast<SocketType>(type),
-                                static_cast<Family>(family),
-                                protocol,
-                                static_cast<unsigned>(flags)};
-        if (!is_valid(endpoint.type)) return SOCKET2_ESOCKTYPE;
-        if (!is_valid(endpoint.family)) return SOCKET2_EFAMILY;
-        if (protocol < 0 || protocol > 255) return SOCKET2_EPROTOCOL;
-        if ((endpoint.flags & ~kAllLookupFlags) != 0 || max < 0 || (out == nullptr && max > 0)) {
-            return SOCKET2_EINVAL;
-        }
-        Lookup found;
-        const Result r = lookup(endpoint, found);
+        Endpoint endpoint;
+        Result r = endpoint_of(host, service, type, family, protocol, flags, endpoint);
         if (r.is_error()) return r.value();
-        const size_t room = std::min(found.addresses.size(), static_cast<size_t>(max));
-        for (size_t i = 0; i < room; ++i) *address(&out[i]) = found.addresses[i];
-        copy_text(found.canonical_name, name, name_size);
-        return static_cast<int>(found.addresses.size());
+        if (!is_room(out, max)) return SOCKET2_EINVAL;
+        Lookup found;
+        r = lookup(endpoint, found);
+        return r.is_error() ? r.value() : copy_lookup(found, out, max, name, name_size);
     });
 }
 

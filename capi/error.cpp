@@ -54,6 +54,9 @@ static_assert(same(SOCKET2_ENODEV, Errc::no_such_device));
 static_assert(same(SOCKET2_EDESCRIPTOR, Errc::bad_descriptor));
 static_assert(same(SOCKET2_ENOHANDLE, Errc::too_many_handles));
 static_assert(same(SOCKET2_ESYSTEM, Errc::system_error));
+static_assert(same(SOCKET2_EENDOFSTREAM, Errc::end_of_stream));
+static_assert(same(SOCKET2_ETOOLONG, Errc::too_long));
+static_assert(same(SOCKET2_ENOTSUSPENDED, Errc::not_suspended));
 
 }  // namespace
 

@@ -3,15 +3,19 @@
 namespace socket2::capi {
 
 LoopEntry::~LoopEntry() {
-    sockets.for_each([](std::unique_ptr<Socket>& socket) { Socket::close(std::move(socket)); });
+    objects.for_each([&](Object& object) { close_object(*this, std::move(object)); });
 }
 
-int LoopEntry::adopt(std::unique_ptr<Socket> socket) {
-    Socket& s = *socket;
-    const int name = sockets.insert(std::move(socket));
-    if (name == 0) return SOCKET2_ENOHANDLE;
-    s.set_user(name);
-    return name;
+void close_object(LoopEntry& entry, Object object) {
+    if (auto* socket = std::get_if<std::unique_ptr<Socket>>(&object)) {
+        Waitable::close(std::move(*socket));
+    } else if (auto* foreign = std::get_if<std::unique_ptr<Foreign>>(&object)) {
+        Waitable::close(std::move(*foreign));
+    } else if (auto* timer = std::get_if<std::unique_ptr<Timer>>(&object)) {
+        entry.loop.disarm(**timer);
+    } else if (auto* query = std::get_if<std::unique_ptr<Query>>(&object)) {
+        Query::close(std::move(*query));
+    }
 }
 
 }  // namespace socket2::capi

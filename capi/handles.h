@@ -8,24 +8,32 @@
 #include <new>
 #include <string>
 #include <type_traits>
+#include <variant>
 
 #include "capi/socket2.h"
 #include "core/base/slot_map.h"
 #include "core/io/loop.h"
+#include "core/net/query.h"
 #include "core/net/socket.h"
 #include "core/net/tcp.h"
 #include "core/net/udp.h"
 
 namespace socket2::capi {
 
-// What a loop handle names. Its sockets live here until they are closed.
+// What a handle on a loop names.
+using Object = std::variant<std::monostate, std::unique_ptr<Socket>, std::unique_ptr<Foreign>,
+                            std::unique_ptr<Timer>, std::unique_ptr<Query>>;
+
+// What a loop handle names. Its objects live here until they are closed.
 struct LoopEntry {
     LoopEntry(std::unique_ptr<Poller> poller, int the_epoll_fd)
         : loop(std::move(poller), std::make_unique<MonotonicClock>()), epoll_fd(the_epoll_fd) {}
     ~LoopEntry();
 
-    // Gives a new socket its handle. The socket is freed when there is none left.
-    int adopt(std::unique_ptr<Socket> socket);
+    // Gives a new object its handle, which it gets as its `user`, too. It is freed when there is
+    // none left.
+    template <typename T>
+    int adopt(std::unique_ptr<T> object);
 
     // The number for the caller; keeps the system's code of an error.
     int report(Result result) {
@@ -37,14 +45,42 @@ struct LoopEntry {
     }
 
     Loop loop;
-    SlotMap<std::unique_ptr<Socket>> sockets;
+    SlotMap<Object> objects;
     int epoll_fd;
     int os_error = 0;
     bool reported = false;  // the call under way has set os_error
 };
 
+// What the objects of a kind are kept as.
+template <typename T>
+using Kept = std::conditional_t<std::is_base_of_v<Socket, T>, Socket, T>;
+
+inline void set_user(Waitable& object, int name) { object.set_user(name); }
+inline void set_user(Query& object, int name) { object.set_user(name); }
+inline void set_user(Timer& object, int name) { object.user = name; }
+
+template <typename T>
+int LoopEntry::adopt(std::unique_ptr<T> object) {
+    T& kept = *object;
+    const int name = objects.insert(std::unique_ptr<Kept<T>>(std::move(object)));
+    if (name == 0) return SOCKET2_ENOHANDLE;
+    set_user(kept, name);
+    return name;
+}
+
+// Null for a handle that is none of this kind.
+template <typename T>
+T* find_object(LoopEntry& entry, int handle) {
+    Object* object = entry.objects.find(handle);
+    auto* kept = object == nullptr ? nullptr : std::get_if<std::unique_ptr<T>>(object);
+    return kept == nullptr ? nullptr : kept->get();
+}
+
 // Null for a stale or made-up handle. For the loop's own thread.
 LoopEntry* find_loop(int loop);
+
+// Frees what a handle named, once the loop and the system have let go of it.
+void close_object(LoopEntry& entry, Object object);
 
 // The handle of the connection that the listener has just accepted.
 int adopt_accepted(LoopEntry& entry, Tcp& listener);
@@ -65,9 +101,17 @@ inline bool is_kind<Udp>(const Socket& socket) {
 
 template <typename S>
 S* find_socket(LoopEntry& entry, int handle) {
-    std::unique_ptr<Socket>* slot = entry.sockets.find(handle);
-    if (slot == nullptr || !is_kind<S>(**slot)) return nullptr;
-    return static_cast<S*>(slot->get());
+    auto* socket = find_object<Socket>(entry, handle);
+    if (socket == nullptr || !is_kind<S>(*socket)) return nullptr;
+    return static_cast<S*>(socket);
+}
+
+// Sockets and descriptors of the program's.
+template <>
+inline Waitable* find_socket<Waitable>(LoopEntry& entry, int handle) {
+    auto* socket = find_object<Socket>(entry, handle);
+    if (socket != nullptr) return socket;
+    return find_object<Foreign>(entry, handle);
 }
 
 // Runs `body`, whose result is an int; out of memory becomes its code.
@@ -120,6 +164,16 @@ inline Address* address(socket2_addr* addr) { return reinterpret_cast<Address*>(
 inline const Address* address(const socket2_addr* addr) {
     return reinterpret_cast<const Address*>(addr);
 }
+
+// What the arguments of a look-up name, or which of them is wrong. The texts stay the caller's.
+Result endpoint_of(const char* host, const char* service, int type, int family, int protocol,
+                   int flags, Endpoint& out);
+// Whether `max` addresses may be written.
+inline bool is_room(const socket2_addr* out, int max) {
+    return max >= 0 && (out != nullptr || max == 0);
+}
+// Copies what fits; how many addresses there are is the result.
+int copy_lookup(const Lookup& found, socket2_addr* out, int max, char* name, size_t name_size);
 
 // Copies what fits, with its zero; the whole length is the result.
 inline int copy_text(const std::string& from, char* text, size_t size) {

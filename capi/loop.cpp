@@ -82,12 +82,38 @@ int detail_of(const Op& op) {
     }
 }
 
+socket2_event went_off(LoopEntry& entry, const Timer& timer) {
+    const int handle = timer.user;
+    entry.objects.take(handle);
+    return {handle, SOCKET2_TIMER, 0, 0};
+}
+
 int result_of(LoopEntry& entry, Op& op, int handle) {
     if (op.kind != OpKind::accept || op.result.is_error()) return entry.report(op.result);
     // A listener that was closed after the connection came closes the connection with it.
     Tcp* listener = find_socket<Tcp>(entry, handle);
     if (listener == nullptr) return SOCKET2_ECLOSED;
     return guarded([&] { return adopt_accepted(entry, *listener); });
+}
+
+socket2_event finished(LoopEntry& entry, Op& op) {
+    const int handle = static_cast<int>(op.source.user);
+    const int kind = op.kind == OpKind::lookup ? SOCKET2_LOOKUP
+                     : op.side == Side::read   ? SOCKET2_READ
+                                               : SOCKET2_WRITE;
+    return {handle, kind, result_of(entry, op, handle), detail_of(op)};
+}
+
+// The next event; false when there is none.
+bool next_event(LoopEntry& entry, socket2_event& event) {
+    if (const Timer* timer = entry.loop.take_timer()) {
+        event = went_off(entry, *timer);
+    } else if (Op* op = entry.loop.take()) {
+        event = finished(entry, *op);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 }  // namespace
@@ -118,13 +144,7 @@ int socket2_poll(int loop, socket2_event* events, int max, double deadline) {
         const Result r = entry.loop.poll(deadline);
         if (r.is_error()) return entry.report(r);
         int n = 0;
-        while (n < max) {
-            Op* op = entry.loop.take();
-            if (op == nullptr) break;
-            const int handle = static_cast<int>(op->source.user);
-            const int kind = op->side == Side::read ? SOCKET2_READ : SOCKET2_WRITE;
-            events[n++] = {handle, kind, result_of(entry, *op, handle), detail_of(*op)};
-        }
+        while (n < max && next_event(entry, events[n])) ++n;
         return n;
     });
 }

@@ -4,11 +4,69 @@
 using namespace socket2;
 using namespace socket2::capi;
 
+namespace {
+
+bool is_kind(int kind) { return kind == SOCKET2_READ || kind == SOCKET2_WRITE; }
+
+Side side_of(int kind) { return kind == SOCKET2_READ ? Side::read : Side::write; }
+
+int op_number(OpKind kind) {
+    switch (kind) {
+        case OpKind::recv:
+        case OpKind::recv_from:
+            return SOCKET2_OP_RECV;
+        case OpKind::accept:
+            return SOCKET2_OP_ACCEPT;
+        case OpKind::send:
+        case OpKind::send_to:
+            return SOCKET2_OP_SEND;
+        case OpKind::connect:
+            return SOCKET2_OP_CONNECT;
+        default:
+            return SOCKET2_OP_WAIT;
+    }
+}
+
+}  // namespace
+
 int socket2_socket_close(int loop, int handle) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (find_socket<Socket>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
-        Socket::close(entry.sockets.take(handle));
+        if (find_socket<Waitable>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
+        close_object(entry, entry.objects.take(handle));
         return 0;
+    });
+}
+
+int socket2_socket_cancel(int loop, int handle, int kind) {
+    return on_socket<Waitable>(loop, handle, [&](Waitable& s) -> Result {
+        if (!is_kind(kind)) return Errc::invalid_argument;
+        s.cancel(side_of(kind));
+        return Result::done();
+    });
+}
+
+int socket2_socket_wait(int loop, int handle, int kind, double deadline) {
+    return on_socket<Waitable>(loop, handle, [&](Waitable& s) -> Result {
+        if (!is_kind(kind) || !is_time(deadline)) return Errc::invalid_argument;
+        return s.wait(side_of(kind), deadline);
+    });
+}
+
+int socket2_socket_pending(int loop, int handle, int kind, double* since) {
+    return on_socket<Waitable>(loop, handle, [&](Waitable& s) -> int {
+        if (!is_kind(kind)) return SOCKET2_EINVAL;
+        const Op& op = s.op(side_of(kind));
+        if (op.state == OpState::idle) return 0;
+        if (since != nullptr) *since = op.since;
+        return op_number(op.kind);
+    });
+}
+
+int socket2_fd_new(int loop, intptr_t fd) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        std::unique_ptr<Foreign> foreign;
+        const Result r = Foreign::create(entry.loop, fd, foreign);
+        return r.is_error() ? entry.report(r) : entry.adopt(std::move(foreign));
     });
 }
 
@@ -25,8 +83,8 @@ int socket2_socket_protocol(int loop, int handle) {
 }
 
 int socket2_socket_fd(int loop, int handle) {
-    return on_socket<Socket>(loop, handle,
-                             [](Socket& s) { return static_cast<int>(s.descriptor()); });
+    return on_socket<Waitable>(loop, handle,
+                               [](Waitable& s) { return static_cast<int>(s.descriptor()); });
 }
 
 int socket2_socket_bind(int loop, int handle, const socket2_addr* addr) {

@@ -95,11 +95,23 @@ enum {
     SOCKET2_ENODEV = -41,
     SOCKET2_EDESCRIPTOR = -42,
     SOCKET2_ENOHANDLE = -43,
-    SOCKET2_ESYSTEM = -44
+    SOCKET2_ESYSTEM = -44,
+    SOCKET2_EENDOFSTREAM = -45,
+    SOCKET2_ETOOLONG = -46,
+    SOCKET2_ENOTSUSPENDED = -47
 };
 
 /* What an event reports. */
-enum { SOCKET2_READ = 1, SOCKET2_WRITE = 2 };
+enum { SOCKET2_READ = 1, SOCKET2_WRITE = 2, SOCKET2_TIMER = 3, SOCKET2_LOOKUP = 4 };
+
+/* What an operation in flight does; see socket2_socket_pending(). */
+enum {
+    SOCKET2_OP_RECV = 1,
+    SOCKET2_OP_ACCEPT = 2,
+    SOCKET2_OP_SEND = 3,
+    SOCKET2_OP_CONNECT = 4,
+    SOCKET2_OP_WAIT = 5
+};
 
 /* Socket types; tcp and udp over the unix family are stream and datagram. */
 enum { SOCKET2_TCP = 1, SOCKET2_UDP = 2, SOCKET2_RAW = 3 };
@@ -216,7 +228,26 @@ SOCKET2_API int socket2_loop_set_epoll_fd(int loop, int epoll_fd);
 /* Windows: the loop's completion port goes to *port. Elsewhere SOCKET2_ENOTSUPPORTED. */
 SOCKET2_API int socket2_loop_iocp(int loop, intptr_t* port);
 
+/* ---- timers ---- */
+
+/*
+ * A timer that goes off once, at `deadline` (absolute; NaN and SOCKET2_NEVER are SOCKET2_EINVAL): its
+ * handle, and then the event {handle, SOCKET2_TIMER, 0}, never before that time. With the event the
+ * handle becomes stale. Arming, closing and going off take O(log n) of the timers of the loop.
+ */
+SOCKET2_API int socket2_timer_new(int loop, double deadline);
+
+/* Disarms a timer: no event will come. SOCKET2_EBADHANDLE when the event was given already. */
+SOCKET2_API int socket2_timer_close(int loop, int handle);
+
 /* ---- addresses -- any thread, no loop ---- */
+
+/*
+ * As socket2_addr_lookup(), for what needs no resolver: 1 and *out filled for an IP literal, "*", the
+ * loopback or a path, with a numeric port; 0 and *out untouched for a name. Never blocks.
+ */
+SOCKET2_API int socket2_addr_parse(const char* host, const char* service, int type, int family,
+                                   int protocol, int flags, socket2_addr* out);
 
 /*
  * Looks up a host and service for a socket type. `host`: a name, an IP literal, "*" for all
@@ -229,7 +260,7 @@ SOCKET2_API int socket2_loop_iocp(int loop, intptr_t* port);
  * empty when there is none); else `name` may be null.
  *
  * Literals and paths never leave the process. A name asks the system's getaddrinfo(3) and blocks
- * for as long as that takes. SOCKET2_EUNKNOWNHOST, SOCKET2_EUNKNOWNSERVICE, SOCKET2_EPORT,
+ * for as long as that takes; socket2_lookup_new() does not. SOCKET2_EUNKNOWNHOST, SOCKET2_EUNKNOWNSERVICE, SOCKET2_EPORT,
  * SOCKET2_EFAMILY (a literal of another family), SOCKET2_EPATHTOOLONG, SOCKET2_ENODEV (an unknown
  * zone after "%"), SOCKET2_ELOOKUPAGAIN, SOCKET2_ELOOKUP.
  */
@@ -251,6 +282,38 @@ SOCKET2_API int socket2_addr_port(const socket2_addr* addr);
 SOCKET2_API int socket2_addr_ip(const socket2_addr* addr, char* text, size_t size);
 SOCKET2_API int socket2_addr_format(const socket2_addr* addr, char* text, size_t size);
 
+/* ---- look-ups in the background ---- */
+
+/*
+ * Starts a look-up that blocks nobody: its handle, and then the event {handle, SOCKET2_LOOKUP, n} with
+ * the number of addresses or an error code. The arguments and errors are socket2_addr_lookup()'s; the
+ * strings are copied. SOCKET2_ETIMEOUT when `deadline` comes first. A small pool of threads, the
+ * process's, asks the system; a look-up that nobody waits for any more holds one of them until the
+ * system has given up, so that many such can delay others.
+ */
+SOCKET2_API int socket2_lookup_new(int loop, const char* host, const char* service, int type,
+                                   int family, int protocol, int flags, double deadline);
+
+/* Ends a pending look-up: its event, SOCKET2_ECANCELED, follows. Without one it does nothing. */
+SOCKET2_API int socket2_lookup_cancel(int loop, int handle);
+
+/*
+ * After the event: copies the addresses and the canonical name as socket2_addr_lookup() does, and
+ * returns the event's result. SOCKET2_EBUSY before it.
+ */
+SOCKET2_API int socket2_lookup_result(int loop, int handle, socket2_addr* out, int max, char* name,
+                                      size_t name_size);
+
+/* Frees a look-up; while it is pending the event SOCKET2_ECLOSED follows. */
+SOCKET2_API int socket2_lookup_close(int loop, int handle);
+
+/*
+ * How long, in seconds, the process remembers what socket2_lookup_new() has found, at most 1024 names:
+ * 0, the default, is not at all. Failures are not remembered. Forgets what was remembered before.
+ * Any thread.
+ */
+SOCKET2_API int socket2_lookup_cache(double seconds);
+
 /* ---- sockets of every kind ---- */
 
 /*
@@ -267,6 +330,34 @@ SOCKET2_API int socket2_raw_new(int loop, int family, int protocol);
  * SOCKET2_ECLOSED follows.
  */
 SOCKET2_API int socket2_socket_close(int loop, int handle);
+
+/*
+ * Ends what is pending on the socket, of `kind` (SOCKET2_READ or SOCKET2_WRITE): its event follows,
+ * with SOCKET2_ECANCELED, or with its result when the system was faster. Nothing pending: does nothing.
+ */
+SOCKET2_API int socket2_socket_cancel(int loop, int handle, int kind);
+
+/*
+ * SOCKET2_READ or SOCKET2_WRITE, whichever `kind` says: 0 when reading (accepting) or writing would
+ * find something to do, the end of the stream or an error included. Needs no buffer meanwhile. A
+ * connect that is under way is waited for by its own event (SOCKET2_EBUSY).
+ */
+SOCKET2_API int socket2_socket_wait(int loop, int handle, int kind, double deadline);
+
+/*
+ * What is pending of `kind`: SOCKET2_OP_..., or 0 for nothing. `since` (may be null) gets the time of
+ * the turn of the loop in which it began to wait.
+ */
+SOCKET2_API int socket2_socket_pending(int loop, int handle, int kind, double* since);
+
+/*
+ * A handle for a descriptor of the caller's (on Windows a SOCKET), for socket2_socket_wait(), _cancel(),
+ * _pending(), _fd() and _close() alone; it is SOCKET2_EBADHANDLE elsewhere. The descriptor stays the
+ * caller's, who closes the handle first and the descriptor after. Files that are always ready are
+ * SOCKET2_ENOTSUPPORTED when waited for, and so is a second handle of the same descriptor
+ * SOCKET2_EBUSY. SOCKET2_EDESCRIPTOR when it is none.
+ */
+SOCKET2_API int socket2_fd_new(int loop, intptr_t fd);
 
 SOCKET2_API int socket2_socket_type(int loop, int handle);
 SOCKET2_API int socket2_socket_family(int loop, int handle);

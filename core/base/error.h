@@ -58,7 +58,10 @@ namespace socket2 {
     X(no_such_device, -41, "no_such_device", "no network interface of that name")                 \
     X(bad_descriptor, -42, "bad_descriptor", "not an open descriptor of the needed kind")         \
     X(too_many_handles, -43, "too_many_handles", "the library has no free handle left")           \
-    X(system_error, -44, "system_error", "a system error without a name here: ask for its code")
+    X(system_error, -44, "system_error", "a system error without a name here: ask for its code")  \
+    X(end_of_stream, -45, "end_of_stream", "the peer ended the stream before all of it came")     \
+    X(too_long, -46, "too_long", "more came than the given maximum")                              \
+    X(not_suspended, -47, "not_suspended", "the thread does not wait in suspend()")
 
 enum class Errc : int {
     ok = 0,

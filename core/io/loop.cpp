@@ -5,9 +5,12 @@
 namespace socket2 {
 
 Loop::Loop(std::unique_ptr<Poller> poller, std::unique_ptr<Clock> clock)
-    : poller_(std::move(poller)), clock_(std::move(clock)) {}
+    : poller_(std::move(poller)), clock_(std::move(clock)), turn_time_(clock_->now()) {
+    inbox_->open(*poller_);
+}
 
 Loop::~Loop() {
+    inbox_->close();  // before anything that an item could reach is gone
     // Cancel and drain: whoever is left was closed, and the system may still write to its memory.
     constexpr double kTurn = 0.1;
     bool failed = false;
@@ -27,6 +30,11 @@ void Loop::reserve(size_t ops) {
 
 void Loop::release(size_t ops) { reserved_ -= ops; }
 
+void Loop::replace_poller(std::unique_ptr<Poller> poller) {
+    inbox_->open(*poller);
+    poller_ = std::move(poller);
+}
+
 Result Loop::submit(Op& op) {
     if (op.state != OpState::idle) return Errc::busy;
     op.cancel_reason = Errc::ok;
@@ -41,6 +49,7 @@ Result Loop::submit(Op& op) {
     const Result r = start(op);
     if (r.is_pending()) {
         streak_ = 0;
+        op.since = turn_time_;
     } else {
         ++streak_;
     }
@@ -66,9 +75,26 @@ void Loop::submitted(Op& op) {
     if (op.deadline < kNever) times_.push(op, op.deadline);
 }
 
+Result Loop::submit_outside(Op& op) {
+    if (op.state != OpState::idle) return Errc::busy;
+    op.cancel_reason = Errc::ok;
+    op.since = turn_time_;
+    op.state = OpState::outside;
+    if (op.deadline < kNever) times_.push(op, op.deadline);
+    return Result::pending();
+}
+
+void Loop::finish_outside(Op& op, Result result) {
+    if (op.state != OpState::outside || op.in_list()) return;
+    if (op.in_heap()) times_.remove(op);
+    op.result = result;
+    ended_.push_back(op);
+}
+
 Result Loop::hold(Op& op, double not_before) {
     op.state = OpState::deferred;
     streak_ = 0;
+    op.since = turn_time_;
     if (not_before > 0) {
         times_.push(op, std::min(not_before, op.deadline));
     } else {
@@ -94,7 +120,7 @@ void Loop::complete(Op& op) {
 }
 
 void Loop::cancel(Op& op, Errc reason) {
-    const bool in_flight = op.state == OpState::deferred || op.state == OpState::submitted;
+    const bool in_flight = op.state != OpState::idle && op.state != OpState::completed;
     if (!in_flight || op.cancel_reason != Errc::ok) return;  // the first reason counts
     op.cancel_reason = reason;
     if (op.in_heap()) times_.remove(op);
@@ -103,8 +129,8 @@ void Loop::cancel(Op& op, Errc reason) {
         return;
     }
     if (op.in_list()) OpList::remove(op);
-    op.result = reason;
-    complete(op);
+    op.result = Errc::canceled;
+    ended_.push_back(op);
 }
 
 void Loop::detach(IoSource& source, Op& read, Op& write) {
@@ -134,9 +160,7 @@ void Loop::submit_deferred() {
     }
 }
 
-void Loop::expire() {
-    if (times_.empty()) return;
-    const double time = now();
+void Loop::expire(double time) {
     while (times_.earliest() <= time) {
         Op& op = times_.front();
         times_.remove(op);
@@ -148,15 +172,42 @@ void Loop::expire() {
     }
 }
 
+void Loop::disarm(Timer& timer) {
+    if (timer.in_heap()) {
+        timers_.remove(timer);
+    } else {
+        IntrusiveList<Timer>::remove(timer);
+    }
+}
+
+void Loop::expire_timers(double time) {
+    for (int n = 0; n < kTimerShare && timers_.earliest() <= time; ++n) {
+        Timer& timer = timers_.front();
+        timers_.remove(timer);
+        expired_.push_back(timer);
+    }
+}
+
+double Loop::next_time() const { return std::min(times_.earliest(), timers_.earliest()); }
+
 Result Loop::turn(double until) {
-    expire();
+    double first = std::min(until, next_time());
+    const double time = first < kNever ? now() : 0;
+    if (first <= time) {
+        expire(time);
+        expire_timers(time);
+        first = std::min(until, next_time());
+    }
     double seconds = 0;
-    if (completed_.empty() && deferred_.empty()) {
-        seconds = std::min(until, times_.earliest());
-        if (seconds < kNever) seconds = std::max(0.0, seconds - now());
+    if (!has_news() && deferred_.empty() && ended_.empty()) {
+        seconds = kNever;
+        if (first < kNever) seconds = std::max(0.0, first - time);
     }
     OpList arrived;
     const Result r = poller_->wait(seconds, arrived);
+    turn_time_ = now();
+    inbox_->deliver();
+    arrived.splice(ended_);
     while (Op* op = arrived.pop_front()) {
         const bool canceled = op->result.error() == Errc::canceled && op->cancel_reason != Errc::ok;
         finish(*op, canceled ? Result(op->cancel_reason) : op->result);
@@ -170,10 +221,10 @@ Result Loop::poll(double until) {
     free_retired();
     streak_ = 0;
     // What an earlier turn completed and nobody took yet. New work waits, so this shrinks.
-    if (!completed_.empty()) return Result::done();
+    if (has_news()) return Result::done();
     const Result r = turn(until);
     // The wait may have ended for a deadline: what that cancels belongs to this poll.
-    if (r.is_error() || !completed_.empty() || times_.earliest() > now()) return r;
+    if (r.is_error() || has_news() || next_time() > turn_time_) return r;
     return turn(0);
 }
 

@@ -1,6 +1,6 @@
 // One event loop: carries ops to the poller and back, keeps deadlines and fairness.
 //
-// Belongs to one thread; only wake() may be called from another.
+// Belongs to one thread; only wake() and the inbox may be used from another.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/heap.h"
+#include "core/io/inbox.h"
 #include "core/io/poller.h"
+#include "core/io/timer.h"
 
 namespace socket2 {
 
@@ -31,13 +33,23 @@ class Loop {
     size_t reserved() const { return reserved_; }
 
     // Only while no socket exists.
-    void replace_poller(std::unique_ptr<Poller> poller) { poller_ = std::move(poller); }
+    void replace_poller(std::unique_ptr<Poller> poller);
 
     Result attach(IoSource& source) { return poller_->attach(source); }
 
     // A value or an error: it is over. Pending: exactly one completion follows.
     // A busy op (not idle) is Errc::busy and stays as it was.
     Result submit(Op& op);
+
+    // As submit(), for an op that the poller has nothing to do with: pending until somebody calls
+    // finish_outside() in the loop's thread, or it is canceled, which needs nobody's help.
+    Result submit_outside(Op& op);
+    // The op completes with the next turn. One that was canceled (or finished) meanwhile keeps
+    // what it has.
+    void finish_outside(Op& op, Result result);
+
+    // What other threads post to; it can outlive the loop.
+    const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
 
     // The op completes soon, with `reason` unless the system was faster.
     void cancel(Op& op, Errc reason);
@@ -58,6 +70,15 @@ class Loop {
     // poll(), not before.
     Op* take();
 
+    // Room for one more timer, so that arm() does not allocate. May throw bad_alloc.
+    void reserve_timer() { timers_.reserve(timers_.size() + 1); }
+    // The timer goes off once at `deadline`, never earlier, and can then be taken.
+    void arm(Timer& timer, double deadline) { timers_.push(timer, deadline); }
+    // At any time between arm() and take_timer().
+    void disarm(Timer& timer);
+    // One that went off; null when there is none.
+    Timer* take_timer() { return expired_.pop_front(); }
+
     void wake() const { poller_->wake(); }
     double now() const { return clock_->now(); }
 
@@ -69,6 +90,8 @@ class Loop {
     // said "later" without an event that would tell when.
     static constexpr double kAcceptRest = 0.1;
     static constexpr double kBusyRest = 0.01;
+    // So many timers go off in one turn: a crowd of them would otherwise hold up all I/O.
+    static constexpr int kTimerShare = 32;
 
     Result start(Op& op);
     Result hold(Op& op, double not_before);
@@ -77,15 +100,25 @@ class Loop {
     void complete(Op& op);
     Result turn(double until);
     void submit_deferred();
-    void expire();
+    void expire(double time);
+    void expire_timers(double time);
+    double next_time() const;
+    bool has_news() const { return !completed_.empty() || !expired_.empty(); }
     void free_retired();
 
     std::unique_ptr<Poller> poller_;
+    std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
     std::unique_ptr<Clock> clock_;
     int streak_ = 0;   // completions since an op last had to wait
     OpList deferred_;  // held back for a turn; those held until a time are in the heap only
+    // Over without the poller. Completed by the next turn, not at once: who starts and ends such ops
+    // again and again would keep the loop from its turns.
+    OpList ended_;
     OpList completed_;
     Heap<Op> times_;  // deadlines and ends of rests of pending ops
+    Heap<Timer> timers_;
+    IntrusiveList<Timer> expired_;
+    double turn_time_;
     size_t reserved_ = 0;
     IntrusiveList<OpOwner> retired_;
 };

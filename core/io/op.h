@@ -14,7 +14,8 @@ namespace socket2 {
 
 struct IoSource;
 
-enum class OpKind : uint8_t { recv, accept, recv_from, send, connect, send_to };
+// A wait is for readiness of its side, without memory to fill or empty.
+enum class OpKind : uint8_t { recv, accept, recv_from, send, connect, send_to, wait, lookup };
 
 // A source has one op of each side; an op of one side never waits for the other.
 enum class Side : uint8_t { read = 0, write = 1 };
@@ -23,6 +24,7 @@ enum class OpState : uint8_t {
     idle,       // free to be submitted
     deferred,   // the loop holds it back: to be submitted at a later turn
     submitted,  // the poller has it
+    outside,    // somebody else has it, another thread for one
     completed,  // has its result, not yet taken from the loop
 };
 
@@ -47,6 +49,7 @@ struct Op : ListNode<Op>, HeapNode {
     const SockAddr* only = nullptr;  // recv_from: drop what others send; connect, send_to: to whom
     intptr_t accepted = -1;          // accept: the new descriptor, until somebody takes it
     double deadline = kNever;
+    double since = 0;  // when it began to wait: the time of the loop's turn
 };
 
 using OpList = IntrusiveList<Op>;

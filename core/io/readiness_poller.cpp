@@ -90,6 +90,11 @@ Attempt try_send_to(Op& op) {
     return r.is_pending() ? drained(op) : over(r);
 }
 
+Attempt try_wait(Op& op) {
+    const Result r = posix::is_ready(op.source.fd, direction(op));
+    return r.is_pending() ? drained(op) : over(r);
+}
+
 Attempt attempt(Op& op) {
     if ((op.source.ready & direction(op)) == 0) return kWait;
     switch (op.kind) {
@@ -105,6 +110,10 @@ Attempt attempt(Op& op) {
             return try_connect(op);
         case OpKind::send_to:
             return try_send_to(op);
+        case OpKind::wait:
+            return try_wait(op);
+        case OpKind::lookup:
+            break;  // no poller's
     }
     SOCKET2_ASSERT(false, "an op of no known kind");
     return kWait;
@@ -157,6 +166,11 @@ void ReadinessPoller::cancel(Op& op) {
     }
     parking_place(op) = nullptr;
     if (op.in_list()) OpList::remove(op);
+    // The system would go on with it, and refuse the next connect.
+    if (op.kind == OpKind::connect && op.started) {
+        const Result undone = posix::disconnect(op.source.fd);
+        static_cast<void>(undone);
+    }
     op.result = Errc::canceled;
     finished_.push_back(op);
 }

@@ -1,137 +1,214 @@
 #include "core/net/resolver.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
+#include <chrono>
+#include <condition_variable>
+#include <iterator>
+#include <list>
+#include <new>
+#include <utility>
 
-#include <cerrno>
-#include <memory>
-
-#include "core/io/posix/syscalls.h"
+#include "core/base/clock.h"
+#include "core/io/thread.h"
+#include "core/net/lookup_cache.h"
 
 namespace socket2 {
-namespace {
 
-int os_flags(unsigned flags) {
-    constexpr struct {
-        unsigned ours;
-        int theirs;
-    } kMap[] = {
-        {kPassive, AI_PASSIVE},
-        {kCanonName, AI_CANONNAME},
-        {kNumericHost, AI_NUMERICHOST},
-        {kNumericService, AI_NUMERICSERV},
-        {kAll, AI_ALL},
-        {kV4Mapped, AI_V4MAPPED},
-        {kAddrConfig, AI_ADDRCONFIG},
-    };
-    int result = 0;
-    for (const auto& flag : kMap) {
-        if ((flags & flag.ours) != 0) result |= flag.theirs;
-    }
-    return result;
-}
+// What a resolver and its workers share. While jobs are queued there are workers.
+struct Resolver::Shared {
+    using JobPtr = std::shared_ptr<Job>;
 
-Errc errc_of(int eai) {
-    switch (eai) {
-        case EAI_NONAME:
-#ifdef EAI_NODATA
-        case EAI_NODATA:
-#endif
-            return Errc::unknown_host;
-        case EAI_SERVICE:
-            return Errc::unknown_service;
-        case EAI_AGAIN:
-            return Errc::temporary_lookup_failure;
-        case EAI_FAIL:
-            return Errc::lookup_failure;
-        case EAI_MEMORY:
-            return Errc::out_of_memory;
-        case EAI_FAMILY:
-#ifdef EAI_ADDRFAMILY
-        case EAI_ADDRFAMILY:
-#endif
-            return Errc::address_family_not_supported;
-        case EAI_SOCKTYPE:
-            return Errc::socket_type_not_supported;
-        case EAI_BADFLAGS:
-            return Errc::invalid_argument;
-        default:
-            return Errc::system_error;
-    }
-}
+    Shared(Function the_function, double the_idle_seconds)
+        : function(std::move(the_function)), idle_seconds(the_idle_seconds) {}
 
-struct FreeAddrInfo {
-    void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+    static Result start(const std::shared_ptr<Shared>& self, const JobPtr& job);
+    static void work(const std::shared_ptr<Shared>& self);
+    JobPtr next();
+    void run(Job& job);
+    Result answer(Job& job);
+
+    // With the lock held.
+    JobPtr pop(Job& job);
+    bool recall(Job& job) const;
+    void remember(const Job& job);
+
+    const Function function;
+    const double idle_seconds;
+    const MonotonicClock clock;
+
+    std::mutex mutex;  // for what follows
+    std::condition_variable changed;
+    std::list<JobPtr> queue;  // oldest first
+    size_t workers = 0;
+    size_t idle = 0;  // workers that are to take a job; one that is being started counts
+    bool ending = false;
+    LookupCache cache;
 };
 
-// A name that is one (no server is asked for others): not empty, no longer than DNS allows.
-bool can_be_name(const char* host) {
-    constexpr size_t kLongest = 253;
-    const std::string_view name = host;
-    return !name.empty() && name.size() <= kLongest;
+// ---- in the threads that ask ----
+
+Resolver::Resolver(Function function, double idle_seconds)
+    : function_(std::move(function)),
+      idle_seconds_(idle_seconds),
+      shared_(std::make_shared<Shared>(function_, idle_seconds_)),
+      process_(process_id()) {}
+
+Resolver::~Resolver() {
+    const std::shared_ptr<Shared> s = shared();
+    const std::lock_guard lock(s->mutex);
+    s->ending = true;
+    s->changed.notify_all();
 }
 
-// getaddrinfo also takes "+80" and " 80", and cuts such numbers to 16 bits.
-bool can_be_service(const char* service) {
-    const char first = service == nullptr ? '0' : service[0];
-    return (first >= '0' && first <= '9') || (first >= 'a' && first <= 'z') ||
-           (first >= 'A' && first <= 'Z');
+std::shared_ptr<Resolver::Shared> Resolver::shared() const {
+    const std::lock_guard lock(mutex_);
+    const int process = process_id();
+    if (process != process_) {
+        // A forked child has no workers, and one of them may have held the lock. The old state
+        // cannot be freed: its condition variable has waiters for ever.
+        auto fresh = std::make_shared<Shared>(function_, idle_seconds_);
+        fresh->cache.set_lifetime(cache_seconds_);
+        new std::shared_ptr<Shared>(shared_);
+        shared_ = std::move(fresh);
+        process_ = process;
+    }
+    return shared_;
 }
 
-// Asks the system for the service alone, so that the host "*" or loopback keeps our meaning of it.
-const char* os_host(const Endpoint& endpoint) {
-    if (endpoint.host == nullptr) return nullptr;
-    return std::string_view(endpoint.host) == "*" ? nullptr : endpoint.host;
+Result Resolver::start(const std::shared_ptr<Job>& job) { return Shared::start(shared(), job); }
+
+void Resolver::set_cache(double seconds) {
+    const std::shared_ptr<Shared> s = shared();
+    {
+        const std::lock_guard lock(mutex_);
+        cache_seconds_ = seconds;
+    }
+    const std::lock_guard lock(s->mutex);
+    s->cache.set_lifetime(seconds);
 }
 
-}  // namespace
+size_t Resolver::workers() const {
+    const std::shared_ptr<Shared> s = shared();
+    const std::lock_guard lock(s->mutex);
+    return s->workers;
+}
 
-Result lookup(const Endpoint& endpoint, Lookup& out) {
-    Address address;
-    const Result parsed = parse_address(endpoint, address);
-    if (parsed.is_error()) return parsed;
-    if (parsed.ok()) {
-        out.addresses.assign(1, address);
-        if ((endpoint.flags & kCanonName) != 0) out.canonical_name = address.host();
-        return parsed;
+Result Resolver::Shared::start(const std::shared_ptr<Shared>& self, const JobPtr& job) {
+    Shared& s = *self;
+    const std::lock_guard lock(s.mutex);
+    if (s.recall(*job)) return Result::done();
+    if (job->deadline_ <= s.clock.now()) return Errc::timeout;
+    const bool more = s.queue.size() >= s.idle && s.workers < kMaxWorkers;
+    std::function<void()> body;
+    if (more) body = [self] { work(self); };
+    s.queue.push_back(job);
+    // From here on nothing throws.
+    job->shared_ = self;
+    job->place_ = std::prev(s.queue.end());
+    job->queued_ = true;
+    if (more) {
+        const Result r = start_thread(std::move(body));
+        if (r.ok()) {
+            ++s.workers;
+            ++s.idle;
+        } else if (s.workers == 0) {
+            s.pop(*job);
+            return r;
+        }
     }
+    s.changed.notify_one();
+    return Result::pending();
+}
 
-    const char* host = os_host(endpoint);
-    if (host != nullptr && !can_be_name(host)) return Errc::unknown_host;
-    if (!can_be_service(endpoint.service)) return Errc::unknown_service;
-    addrinfo hints{};
-    hints.ai_family = os_family(endpoint.family);
-    // A service is one of a transport, which a raw socket has not: any will do.
-    const bool raw = endpoint.type == SocketType::raw;
-    hints.ai_socktype = os_socket_type(raw ? SocketType::udp : endpoint.type);
-    hints.ai_protocol = raw ? 0 : endpoint.protocol;
-    hints.ai_flags = os_flags(endpoint.flags);
-    if (host == nullptr) {
-        hints.ai_flags &= ~AI_CANONNAME;
-        if (endpoint.host != nullptr) hints.ai_flags |= AI_PASSIVE;
-        if (endpoint.family == Family::unspecified) hints.ai_family = AF_INET;
-    }
-    addrinfo* list = nullptr;
-    const int eai = ::getaddrinfo(host, endpoint.service, &hints, &list);
-    if (eai == EAI_SYSTEM) return Result(posix::errc_of(errno), errno);
-    if (eai != 0) return errc_of(eai);
-    const std::unique_ptr<addrinfo, FreeAddrInfo> owner(list);
+Resolver::Job::Job(std::shared_ptr<Inbox> inbox, const Endpoint& endpoint, double deadline)
+    : inbox_(std::move(inbox)),
+      deadline_(deadline),
+      asked_(endpoint),
+      host_(endpoint.host != nullptr ? endpoint.host : ""),
+      service_(endpoint.service != nullptr ? endpoint.service : "") {}
 
-    for (const addrinfo* ai = list; ai != nullptr; ai = ai->ai_next) {
-        if (ai->ai_addrlen > SockAddr::kCapacity) continue;
-        Address found{};
-        std::memcpy(found.raw.bytes, ai->ai_addr, ai->ai_addrlen);
-        found.raw.size = ai->ai_addrlen;
-        found.type = static_cast<int32_t>(endpoint.type);
-        if (found.family() == Family::unspecified) continue;
-        if (raw) set_port(found.raw, 0);
-        found.protocol = endpoint.protocol != 0 ? endpoint.protocol
-                                                : default_protocol(endpoint.type, found.family());
-        out.addresses.push_back(found);
+Endpoint Resolver::Job::endpoint() const {
+    Endpoint e = asked_;
+    if (e.host != nullptr) e.host = host_.c_str();
+    if (e.service != nullptr) e.service = service_.c_str();
+    return e;
+}
+
+void Resolver::Job::give_up() {
+    if (shared_ == nullptr) return;
+    std::shared_ptr<Job> self;  // freed without the lock
+    const std::lock_guard lock(shared_->mutex);
+    if (queued_) self = shared_->pop(*this);
+}
+
+// ---- in the workers ----
+
+void Resolver::Shared::work(const std::shared_ptr<Shared>& self) {
+    while (const JobPtr job = self->next()) {
+        self->run(*job);
+        job->inbox_->post(job);
     }
-    if (out.addresses.empty()) return Errc::unknown_host;
-    if (list != nullptr && list->ai_canonname != nullptr) out.canonical_name = list->ai_canonname;
-    return Result::done();
+}
+
+// Waits for a job; null: this worker is to end.
+Resolver::Shared::JobPtr Resolver::Shared::next() {
+    const std::chrono::duration<double> limit(idle_seconds);
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, limit, [this] { return !queue.empty() || ending; });
+    --idle;
+    if (!queue.empty()) return pop(*queue.front());
+    --workers;
+    return nullptr;
+}
+
+void Resolver::Shared::run(Job& job) {
+    try {
+        job.result = answer(job);
+    } catch (const std::bad_alloc&) {
+        job.result = Errc::out_of_memory;
+    } catch (...) {
+        job.result = Errc::system_error;
+    }
+    const std::lock_guard lock(mutex);
+    ++idle;
+}
+
+Result Resolver::Shared::answer(Job& job) {
+    if (job.deadline_ <= clock.now()) return Errc::timeout;
+    {
+        // An equal one may have been faster.
+        const std::lock_guard lock(mutex);
+        if (recall(job)) return Result::done();
+    }
+    const Result r = function(job.endpoint(), job.found);
+    if (r.ok()) {
+        const std::lock_guard lock(mutex);
+        remember(job);
+    }
+    return r;
+}
+
+// ---- with the lock ----
+
+Resolver::Shared::JobPtr Resolver::Shared::pop(Job& job) {
+    JobPtr taken = std::move(*job.place_);
+    queue.erase(job.place_);
+    job.queued_ = false;
+    return taken;
+}
+
+bool Resolver::Shared::recall(Job& job) const {
+    if (!cache.on() || !cache.find(job.endpoint(), clock.now(), job.found)) return false;
+    job.result = Result::done();
+    return true;
+}
+
+void Resolver::Shared::remember(const Job& job) {
+    if (!cache.on()) return;
+    try {
+        cache.put(job.endpoint(), clock.now(), job.found);
+    } catch (const std::bad_alloc&) {
+        return;  // it is only a cache
+    }
 }
 
 }  // namespace socket2

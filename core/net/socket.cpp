@@ -8,20 +8,15 @@
 namespace socket2 {
 
 Socket::Socket(Loop& loop, SocketType type, Family family, int32_t protocol)
-    : loop_(loop),
-      read_(source_, Side::read),
-      write_(source_, Side::write),
+    : Waitable(loop),
       type_(type),
       family_(family),
-      protocol_(protocol != 0 ? protocol : default_protocol(type, family)) {
-    loop_.reserve(2);
-}
+      protocol_(protocol != 0 ? protocol : default_protocol(type, family)) {}
 
 Socket::~Socket() {
     drop_accepted();
     // Still open: it never got as far as to have an owner, so no op can be in flight.
     if (source_.fd != kNoDescriptor) posix::close_descriptor(source_.fd);
-    loop_.release(2);
 }
 
 void Socket::drop_accepted() {
@@ -41,30 +36,11 @@ Result Socket::adopt(Descriptor fd) {
     return loop_.attach(source_);
 }
 
-void Socket::close(std::unique_ptr<Socket> socket) {
-    Socket& s = *socket;
-    s.loop_.detach(s.source_, s.read_, s.write_);
-    posix::close_descriptor(s.source_.fd);
-    s.source_.fd = kNoDescriptor;
-    s.loop_.retire(std::move(socket));
-}
+void Socket::close_descriptor() { posix::close_descriptor(source_.fd); }
 
 Result Socket::check(const Address& address) const {
     if (!address.is_valid()) return Errc::invalid_argument;
     return address.family() == family_ ? Result::done() : Errc::address_family_not_supported;
-}
-
-Result Socket::check_free(const Op& op) {
-    return op.state == OpState::idle ? Result::done() : Errc::busy;
-}
-
-Result Socket::submit(Op& op, OpKind kind, void* data, size_t size, double deadline) {
-    if (op.state != OpState::idle) return Errc::busy;
-    op.kind = kind;
-    op.data = data;
-    op.size = size;
-    op.deadline = deadline;
-    return loop_.submit(op);
 }
 
 Result Socket::bind(const Address& address) {

@@ -45,9 +45,19 @@ enum {
     SOCKET2_ENODEV = -41,
     SOCKET2_EDESCRIPTOR = -42,
     SOCKET2_ENOHANDLE = -43,
-    SOCKET2_ESYSTEM = -44
+    SOCKET2_ESYSTEM = -44,
+    SOCKET2_EENDOFSTREAM = -45,
+    SOCKET2_ETOOLONG = -46,
+    SOCKET2_ENOTSUSPENDED = -47
 };
-enum { SOCKET2_READ = 1, SOCKET2_WRITE = 2 };
+enum { SOCKET2_READ = 1, SOCKET2_WRITE = 2, SOCKET2_TIMER = 3, SOCKET2_LOOKUP = 4 };
+enum {
+    SOCKET2_OP_RECV = 1,
+    SOCKET2_OP_ACCEPT = 2,
+    SOCKET2_OP_SEND = 3,
+    SOCKET2_OP_CONNECT = 4,
+    SOCKET2_OP_WAIT = 5
+};
 enum { SOCKET2_TCP = 1, SOCKET2_UDP = 2, SOCKET2_RAW = 3 };
 enum { SOCKET2_UNSPECIFIED = 0, SOCKET2_INET = 1, SOCKET2_INET6 = 2, SOCKET2_UNIX = 3 };
 enum {
@@ -90,6 +100,10 @@ int socket2_os_error(int loop);
 int socket2_loop_epoll_fd(int loop);
 int socket2_loop_set_epoll_fd(int loop, int epoll_fd);
 int socket2_loop_iocp(int loop, intptr_t* port);
+int socket2_timer_new(int loop, double deadline);
+int socket2_timer_close(int loop, int handle);
+int socket2_addr_parse(const char* host, const char* service, int type, int family,
+                                   int protocol, int flags, socket2_addr* out);
 int socket2_addr_lookup(const char* host, const char* service, int type, int family,
                                     int protocol, int flags, socket2_addr* out, int max, char* name,
                                     size_t name_size);
@@ -99,10 +113,21 @@ int socket2_addr_protocol(const socket2_addr* addr);
 int socket2_addr_port(const socket2_addr* addr);
 int socket2_addr_ip(const socket2_addr* addr, char* text, size_t size);
 int socket2_addr_format(const socket2_addr* addr, char* text, size_t size);
+int socket2_lookup_new(int loop, const char* host, const char* service, int type,
+                                   int family, int protocol, int flags, double deadline);
+int socket2_lookup_cancel(int loop, int handle);
+int socket2_lookup_result(int loop, int handle, socket2_addr* out, int max, char* name,
+                                      size_t name_size);
+int socket2_lookup_close(int loop, int handle);
+int socket2_lookup_cache(double seconds);
 int socket2_tcp_new(int loop, int family, int protocol);
 int socket2_udp_new(int loop, int family, int protocol);
 int socket2_raw_new(int loop, int family, int protocol);
 int socket2_socket_close(int loop, int handle);
+int socket2_socket_cancel(int loop, int handle, int kind);
+int socket2_socket_wait(int loop, int handle, int kind, double deadline);
+int socket2_socket_pending(int loop, int handle, int kind, double* since);
+int socket2_fd_new(int loop, intptr_t fd);
 int socket2_socket_type(int loop, int handle);
 int socket2_socket_family(int loop, int handle);
 int socket2_socket_protocol(int loop, int handle);

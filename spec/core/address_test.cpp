@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "core/net/resolver.h"
+#include "core/net/lookup.h"
 
 namespace socket2 {
 namespace {

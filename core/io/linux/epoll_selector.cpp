@@ -88,16 +88,23 @@ Result EpollSelector::add(IoSource& source) {
     }
     const Result r = control(EPOLL_CTL_ADD, static_cast<int>(source.fd),
                              EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET);
+    // Only descriptors of the program's own (wrapped ones) come to these: files that are always ready,
+    // and the same descriptor twice.
+    if (r.os_code() == EPERM) return Result(Errc::not_supported, EPERM);
+    if (r.os_code() == EEXIST) return Result(Errc::busy, EEXIST);
     if (r.is_error()) return r;
+    // One that the program closed too early has left epoll, and its number is in use again.
+    if (sources_[index] != nullptr) sources_[index]->registered = false;
     sources_[index] = &source;
     source.registered = true;
     return r;
 }
 
 void EpollSelector::remove(IoSource& source) {
+    const auto index = static_cast<size_t>(source.fd);
     // close(2) alone would not do while a forked child still holds a copy of the descriptor.
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, static_cast<int>(source.fd), nullptr);
-    sources_[static_cast<size_t>(source.fd)] = nullptr;
+    sources_[index] = nullptr;
     source.registered = false;
 }
 

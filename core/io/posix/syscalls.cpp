@@ -1,5 +1,7 @@
 #include "core/io/posix/syscalls.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -238,6 +240,21 @@ Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to)
     // A unix receiver whose queue is full: events come without end, but none when it has room.
     const bool full = r.is_pending() && to != nullptr && in(*to)->sa_family == AF_UNIX;
     return full ? Result(Errc::busy, EAGAIN) : r;
+}
+
+Result is_ready(Descriptor fd, uint8_t direction) {
+    pollfd one{};
+    one.fd = fd_of(fd);
+    one.events = direction == kReadable ? POLLIN : POLLOUT;
+    const Result r = checked([&] { return ::poll(&one, 1, 0); });
+    if ((one.revents & POLLNVAL) != 0) return Errc::bad_descriptor;
+    if (r.is_error()) return r;
+    return r.value() == 0 ? Result::pending() : Result::done();
+}
+
+Result check_open(Descriptor fd) {
+    if (fd != fd_of(fd)) return Errc::bad_descriptor;
+    return ::fcntl(fd_of(fd), F_GETFL) >= 0 ? Result::done() : failure();
 }
 
 Result shutdown(Descriptor fd, int directions) {

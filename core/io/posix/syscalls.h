@@ -30,13 +30,19 @@ Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer);
 // Pending: under way; connect_result() tells more once the descriptor is writable.
 Result connect(Descriptor fd, const SockAddr& address);
 Result connect_result(Descriptor fd);
-// Undoes the connect of a datagram socket.
+// Undoes the connect of a datagram socket, and one of a stream that is under way.
 Result disconnect(Descriptor fd);
 
 Result recv(Descriptor fd, void* data, size_t size);
 Result send(Descriptor fd, const void* data, size_t size);
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated);
 Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to);
+
+// Done when the direction (kReadable or kWritable) has something to do, or an error to give;
+// pending when not.
+Result is_ready(Descriptor fd, uint8_t direction);
+// Done for an open descriptor.
+Result check_open(Descriptor fd);
 
 // Directions as Ready bits: kReadable, kWritable or both.
 Result shutdown(Descriptor fd, int directions);

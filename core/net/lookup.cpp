@@ -1,0 +1,140 @@
+#include "core/net/lookup.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "core/io/posix/syscalls.h"
+
+namespace socket2 {
+namespace {
+
+int os_flags(unsigned flags) {
+    constexpr struct {
+        unsigned ours;
+        int theirs;
+    } kMap[] = {
+        {kPassive, AI_PASSIVE},
+        {kCanonName, AI_CANONNAME},
+        {kNumericHost, AI_NUMERICHOST},
+        {kNumericService, AI_NUMERICSERV},
+        {kAll, AI_ALL},
+        {kV4Mapped, AI_V4MAPPED},
+        {kAddrConfig, AI_ADDRCONFIG},
+    };
+    int result = 0;
+    for (const auto& flag : kMap) {
+        if ((flags & flag.ours) != 0) result |= flag.theirs;
+    }
+    return result;
+}
+
+Errc errc_of(int eai) {
+    switch (eai) {
+        case EAI_NONAME:
+#ifdef EAI_NODATA
+        case EAI_NODATA:
+#endif
+            return Errc::unknown_host;
+        case EAI_SERVICE:
+            return Errc::unknown_service;
+        case EAI_AGAIN:
+            return Errc::temporary_lookup_failure;
+        case EAI_FAIL:
+            return Errc::lookup_failure;
+        case EAI_MEMORY:
+            return Errc::out_of_memory;
+        case EAI_FAMILY:
+#ifdef EAI_ADDRFAMILY
+        case EAI_ADDRFAMILY:
+#endif
+            return Errc::address_family_not_supported;
+        case EAI_SOCKTYPE:
+            return Errc::socket_type_not_supported;
+        case EAI_BADFLAGS:
+            return Errc::invalid_argument;
+        default:
+            return Errc::system_error;
+    }
+}
+
+struct FreeAddrInfo {
+    void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+
+// A name that is one (no server is asked for others): not empty, no longer than DNS allows.
+bool can_be_name(const char* host) {
+    constexpr size_t kLongest = 253;
+    const std::string_view name = host;
+    return !name.empty() && name.size() <= kLongest;
+}
+
+// getaddrinfo also takes "+80" and " 80", and cuts such numbers to 16 bits.
+bool can_be_service(const char* service) {
+    const char first = service == nullptr ? '0' : service[0];
+    return (first >= '0' && first <= '9') || (first >= 'a' && first <= 'z') ||
+           (first >= 'A' && first <= 'Z');
+}
+
+// Asks the system for the service alone, so that the host "*" or loopback keeps our meaning of it.
+const char* os_host(const Endpoint& endpoint) {
+    if (endpoint.host == nullptr) return nullptr;
+    return std::string_view(endpoint.host) == "*" ? nullptr : endpoint.host;
+}
+
+}  // namespace
+
+Result lookup_literal(const Endpoint& endpoint, Lookup& out) {
+    Address address;
+    const Result parsed = parse_address(endpoint, address);
+    if (!parsed.ok()) return parsed;
+    out.addresses.assign(1, address);
+    if ((endpoint.flags & kCanonName) != 0) out.canonical_name = address.host();
+    return parsed;
+}
+
+Result lookup(const Endpoint& endpoint, Lookup& out) {
+    const Result literal = lookup_literal(endpoint, out);
+    if (!literal.is_pending()) return literal;
+
+    const char* host = os_host(endpoint);
+    if (host != nullptr && !can_be_name(host)) return Errc::unknown_host;
+    if (!can_be_service(endpoint.service)) return Errc::unknown_service;
+    addrinfo hints{};
+    hints.ai_family = os_family(endpoint.family);
+    // A service is one of a transport, which a raw socket has not: any will do.
+    const bool raw = endpoint.type == SocketType::raw;
+    hints.ai_socktype = os_socket_type(raw ? SocketType::udp : endpoint.type);
+    hints.ai_protocol = raw ? 0 : endpoint.protocol;
+    hints.ai_flags = os_flags(endpoint.flags);
+    if (host == nullptr) {
+        hints.ai_flags &= ~AI_CANONNAME;
+        if (endpoint.host != nullptr) hints.ai_flags |= AI_PASSIVE;
+        if (endpoint.family == Family::unspecified) hints.ai_family = AF_INET;
+    }
+    addrinfo* list = nullptr;
+    const int eai = ::getaddrinfo(host, endpoint.service, &hints, &list);
+    if (eai == EAI_SYSTEM) return Result(posix::errc_of(errno), errno);
+    if (eai != 0) return errc_of(eai);
+    const std::unique_ptr<addrinfo, FreeAddrInfo> owner(list);
+
+    for (const addrinfo* ai = list; ai != nullptr; ai = ai->ai_next) {
+        if (ai->ai_addrlen > SockAddr::kCapacity) continue;
+        Address found{};
+        std::memcpy(found.raw.bytes, ai->ai_addr, ai->ai_addrlen);
+        found.raw.size = ai->ai_addrlen;
+        found.type = static_cast<int32_t>(endpoint.type);
+        if (found.family() == Family::unspecified) continue;
+        if (raw) set_port(found.raw, 0);
+        found.protocol = endpoint.protocol != 0 ? endpoint.protocol
+                                                : default_protocol(endpoint.type, found.family());
+        out.addresses.push_back(found);
+    }
+    if (out.addresses.empty()) return Errc::unknown_host;
+    if (list != nullptr && list->ai_canonname != nullptr) out.canonical_name = list->ai_canonname;
+    return Result::done();
+}
+
+}  // namespace socket2

@@ -1,0 +1,25 @@
+// From names to addresses.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/net/address.h"
+
+namespace socket2 {
+
+struct Lookup {
+    std::vector<Address> addresses;  // in the order to try them; never empty after a success
+    std::string canonical_name;      // empty unless asked for by kCanonName
+};
+
+// What needs no resolver: literals and paths. Pending: it is a name, and `out` is untouched. Never
+// blocks. May throw bad_alloc.
+Result lookup_literal(const Endpoint& endpoint, Lookup& out);
+
+// Literals and paths are answered at once; anything else asks the system's getaddrinfo(3), which
+// honours hosts files, search domains and nsswitch, and may block for as long as its name servers
+// take. Safe on any thread. May throw bad_alloc.
+Result lookup(const Endpoint& endpoint, Lookup& out);
+
+}  // namespace socket2

@@ -1,0 +1,69 @@
+#include "core/net/query.h"
+
+#include <utility>
+
+namespace socket2 {
+
+class Query::Job final : public Resolver::Job {
+   public:
+    Job(Query& waiter, const Endpoint& endpoint, double deadline)
+        : Resolver::Job(waiter.loop_.inbox(), endpoint, deadline), waiter_(&waiter) {}
+
+    void arrive() override {
+        if (waiter_ == nullptr) return;
+        waiter_->found_ = std::move(found);
+        waiter_->finish(result);
+    }
+
+    Query* waiter_;  // null: gone; for the loop's thread
+};
+
+Query::Query(Loop& loop) : loop_(loop), op_(source_, Side::read) {
+    loop_.reserve(1);
+    op_.kind = OpKind::lookup;
+}
+
+Query::~Query() {
+    leave_job();
+    loop_.release(1);
+}
+
+void Query::start(Resolver& resolver, const Endpoint& endpoint, double deadline) {
+    Result r = lookup_literal(endpoint, found_);
+    if (r.is_pending()) {
+        job_ = std::make_shared<Job>(*this, endpoint, deadline);
+        r = resolver.start(job_);
+    }
+    op_.deadline = deadline;
+    SOCKET2_ASSERT(loop_.submit_outside(op_).is_pending(), "a query is started twice");
+    if (r.is_pending()) return;
+    if (job_ != nullptr) found_ = std::move(job_->found);
+    finish(r);
+}
+
+Result Query::result() const { return idle() ? op_.result : Result(Errc::busy); }
+
+void Query::finish(Result result) {
+    loop_.finish_outside(
+        op_, result.ok() ? Result::of(static_cast<int>(found_.addresses.size())) : result);
+}
+
+void Query::end(Errc reason) {
+    leave_job();
+    loop_.cancel(op_, reason);
+}
+
+void Query::leave_job() {
+    if (job_ == nullptr) return;
+    job_->waiter_ = nullptr;
+    job_->give_up();
+    job_ = nullptr;
+}
+
+void Query::close(std::unique_ptr<Query> query) {
+    Query& q = *query;
+    q.end(Errc::closed);
+    q.loop_.retire(std::move(query));
+}
+
+}  // namespace socket2

@@ -1,0 +1,51 @@
+// A look-up in flight on a loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/io/loop.h"
+#include "core/net/resolver.h"
+
+namespace socket2 {
+
+// For one look-up. Whoever made it owns it until close(); from then on the loop does, until its op
+// was taken.
+class Query : public OpOwner {
+   public:
+    // May throw bad_alloc.
+    explicit Query(Loop& loop);
+    ~Query() override;
+
+    // The owner's name for it, handed back with its op (op.source.user).
+    void set_user(int64_t user) { source_.user = user; }
+
+    // Once: the op completes with the number of addresses or an error, never at once. The texts
+    // are copied. May throw bad_alloc, with nothing started.
+    void start(Resolver& resolver, const Endpoint& endpoint, double deadline);
+    // The op completes with Errc::canceled; does nothing after it was completed.
+    void cancel() { end(Errc::canceled); }
+    // What the op came to; Errc::busy before it was taken. After a success there are addresses.
+    Result result() const;
+    const Lookup& found() const { return found_; }
+
+    // A pending op completes with Errc::closed.
+    static void close(std::unique_ptr<Query> query);
+
+    bool idle() const override { return op_.state == OpState::idle; }
+
+   private:
+    class Job;
+
+    void end(Errc reason);
+    void finish(Result result);
+    void leave_job();
+
+    Loop& loop_;
+    IoSource source_;
+    Op op_;
+    Lookup found_;
+    std::shared_ptr<Job> job_;  // null: its answer is not wanted (any more)
+};
+
+}  // namespace socket2

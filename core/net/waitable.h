@@ -1,0 +1,59 @@
+// What a loop can wait on: a descriptor with two ops, one a direction.
+#pragma once
+
+#include <memory>
+
+#include "core/io/loop.h"
+
+namespace socket2 {
+
+// Whoever made it owns it until close(); from then on the loop does, until its ops were taken.
+class Waitable : public OpOwner {
+   public:
+    ~Waitable() override { loop_.release(2); }
+
+    Descriptor descriptor() const { return source_.fd; }
+
+    // The owner's name for it, handed back with its ops (op.source.user).
+    void set_user(int64_t user) { source_.user = user; }
+
+    // Done when the direction has something to do (the end of a stream and errors are).
+    Result wait(Side side, double deadline);
+    // The op of that side completes with Errc::canceled, unless the system is faster.
+    void cancel(Side side) { loop_.cancel(side == Side::read ? read_ : write_, Errc::canceled); }
+    const Op& op(Side side) const { return side == Side::read ? read_ : write_; }
+
+    // Pending ops complete with Errc::closed; the system is let go of at once.
+    static void close(std::unique_ptr<Waitable> waitable);
+
+    bool idle() const override {
+        return read_.state == OpState::idle && write_.state == OpState::idle;
+    }
+
+   protected:
+    explicit Waitable(Loop& loop);
+
+    // Closes the descriptor, if it is the library's own.
+    virtual void close_descriptor() = 0;
+
+    Result submit(Op& op, OpKind kind, void* data, size_t size, double deadline);
+    // A free op, or Errc::busy.
+    static Result check_free(const Op& op);
+
+    Loop& loop_;
+    IoSource source_;
+    Op read_;
+    Op write_;
+};
+
+// A descriptor of the program's, which stays its own.
+class Foreign final : public Waitable {
+   public:
+    static Result create(Loop& loop, Descriptor fd, std::unique_ptr<Foreign>& out);
+
+   private:
+    using Waitable::Waitable;
+    void close_descriptor() override {}
+};
+
+}  // namespace socket2
