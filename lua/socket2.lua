@@ -7,17 +7,20 @@ local ffi = require'ffi'
 local lib = require'socket2.lib'
 
 local socket = require'socket2.sched'.api
+local addr = require'socket2.addr'
+local tcp = require'socket2.tcp'
 local udp = require'socket2.udp'
+require'socket2.loop'
+require'socket2.timer'
+require'socket2.sync'
+require'socket2.thread'
 
-socket.addr = require'socket2.addr'.lookup
-socket.tcp = require'socket2.tcp'.new
+socket.addr = addr.lookup
+socket.lookup_cache = addr.lookup_cache
+socket.tcp = tcp.new
+socket.connect = tcp.new_connected
 socket.udp = udp.new
 socket.raw = udp.new_raw
-
--- clock() -> seconds of the monotonic clock, a number
-function socket.clock()
-	return lib.C.socket2_clock()
-end
 
 socket._VERSION = 'socket2 ' .. ffi.string(lib.C.socket2_version())
 

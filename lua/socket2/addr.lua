@@ -2,6 +2,7 @@
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
+local sched = require'socket2.sched'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local type, tostring, setmetatable, getmetatable = type, tostring, setmetatable, getmetatable
@@ -266,7 +267,23 @@ local found = ffi.new('socket2_addr[?]', MAX_ADDRS)
 local NAME_SIZE = 256
 local name = ffi.new('char[?]', NAME_SIZE)
 
-local function lookup(host, port, socket_type, family, protocol, flags)
+local PENDING_NAME, LOOKUP = 0, C.SOCKET2_LOOKUP
+
+-- In a thread that can wait, others go on meanwhile.
+local function resolve(...)
+	local h = C.socket2_lookup_new(sched.loop, ...)
+	if h < 0 then
+		return h
+	end
+	local n = sched.wait({h = h, since = C.socket2_clock()}, LOOKUP)
+	if n >= 0 then
+		n = C.socket2_lookup_result(sched.loop, h, found, MAX_ADDRS, name, NAME_SIZE)
+	end
+	C.socket2_lookup_close(sched.loop, h)
+	return n
+end
+
+local function lookup(host, port, socket_type, family, protocol, flags, deadline)
 	local service, errcode
 	host, errcode = host_for(host, family)
 	if errcode then
@@ -276,8 +293,18 @@ local function lookup(host, port, socket_type, family, protocol, flags)
 	if errcode then
 		return fail(errcode)
 	end
-	local n = C.socket2_addr_lookup(host, service, socket_type, family, protocol, flags,
-		found, MAX_ADDRS, name, NAME_SIZE)
+	name[0] = 0
+	local n = C.socket2_addr_parse(host, service, socket_type, family, protocol, flags, found)
+	if n == PENDING_NAME then
+		if sched.can_wait() then
+			n = resolve(host, service, socket_type, family, protocol, flags, deadline)
+		else
+			n = C.socket2_addr_lookup(host, service, socket_type, family, protocol, flags,
+				found, MAX_ADDRS, name, NAME_SIZE)
+		end
+	elseif n > 0 and bit.band(flags, C.SOCKET2_CANONNAME) ~= 0 then
+		C.socket2_addr_ip(found, name, NAME_SIZE)
+	end
 	if n < 0 then
 		return fail(n)
 	end
@@ -289,16 +316,16 @@ local function lookup(host, port, socket_type, family, protocol, flags)
 end
 
 -- addr(ai) -> ai
--- addr([host], [port], [socket_type='tcp'], [family='inet'], [protocol], [flags])
+-- addr([host], [port], [socket_type='tcp'], [family='inet'], [protocol], [flags], [expires])
 --	-> ai | nil, err, errcode
 -- host: a name, an IP literal, nil or '*' for all interfaces, false for loopback; with family
 -- 'unix' a path ('@name' or '\0name': Linux's abstract names). port: a number, a service name, nil
 -- for any. socket_type 'tcp', 'udp', 'raw'; family 'inet', 'inet6', 'unix', or 'unspec' for inet and
 -- inet6. flags: a number, words in a string or in a table: passive canonname numerichost numericserv
 -- all v4mapped addrconfig (see getaddrinfo(3)).
--- IP literals and paths never leave the process; a host name blocks the whole process until the
--- system's resolver has answered.
-function addr.lookup(host, port, socket_type, family, protocol, flags)
+-- IP literals and paths never leave the process. A name asks the system's resolver: in a socket thread
+-- only that thread waits, elsewhere the whole process.
+function addr.lookup(host, port, socket_type, family, protocol, flags, expires)
 	if is(host) then
 		return host
 	end
@@ -309,15 +336,29 @@ function addr.lookup(host, port, socket_type, family, protocol, flags)
 	if code then
 		return fail(code)
 	end
-	return lookup(host, port, n, f, p, flags_of(flags))
+	return lookup(host, port, n, f, p, flags_of(flags), sched.deadline(expires))
 end
 
--- For a socket's (addr | host, port) arguments: an address of its kind.
-function addr.for_socket(socket, host, port)
+-- lookup_cache(seconds) -> true | nil, err, errcode: how long the process remembers the addresses of
+-- names that threads looked up; 0, the default, is not at all. Forgets what it knows.
+function addr.lookup_cache(seconds)
+	if type(seconds) ~= 'number' then
+		raise("bad argument #1 to 'lookup_cache' (number expected, got %s)", type(seconds))
+	end
+	local r = C.socket2_lookup_cache(seconds)
+	if r < 0 then
+		return fail(r)
+	end
+	return true
+end
+
+-- For a socket's (addr | host, port) arguments: an address of its kind. `family` other than its own.
+function addr.for_socket(socket, host, port, deadline, family)
 	if is(host) then
 		return host
 	end
-	return lookup(host, port, socket.type_number, socket.family_number, socket.protocol_number, 0)
+	local own = socket.owner
+	return lookup(host, port, socket.type_number, family or own.family, own.protocol, 0, deadline)
 end
 
 return addr

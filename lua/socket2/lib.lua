@@ -1,22 +1,50 @@
 -- The C library: finds and loads it, and puts its error codes into words.
 
 local ffi = require'ffi'
-local getenv = os.getenv
-local error, tostring, pcall, ipairs = error, tostring, pcall, ipairs
+local getenv, getinfo = os.getenv, debug.getinfo
+local error, tostring, pcall, ipairs, setmetatable = error, tostring, pcall, ipairs, setmetatable
 
 local lib = {}
 
-local own_sources = debug.getinfo(1, 'S').source:match'^(.*)lib%.lua$'
+local own_sources = getinfo(1, 'S').source:match'^(.*)lib%.lua$'
+local switching = getinfo(require'coro'.create, 'S').source
+
+-- Is it the source of one of our own modules?
+function lib.is_own(source)
+	return source == switching or own_sources and source:sub(1, #own_sources) == own_sources
+end
 
 -- Raises an error in the name of the program's line that called us, however deep we are.
 function lib.raise(message, ...)
 	local level = 2
-	local info = debug.getinfo(level, 'S')
-	while own_sources and info and info.source:sub(1, #own_sources) == own_sources do
+	local info = getinfo(level, 'S')
+	while info and lib.is_own(info.source) do
 		level = level + 1
-		info = debug.getinfo(level, 'S')
+		info = getinfo(level, 'S')
 	end
 	error(message:format(...), level)
+end
+
+-- function -> its file, false when it is one of ours. Asking for more than the function and the line
+-- is what makes getinfo slow.
+local files = setmetatable({}, {__mode = 'k', __index = function(t, f)
+	local info = getinfo(f, 'S')
+	t[f] = not lib.is_own(info.source) and info.short_src
+	return t[f]
+end})
+
+-- caller() -> 'file:line': the program's line that called us.
+function lib.caller()
+	local level = 2
+	repeat
+		local info = getinfo(level, 'fl')
+		local file = info and files[info.func]
+		if file then
+			return file .. ':' .. info.currentline
+		end
+		level = level + 1
+	until not info
+	return '?'
 end
 
 ffi.cdef(require'socket2.cdef')

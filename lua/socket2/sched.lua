@@ -1,20 +1,23 @@
 -- The scheduler: socket threads over coroutines. The only place that yields and the only one that
 -- polls. An operation that is pending parks its thread here under (handle, kind); the event that
--- ends it is drained from the loop in a batch and resumes the thread.
+-- ends it is drained from the loop in a batch and resumes the thread. Waits that no handle stands for
+-- (sleep, event, queue ...) park under a waiter, which whoever it waits for wakes.
 
 local ffi = require'ffi'
 local coro = require'coro'
 local lib = require'socket2.lib'
+local failure = require'socket2.failure'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local create, running, transfer = coro.create, coro.running, coro.transfer
 local self, park, enter, leave = coro.self, coro.park, coro.enter, coro.leave
-local error, type, tostring, pcall, xpcall = error, type, tostring, pcall, xpcall
-local traceback = debug.traceback
-local max = math.max
+local text_of, catch = failure.text_of, failure.catch
+local error, type, pcall, xpcall, setmetatable = error, type, pcall, xpcall, setmetatable
 
-local READ = C.SOCKET2_READ
-local FOREVER = 2^31 - 1 -- seconds; longer waits are for ever
+local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
+local TIMER, LOOKUP = C.SOCKET2_TIMER, C.SOCKET2_LOOKUP
+local ETIMEOUT, ECANCELED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECANCELED
+local NEVER = 1/0
 
 local sched = {}
 
@@ -33,19 +36,69 @@ if loop < 0 then
 end
 sched.loop, sched.owner = loop, owner(loop)
 
-local inside = false -- a socket thread runs
-local resumer        -- who gets control when it waits: the poller, or its starter
-local nwaiting = 0
+local this         -- the socket thread that runs; nil outside
+local limit = NEVER -- the deadline over all that it does
+local resumer      -- who gets control when it waits: the poller, or its starter
+local nwaiting = 0 -- events to come
 
--- handle -> the coroutine (the thread's own, or a generator's inside it) that waits to
-local readers, writers = {}, {}
+-- handle -> the coroutine (the thread's own, or a generator's inside it) that waits to read, to write,
+-- for a look-up; of a timer the waiter, or an object with fire()
+local readers, writers, timers, lookups = {}, {}, {}, {}
+local waiting_for = {[READ] = readers, [WRITE] = writers, [TIMER] = timers, [LOOKUP] = lookups}
+
+-- thread -> what it waits on: an object with a handle `h`, or a waiter
+local waits = {}
+local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
+local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
+
+-- Coroutines to resume in the next round, and with what.
+local ready, ready_values, nready = {}, {}, 0
+
+sched.waits, sched.waiting_for, sched.canceled, sched.generators = waits, waiting_for, canceled, generators
+
+-- this() -> thread | nil
+function sched.this()
+	return this
+end
 
 -- Raises unless in a socket thread: I/O elsewhere would have nowhere to wait.
 function sched.inside(what)
-	if not inside then
+	if not this then
 		raise('%s() outside a socket thread: call it in a function that is passed to'
 			.. ' socket.newthread()', what)
 	end
+end
+
+-- Can the caller wait?
+function sched.can_wait()
+	return this and self() ~= nil
+end
+
+local CANNOT_WAIT = 'I/O cannot wait here, inside a plain coroutine or a function that C calls'
+	.. ' (of string.gsub, table.sort, require). Coroutines can: make them with coro.wrap or'
+	.. ' coro.create, or call coro.install() at the start of the program'
+
+local INTRUDER = 'a thread that waits was resumed by something else than what it waits for'
+
+-- The deadline of an operation: `expires` (absolute), or else `timeout` (relative; false: none) from
+-- now, and never after that of the thread.
+function sched.deadline(expires, timeout)
+	if expires == nil then
+		if not timeout then
+			return limit
+		end
+		expires = C.socket2_clock() + timeout
+	elseif type(expires) ~= 'number' then
+		raise('bad expires (number expected, got %s)', type(expires))
+	end
+	return limit < expires and limit or expires -- NaN goes on to C, which refuses it
+end
+
+-- set_limit(deadline) -> the one before: over all that the running thread does.
+function sched.set_limit(deadline)
+	local before = limit
+	limit = deadline
+	return before
 end
 
 local detail = 0 -- of the event that resumes a thread
@@ -58,131 +111,247 @@ local function stand_in(...)
 	end)
 end
 
+-- cancel(handle, kind): ends a pending operation; its event comes soon.
+local function cancel(h, kind)
+	if kind == LOOKUP then
+		C.socket2_lookup_cancel(loop, h)
+	else
+		C.socket2_socket_cancel(loop, h, kind)
+	end
+end
+sched.cancel = cancel
+
 -- Parks the running thread until the pending operation is over; returns its result and the event's
--- detail. `socket`, and `data`, `addr`, `from` (the memory that C has pointers to), stay alive until then.
-local function wait(socket, kind, data, addr, from)
-	local me, h = self(), socket.h
-	local waiting = kind == READ and readers or writers
-	waiting[h] = me or stand_in(socket, data, addr, from)
+-- detail. `object` (whose handle it is on), and `data`, `addr`, `from` (the memory that C has pointers
+-- to), stay alive until then.
+local function wait(object, kind, data, addr, from)
+	local me, thread, outer, h = self(), this, limit, object.h
+	local waiting = waiting_for[kind]
+	waiting[h] = me or stand_in(object, data, addr, from)
 	nwaiting = nwaiting + 1
 	if not me then
-		raise('I/O cannot wait here, inside a plain coroutine or a function that C calls (of string.gsub,'
-			.. ' table.sort, require). Coroutines can: make them with coro.wrap or coro.create, or call'
-			.. ' coro.install() at the start of the program')
+		cancel(h, kind)
+		raise(CANNOT_WAIT)
+	elseif me ~= thread then
+		generators[me] = thread
 	end
+	if canceled[thread] then
+		cancel(h, kind)
+	end
+	waits[thread] = object
 	local result = park(resumer)
+	this, limit, waits[thread] = thread, outer, nil
 	if waiting[h] == me then
-		waiting[h] = stand_in(socket, data, addr, from)
-		raise'a thread that waits for I/O was resumed by something else than its event'
+		waiting[h] = stand_in(object, data, addr, from)
+		cancel(h, kind)
+		raise(INTRUDER)
 	end
-	inside = true
+	if result == ECANCELED then
+		canceled[thread] = nil
+	end
 	-- Callers take the first two. The others are here because the collector may take what compiled
 	-- code has no more use for.
-	return result, detail, socket, data, addr, from
+	return result, detail, object, data, addr, from
 end
 sched.wait = wait
 
-local failures = {} -- of threads: raised by the next poll
+local function make_ready(co, value)
+	nready = nready + 1
+	ready[nready], ready_values[nready] = co, value
+end
+
+-- Arms a timer for the waiter, or for an object with fire(). -> its handle, or an error code
+local function arm(object, time)
+	local h = C.socket2_timer_new(loop, time)
+	if h > 0 then
+		timers[h] = object
+		nwaiting = nwaiting + 1
+	end
+	return h
+end
+sched.arm = arm
+
+-- disarm(handle): it will not go off.
+function sched.disarm(h)
+	if timers[h] then
+		timers[h] = nil
+		nwaiting = nwaiting - 1
+		C.socket2_timer_close(loop, h)
+	end
+end
+local disarm = sched.disarm
+
+-- release(waiter): it waits no more; whoever calls this has taken it from all lists, and lets its
+-- coroutine go on.
+local function release(waiter)
+	if waiter.timer then
+		disarm(waiter.timer)
+	end
+	waits[waiter.thread] = nil
+end
+sched.release = release
+
+-- wake(waiter, value): ends its pause(), with `value`, in the next round. The waiter is in no list any
+-- more.
+function sched.wake(waiter, value)
+	release(waiter)
+	make_ready(waiter.co, value)
+end
+
+-- pause(waiter, deadline) -> value | code: parks the running thread until wake(waiter, value), the
+-- deadline or a cancel; waiter:forget() then has to take it from wherever it could be woken. `what` of
+-- the waiter says what it waits for.
+function sched.pause(waiter, deadline)
+	local me, thread, outer = self(), this, limit
+	if not me then
+		raise(CANNOT_WAIT)
+	end
+	local code
+	if canceled[thread] then
+		canceled[thread] = nil
+		code = ECANCELED
+	elseif deadline < NEVER then
+		code = arm(waiter, deadline)
+	elseif deadline ~= NEVER then -- NaN
+		code = C.SOCKET2_EINVAL
+	end
+	if code and code < 0 then
+		waiter:forget()
+		return code
+	end
+	waiter.timer, waiter.co, waiter.thread, waiter.since = code, me, thread, C.socket2_clock()
+	waits[thread] = waiter
+	local value = park(resumer)
+	this, limit = thread, outer
+	if waits[thread] == waiter then
+		waiter:forget()
+		release(waiter)
+		raise(INTRUDER)
+	end
+	return value
+end
+
+local TURN = {} -- what a turn ends with
+
+-- turn(): lets the loop and all others who can go on have their turn.
+function sched.turn()
+	local me, thread, outer = self(), this, limit
+	if not me then
+		return
+	end
+	make_ready(me, TURN)
+	local value = park(resumer)
+	this, limit = thread, outer
+	if value ~= TURN then
+		for i = 1, nready do
+			if ready[i] == me then
+				ready[i] = stand_in()
+			end
+		end
+		raise(INTRUDER)
+	end
+end
+
+-- spend(): to be called for what is done without the loop, such as a read from a buffer: after some of
+-- these a thread that never waits lets others have a turn, as the loop does with I/O.
+local BUDGET = 256
+local spent = 0
+function sched.spend()
+	spent = spent + 1
+	if spent > BUDGET then
+		spent = 0
+		sched.turn()
+	end
+end
+
 local interrupted = false -- by stop() or a failure: the rest of the batch is for the next poll
 
-local function text_of(err)
-	local ok, text = pcall(tostring, err)
-	return ok and type(text) == 'string' and text or 'an error that has no text'
+local function failed(thread, caught)
+	interrupted = failure.report(thread, caught, api.onerror) or interrupted
 end
 
-local function on_failure(err)
-	return {err = err, trace = traceback(text_of(err), 2)}
-end
-
--- What xpcall gave: a table of on_failure's, or text of Lua itself, when no stack or memory was left
--- for on_failure.
-local function parts_of(failure)
-	if type(failure) == 'string' then
-		return failure, failure
-	end
-	return failure.err, failure.trace
-end
-
-local function failed(co, failure)
-	local err, trace = parts_of(failure)
-	local onerror = api.onerror
-	if onerror then
-		local ok, failure1 = xpcall(onerror, on_failure, co, err, trace)
-		if ok then
-			return
-		end
-		failures[#failures + 1] = trace
-		trace = select(2, parts_of(failure1))
-	end
-	failures[#failures + 1] = trace
-	interrupted = true
-end
-
-local function finish(co, ok, failure)
+local function finish(co, ok, caught)
 	if not ok then
-		failed(co, failure)
+		failed(co, caught)
 	end
-	inside = false -- whoever goes on knows better, but for one that resumed a waiting thread
+	this = nil -- whoever goes on knows better, but for one that resumed a waiting thread
 	return leave(resumer)
 end
 
 local function body(f, ...)
-	return finish(self(), xpcall(f, on_failure, ...))
+	return finish(self(), xpcall(f, catch, ...))
 end
 
+-- run_nested(thread, co, ...): passes control to co, a thread or a generator that it waits in, on top
+-- of the caller, until it waits or ends.
+local function run_nested(thread, co, ...)
+	local outer, outer_limit, outer_resumer = this, limit, resumer
+	this, resumer = thread, running()
+	local ok, err = pcall(transfer, co, ...)
+	this, limit, resumer = outer, outer_limit, outer_resumer
+	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
+		failed(thread, text_of(err))
+	end
+end
+sched.run_nested = run_nested
+
+-- start_thread(deadline, f, ...) -> thread: newthread() with a deadline over all that it does.
+local function start_thread(deadline, f, ...)
+	local co, outer_limit = create(body), limit
+	limit = deadline
+	run_nested(co, co, f, ...)
+	limit = outer_limit
+	return co
+end
+sched.start_thread = start_thread
+
 -- newthread(f, ...) -> thread: starts f(...) in a new socket thread and returns at its first wait,
--- or when it is over.
+-- or when it is over. A deadline() that the caller runs under is not over it.
 function api.newthread(f, ...)
 	if type(f) ~= 'function' then
 		raise("bad argument #1 to 'newthread' (function expected, got %s)", type(f))
 	end
-	local co = create(body)
-	local outer_inside, outer_resumer = inside, resumer
-	inside, resumer = true, running()
-	local ok, err = pcall(transfer, co, f, ...)
-	inside, resumer = outer_inside, outer_resumer
-	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
-		failed(co, text_of(err))
-	end
-	return co
+	return start_thread(NEVER, f, ...)
 end
 
-local stopping = false
-local starting = false -- in start(), which a stop() and an error end
-
-local function raise_failure()
-	local trace = failures[1]
-	if trace then
-		if starting then
-			starting, stopping = false, false
-		end
-		table.remove(failures, 1)
-		error(trace, 0)
-	end
-end
-
--- A batch of events and the coroutines that wait for them. They are matched as soon as they are
--- drained, before any runs: one may start a new wait on a socket whose event another has yet to get.
--- What an error leaves of the batch is for the next poll.
+-- A batch: the coroutines to resume, with what, and the details of their events. Events are matched
+-- with whom they are for as soon as they are drained, before any thread runs: one may start a new wait
+-- on a socket whose event another has yet to get. What an error leaves is for the next poll.
 local CAPACITY = 64
 local events = ffi.new('socket2_event[?]', CAPACITY)
 local resumees, results, details = {}, {}, {}
 local next_event, event_count = 1, 0
 
+-- The time of a waiter is over: whoever could have woken it comes too late.
+local function expired(waiter)
+	waiter:forget()
+	waits[waiter.thread] = nil
+	return waiter.co, ETIMEOUT
+end
+
 local function drain(deadline)
 	local n = C.socket2_poll(loop, events, CAPACITY, deadline)
-	if n <= 0 then
+	if n < 0 then
 		return n
 	end
 	for i = 1, n do
 		local e = events[i - 1]
-		local handle = e.handle
-		local waiting = e.kind == READ and readers or writers
-		resumees[i], results[i], details[i] = waiting[handle], e.result, e.detail
+		local handle, kind = e.handle, e.kind
+		local waiting = waiting_for[kind]
+		local who, result = waiting[handle], e.result
 		waiting[handle] = nil
+		if kind == TIMER and who.what then
+			who, result = expired(who)
+		end
+		resumees[i], results[i], details[i] = who, result, e.detail
 	end
-	next_event, event_count = 1, n
 	nwaiting = nwaiting - n
+	for i = 1, nready do
+		n = n + 1
+		resumees[n], results[n] = ready[i], ready_values[i]
+		ready[i], ready_values[i] = false, false
+	end
+	next_event, event_count, nready, spent = 1, n, 0, 0
 	return n
 end
 
@@ -191,7 +360,11 @@ local function resume_each(me)
 		local co = resumees[i]
 		resumees[i] = false
 		next_event, detail = i + 1, details[i]
-		enter(me, co, results[i])
+		if type(co) == 'thread' then
+			enter(me, co, results[i])
+		else
+			co:fire()
+		end
 		if interrupted then
 			return
 		end
@@ -203,43 +376,26 @@ local function resume_all()
 	resumer = me
 	interrupted = false
 	local ok, err = pcall(resume_each, me)
-	resumer, inside = outer, false
+	resumer, this, limit = outer, nil, NEVER
 	if not ok then
 		failed(nil, text_of(err))
 	end
-	raise_failure()
 end
 
--- Does any thread wait, or have an event to get?
-local function unfinished()
-	return nwaiting > 0 or next_event <= event_count
+-- Does any thread wait for what can come, or have something to get?
+function sched.unfinished()
+	return nwaiting > 0 or nready > 0 or next_event <= event_count
 end
 
-local function deadline_of(timeout)
-	if not timeout or timeout > FOREVER then
-		return 1/0
-	end
-	return C.socket2_clock() + max(timeout, 0)
-end
-
-local function check_outside(what, timeout)
-	if inside then
-		raise('%s() inside a socket thread: it would wait for itself', what)
-	elseif timeout ~= nil and type(timeout) ~= 'number' then
-		raise("bad argument #1 to '%s' (number expected, got %s)", what, type(timeout))
-	end
-end
-
--- One round: true when threads were resumed, false when the deadline came first or nothing can ever
--- happen.
-local function poll(deadline)
-	raise_failure()
+-- round(deadline) -> true when threads were resumed | false when the deadline came first, or nothing
+-- can ever happen | nil, err, errcode
+function sched.round(deadline)
 	if next_event > event_count then
-		if nwaiting == 0 and deadline == 1/0 then
+		if deadline == NEVER and not sched.unfinished() then
 			return false
 		end
 		repeat
-			local n = drain(deadline)
+			local n = drain(nready > 0 and 0 or deadline)
 			if n < 0 then
 				return fail(n)
 			elseif n == 0 and C.socket2_clock() >= deadline then
@@ -251,67 +407,10 @@ local function poll(deadline)
 	return true
 end
 
--- poll([timeout]) -> true | false, 'timeout' | nil, err, errcode: waits for I/O, at most `timeout`
--- seconds (default: for ever), and resumes the threads it is for. With nothing to wait for, and no
--- timeout, it gives up at once. Raises the error of a thread that failed.
-function api.poll(timeout)
-	check_outside('poll', timeout)
-	local ok, err, errcode = poll(deadline_of(timeout))
-	if ok == false then
-		return false, 'timeout', C.SOCKET2_ETIMEOUT
-	end
-	return ok, err, errcode
-end
-
--- start([timeout]) -> true | false, 'timeout' | nil, err, errcode: polls until stop() is called or no
--- thread waits for anything (true), or `timeout` seconds are over (false). Raises the error of a
--- thread that failed; the loop can be started again.
-function api.start(timeout)
-	check_outside('start', timeout)
-	local deadline = deadline_of(timeout)
-	local ok, err, errcode = true, nil, nil
-	starting = true
-	while ok and not stopping and (unfinished() or failures[1]) do
-		ok, err, errcode = poll(deadline)
-		if ok and unfinished() and deadline < 1/0 and C.socket2_clock() >= deadline then
-			ok = stopping
-		end
-	end
-	starting, stopping = false, false
-	if ok == false then
-		return false, 'timeout', C.SOCKET2_ETIMEOUT
-	elseif not ok then
-		return nil, err, errcode
-	end
-	return true
-end
-
--- stop(): makes the start() that runs return after the present thread's turn; without one, the next
--- start() returns at once. The threads stay as they are.
-function api.stop()
-	stopping, interrupted = true, true
-end
-
--- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor. Setting one makes the loop
--- work on a duplicate of it; only before the first socket ('busy').
-function api.epoll_fd(fd)
-	local n
-	if fd == nil then
-		n = C.socket2_loop_epoll_fd(loop)
-	elseif type(fd) == 'number' then
-		n = C.socket2_loop_set_epoll_fd(loop, fd)
-	else
-		raise("bad argument #1 to 'epoll_fd' (number expected, got %s)", type(fd))
-	end
-	if n < 0 then
-		return fail(n)
-	end
-	return n
-end
-
--- iocp([handle]) -> handle | nil, err, errcode: Windows' completion port; elsewhere 'not_supported'.
-function api.iocp()
-	return fail(C.socket2_loop_iocp(loop, ffi.new'intptr_t[1]'))
+-- interrupt(): the rest of the batch is for the next round.
+function sched.interrupt()
+	interrupted = true
 end
 
 return sched
+

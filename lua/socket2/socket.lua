@@ -4,35 +4,17 @@ local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
+local waitable = require'socket2.waitable'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop = sched.loop
+local loop, owner_of = sched.loop, waitable.owner_of
 local type, tostring, setmetatable, floor = type, tostring, setmetatable, math.floor
 
-local socket = {}
-socket.__index = socket
+local socket = waitable:class()
 
--- Closes what was forgotten. Tables have no finalizer in LuaJIT, so each socket has one of these.
-ffi.cdef'typedef struct { int32_t handle; } socket2_lua_socket;'
-local owner = ffi.metatype('socket2_lua_socket', {__gc = function(self)
-	C.socket2_socket_close(loop, self.handle)
-end})
-
--- A class of sockets.
-function socket.class()
-	local class = setmetatable({__tostring = socket.__tostring}, socket)
-	class.__index = class
-	return class
-end
-
--- An object for a handle that C gave.
-function socket.wrap(class, handle, family, protocol)
-	return setmetatable({
-		h = handle,
-		owner = owner(handle),
-		family_number = family,
-		protocol_number = protocol,
-	}, class)
+-- An object for a handle that C gave, and the place in the program that opened it.
+function socket.wrap(class, handle, family, protocol, opened)
+	return setmetatable({h = handle, owner = owner_of(handle, family, protocol), opened = opened}, class)
 end
 
 -- A constructor for the class: f([family], [protocol]) -> socket | nil, err, errcode
@@ -43,7 +25,7 @@ function socket.constructor(class, new)
 		if h < 0 then
 			return fail(h)
 		end
-		return socket.wrap(class, h, f, C.socket2_socket_protocol(loop, h))
+		return socket.wrap(class, h, f, C.socket2_socket_protocol(loop, h), lib.caller())
 	end
 end
 
@@ -98,25 +80,20 @@ end
 
 -- family() -> 'inet' | 'inet6' | 'unix'
 function socket:family()
-	return addr.family_name(self.family_number)
+	return addr.family_name(self.owner.family)
 end
 
 -- protocol() -> 'tcp', 'udp', 'icmp' ...
 function socket:protocol()
-	return addr.protocol_name(self.protocol_number)
+	return addr.protocol_name(self.owner.protocol)
 end
 
--- close() -> true: closes the connection and frees the socket. Threads that wait on it get
--- nil, 'closed'. Closing twice is harmless.
-function socket:close()
-	C.socket2_socket_close(loop, self.h)
-	self.h, self.owner.handle = 0, 0
-	return true
-end
-
--- bind(addr | [host], [port]) -> true | nil, err, errcode: binds to a local address.
-function socket:bind(host, port)
-	local ai, err, errcode = addr.for_socket(self, host, port)
+-- bind(addr | [host], [port], [expires]) -> true | nil, err, errcode: binds to a local address.
+function socket:bind(host, port, expires)
+	if addr.is(host) then
+		expires = port
+	end
+	local ai, err, errcode = addr.for_socket(self, host, port, sched.deadline(expires))
 	if not ai then
 		return nil, err, errcode
 	end
@@ -159,15 +136,6 @@ end
 -- remoteaddr() -> ai | nil, err, errcode: whom it is connected to.
 function socket:remoteaddr()
 	return address(self, C.socket2_socket_remoteaddr)
-end
-
--- fd() -> number | nil, err, errcode: the system's descriptor, for looking at.
-function socket:fd()
-	local fd = C.socket2_socket_fd(loop, self.h)
-	if fd < 0 then
-		return fail(fd)
-	end
-	return fd
 end
 
 local kinds = {}

@@ -5,20 +5,29 @@ local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
 local socket = require'socket2.socket'
+local stream = require'socket2.stream'
+local connect = require'socket2.connect'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, wait, inside = sched.loop, sched.wait, sched.inside
+local loop, wait, inside, deadline = sched.loop, sched.wait, sched.inside, sched.deadline
 local data_size, buffer_size = socket.data_size, socket.buffer_size
-local type = type
+local type, pairs = type, pairs
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
-local NEVER = 1/0
 
-local tcp = socket.class()
+local tcp = socket:class()
 tcp.type_number = C.SOCKET2_TCP
 
+local new = socket.constructor(tcp, C.socket2_tcp_new)
+
 -- tcp([family='inet'], [protocol]) -> tcp | nil, err, errcode: a new socket.
-tcp.new = socket.constructor(tcp, C.socket2_tcp_new)
+function tcp.new(family, protocol)
+	local self, err, errcode = new(family, protocol)
+	if self then
+		self.any_family = family == nil
+	end
+	return self, err, errcode
+end
 
 -- The seed of the API has both orders: a leading number is the backlog.
 local function listen_args(a, b, c)
@@ -52,47 +61,68 @@ function tcp:listen(...)
 	return true
 end
 
--- accept() -> tcp, ai | nil, err, errcode: the next connection and its peer's address. Out of
+-- accept([expires]) -> tcp, ai | nil, err, errcode: the next connection and its peer's address. Out of
 -- descriptors ('too_many_open_files') the listener stays good: accept again, which rests 0.1 s first.
-function tcp:accept()
+function tcp:accept(expires)
 	inside'accept'
 	local peer = ffi.new'socket2_addr[1]'
-	local h = C.socket2_tcp_accept(loop, self.h, peer, NEVER)
+	local h = C.socket2_tcp_accept(loop, self.h, peer, deadline(expires, self.read_timeout))
 	if h == PENDING then
 		h = wait(self, READ, peer)
 	end
 	if h < 0 then
 		return fail(h)
 	end
-	return socket.wrap(tcp, h, self.family_number, self.protocol_number), addr.wrap(peer)
-end
-
--- connect(addr | [host], port) -> true | nil, err, errcode: connects, trying the addresses of a name
--- one after the other.
-function tcp:connect(host, port)
-	inside'connect'
-	local ai, err, errcode = addr.for_socket(self, host, port)
-	while ai do
-		local p = addr.pointer(ai)
-		local r = p and C.socket2_tcp_connect(loop, self.h, p, NEVER) or C.SOCKET2_ECLOSED
-		if r == PENDING then
-			r = wait(self, WRITE, addr.memory(ai))
-		end
-		if r >= 0 then
-			return true
-		end
-		err, errcode = select(2, fail(r))
-		ai = errcode ~= C.SOCKET2_ECLOSED and ai:next()
+	local own, opened = self.owner, self.accepted_at
+	if not opened then -- once: to find it out costs as much as the accept
+		opened = lib.caller()
+		self.accepted_at = opened
 	end
-	return nil, err, errcode
+	return socket.wrap(tcp, h, own.family, own.protocol, opened), addr.wrap(peer)
 end
 
--- send(s | data, [len]) -> len | nil, err, errcode, sent: sends all of it. `data` is any cdata with
--- its length in bytes, which an array or struct need not give. On an error `sent` is how many bytes
+-- connect(addr | [host], port, [expires]) -> true | nil, err, errcode: connects, to whichever of the
+-- addresses answers first: each has 0.25 s before the next is tried, too (RFC 8305). A socket that was
+-- made without a family, and is not bound, may become an inet6 one.
+function tcp:connect(host, port, expires)
+	inside'connect'
+	if addr.is(host) then
+		expires = port
+	end
+	local time = deadline(expires, self.write_timeout)
+	local family = self.any_family and not self.bound and C.SOCKET2_UNSPECIFIED or nil
+	local ai, err, errcode = addr.for_socket(self, host, port, time, family)
+	if not ai then
+		return nil, err, errcode
+	end
+	return connect(self, ai, time)
+end
+
+-- connect(addr | [host], port, [expires]) -> tcp | nil, err, errcode: a new socket, connected.
+function tcp.new_connected(host, port, expires)
+	inside'connect'
+	local family = addr.is(host) and host:family() or nil
+	local self, err, errcode = tcp.new(family)
+	if not self then
+		return nil, err, errcode
+	end
+	self.any_family = true
+	local ok
+	ok, err, errcode = self:connect(host, port, expires)
+	if not ok then
+		self:close()
+		return nil, err, errcode
+	end
+	return self
+end
+
+-- send(s | data, [len], [expires]) -> len | nil, err, errcode, sent: sends all of it. `data` is any cdata
+-- with its length in bytes, which an array or struct need not give. On an error `sent` is how many bytes
 -- the system took.
-function tcp:send(data, len)
+function tcp:send(data, len, expires)
 	inside'send'
-	local n, sent = C.socket2_tcp_send(loop, self.h, data, data_size(data, len), NEVER), 0
+	local n, sent = C.socket2_tcp_send(loop, self.h, data, data_size(data, len),
+		deadline(expires, self.write_timeout)), 0
 	if n == PENDING then
 		n, sent = wait(self, WRITE, data)
 	end
@@ -103,11 +133,22 @@ function tcp:send(data, len)
 	return n
 end
 
--- recv(buf, maxlen) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0 at the
--- end of the stream.
-function tcp:recv(buf, maxlen)
+-- setopt(name, value): as of all sockets. connect() may need it for the sockets that it tries.
+local setopt = tcp.setopt
+function tcp:setopt(name, value)
+	local ok, err, errcode = setopt(self, name, value)
+	if ok and self.any_family ~= nil then
+		self.options = self.options or {}
+		self.options[name] = value
+	end
+	return ok, err, errcode
+end
+
+-- receive(buf, maxlen, [expires]) -> len | nil, err, errcode: recv() past the buffer of the reads.
+local function receive(self, buf, maxlen, expires)
 	inside'recv'
-	local n = C.socket2_tcp_recv(loop, self.h, buf, buffer_size(buf, maxlen), NEVER)
+	local n = C.socket2_tcp_recv(loop, self.h, buf, buffer_size(buf, maxlen),
+		deadline(expires, self.read_timeout))
 	if n == PENDING then
 		n = wait(self, READ, buf)
 	end
@@ -115,6 +156,38 @@ function tcp:recv(buf, maxlen)
 		return fail(n)
 	end
 	return n
+end
+tcp.receive = receive
+
+for name, method in pairs(stream) do
+	tcp[name] = method
+end
+
+-- recv(buf, maxlen, [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
+-- at the end of the stream.
+local recv_buffered = stream.recv
+function tcp:recv(buf, maxlen, expires)
+	if self.rbuf then
+		return recv_buffered(self, buf, maxlen, expires)
+	end
+	return receive(self, buf, maxlen, expires)
+end
+
+local wait_ready = tcp.wait
+function tcp:wait(what, expires)
+	if self.rbuf and what ~= 'w' and self:buffered() > 0 then
+		inside'wait'
+		return 'r'
+	end
+	return wait_ready(self, what, expires)
+end
+
+local close = tcp.close
+function tcp:close()
+	if self.rbuf then
+		self:drop_buffer()
+	end
+	return close(self)
 end
 
 return tcp

@@ -7,22 +7,22 @@ local addr = require'socket2.addr'
 local socket = require'socket2.socket'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, wait, inside = sched.loop, sched.wait, sched.inside
+local loop, wait, inside, deadline = sched.loop, sched.wait, sched.inside, sched.deadline
 local data_size, buffer_size = socket.data_size, socket.buffer_size
 local type = type
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
-local NEVER = 1/0
 
-local udp = socket.class()
+local udp = socket:class()
 udp.type_number = C.SOCKET2_UDP
 
 -- udp([family='inet'], [protocol]) -> udp | nil, err, errcode: a new socket.
 udp.new = socket.constructor(udp, C.socket2_udp_new)
 
--- connect(addr | [host], port) -> true | nil, err, errcode: where send() goes without an address,
--- and the only sender that recv() hears. connect('*') with no port undoes it.
-function udp:connect(host, port)
+-- connect(addr | [host], port, [expires]) -> true | nil, err, errcode: where send() goes without an
+-- address, and the only sender that recv() hears. connect('*') with no port undoes it. It only waits for
+-- the look-up of a name.
+function udp:connect(host, port, expires)
 	if host == '*' and port == nil then
 		local r = C.socket2_udp_connect(loop, self.h, nil)
 		if r < 0 then
@@ -30,7 +30,10 @@ function udp:connect(host, port)
 		end
 		return true
 	end
-	local ai, err, errcode = addr.for_socket(self, host, port)
+	if addr.is(host) then
+		expires = port
+	end
+	local ai, err, errcode = addr.for_socket(self, host, port, deadline(expires))
 	while ai do
 		local p = addr.pointer(ai)
 		local r = p and C.socket2_udp_connect(loop, self.h, p) or C.SOCKET2_ECLOSED
@@ -43,13 +46,23 @@ function udp:connect(host, port)
 	return nil, err, errcode
 end
 
+-- The deadline of an operation that takes ([addr | host, port], [expires]).
+local function time_of(host, port, expires, timeout)
+	if type(host) == 'number' then
+		expires = host
+	elseif addr.is(host) then
+		expires = port
+	end
+	return deadline(expires, timeout)
+end
+
 -- The address of (addr | host, port) and the memory it is in; nothing when there is none; false, err,
 -- errcode when it is bad.
-local function peer_of(self, host, port)
-	if host == nil and port == nil then
+local function peer_of(self, host, port, time)
+	if type(host) == 'number' or host == nil and port == nil then
 		return
 	end
-	local ai, err, errcode = addr.for_socket(self, host, port)
+	local ai, err, errcode = addr.for_socket(self, host, port, time)
 	if not ai then
 		return false, err, errcode
 	end
@@ -60,19 +73,20 @@ local function peer_of(self, host, port)
 	return p, addr.memory(ai)
 end
 
--- send(s | data, [len], [addr | host, port]) -> len | nil, err, errcode: one datagram, whole. The
--- length may be left out altogether: send(s, addr), send(s, host, port). A connected socket needs no
+-- send(s | data, [len], [addr | host, port], [expires]) -> len | nil, err, errcode: one datagram, whole.
+-- The length may be left out altogether: send(s, addr), send(s, host, port). A connected socket needs no
 -- address.
-function udp:send(data, len, host, port)
+function udp:send(data, len, host, port, expires)
 	inside'send'
 	if len ~= nil and type(len) ~= 'number' then
-		len, host, port = nil, len, host
+		len, host, port, expires = nil, len, host, port
 	end
-	local to, memory, errcode = peer_of(self, host, port)
+	local time = time_of(host, port, expires, self.write_timeout)
+	local to, memory, errcode = peer_of(self, host, port, time)
 	if to == false then
 		return nil, memory, errcode
 	end
-	local n = C.socket2_udp_send(loop, self.h, data, data_size(data, len), to, NEVER)
+	local n = C.socket2_udp_send(loop, self.h, data, data_size(data, len), to, time)
 	if n == PENDING then
 		n = wait(self, WRITE, data, memory)
 	end
@@ -82,17 +96,18 @@ function udp:send(data, len, host, port)
 	return n
 end
 
--- recv(buf, maxlen, [addr | host, port]) -> len, ai, [truncated] | nil, err, errcode: one datagram and
--- its sender; with an address given, the next one from there, and what others send is dropped. `len`
--- is what was copied; the third result is true when the datagram was longer.
-function udp:recv(buf, maxlen, host, port)
+-- recv(buf, maxlen, [addr | host, port], [expires]) -> len, ai, [truncated] | nil, err, errcode: one
+-- datagram and its sender; with an address given, the next one from there, and what others send is
+-- dropped. `len` is what was copied; the third result is true when the datagram was longer.
+function udp:recv(buf, maxlen, host, port, expires)
 	inside'recv'
-	local only, memory, errcode = peer_of(self, host, port)
+	local time = time_of(host, port, expires, self.read_timeout)
+	local only, memory, errcode = peer_of(self, host, port, time)
 	if only == false then
 		return nil, memory, errcode
 	end
 	local from = ffi.new'socket2_addr[1]'
-	local n = C.socket2_udp_recv(loop, self.h, buf, buffer_size(buf, maxlen), only, from, NEVER)
+	local n = C.socket2_udp_recv(loop, self.h, buf, buffer_size(buf, maxlen), only, from, time)
 	local truncated
 	if n == PENDING then
 		n, truncated = wait(self, READ, buf, memory, from)
@@ -120,7 +135,7 @@ local function membership(set)
 		elseif type(interface) == 'number' then
 			interface = ('%d'):format(interface)
 		end
-		local ai, _, errcode = addr.for_socket(self, group)
+		local ai, _, errcode = addr.for_socket(self, group, nil, deadline())
 		local p = ai and addr.pointer(ai)
 		return p and set(loop, self.h, p, interface) or errcode or C.SOCKET2_ECLOSED
 	end
@@ -132,8 +147,7 @@ udp.group_options = {
 }
 
 -- Raw sockets are as UDP, without ports. On inet, recv() gives the IP header too.
-local raw = setmetatable({__tostring = socket.__tostring}, udp)
-raw.__index = raw
+local raw = udp:class()
 raw.type_number = C.SOCKET2_RAW
 
 -- raw([family='inet'], [protocol='raw']) -> raw | nil, err, errcode: a new socket; needs a privilege.

@@ -39,6 +39,12 @@ describe('the README', function()
 		assert.equal('hello\n', process.output(('timeout 10 tools/run %s 2>&1'):format(scripts[2])))
 	end)
 
+	it('has a crowd of threads under a deadline', function()
+		local output = process.output(('timeout 20 tools/run %s 2>&1'):format(scripts[3]))
+		assert.equal(100, select(2, output:gsub('\n', '\n')))
+		assert.not_matches('traceback', output)
+	end)
+
 	it('runs an example as it says', function()
 		assert.matches('icmp_seq=1', process.output'timeout 10 tools/run examples/ping.lua 127.0.0.1 1 2>&1')
 	end)
@@ -51,6 +57,11 @@ describe('the README', function()
 			ai = ai,
 			tcp = assert(socket.tcp()),
 			udp = assert(socket.udp()),
+			timer = assert(socket.runafter(0, function() end)),
+			ts = socket.threadset(),
+			event = socket.event(),
+			semaphore = socket.semaphore(1),
+			queue = socket.queue(),
 		}
 		objects.s = objects.tcp
 		local named = 0

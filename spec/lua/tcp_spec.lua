@@ -328,7 +328,7 @@ describe('tcp:connect', function()
 	end)
 
 	runs('fails on bad addresses', function()
-		local c = assert(socket.tcp())
+		local c = assert(socket.tcp'inet')
 		local err = select(2, c:connect('nosuch.invalid', 80))
 		assert.is_true(err == 'unknown_host' or err == 'temporary_lookup_failure', err)
 		fails('unknown_service', c:connect('127.0.0.1', 'nosuchservice'))

@@ -1,0 +1,72 @@
+-- Errors in threads: kept with their traceback until somebody takes them.
+
+local error, type, tostring, pcall, xpcall, rawequal = error, type, tostring, pcall, xpcall, rawequal
+local traceback = debug.traceback
+local remove = table.remove
+
+local failure = {}
+
+-- text_of(err) -> string
+function failure.text_of(err)
+	local ok, text = pcall(tostring, err)
+	return ok and type(text) == 'string' and text or 'an error that has no text'
+end
+local text_of = failure.text_of
+
+-- The last error that pass_on() raised again, and where it came from.
+local passing, passing_trace
+
+-- For xpcall.
+function failure.catch(err)
+	if passing_trace and rawequal(err, passing) then
+		return {err = err, trace = passing_trace}
+	end
+	return {err = err, trace = traceback(text_of(err), 2)}
+end
+local catch = failure.catch
+
+-- parts(caught) -> err, traceback: of what xpcall gave: a table of catch()'s, or text of Lua itself
+-- when no stack or memory was left for it.
+function failure.parts(caught)
+	if type(caught) == 'string' then
+		return caught, caught
+	end
+	return caught.err, caught.trace
+end
+local parts = failure.parts
+
+-- Raises what xpcall caught, with the traceback that it had.
+function failure.pass_on(caught)
+	passing, passing_trace = parts(caught)
+	error(passing, 0)
+end
+
+local unheard = {} -- tracebacks for take()
+
+-- report(thread, caught, onerror) -> boolean: is it for take()? Not if onerror, which may be nil, was
+-- told of it.
+function failure.report(thread, caught, onerror)
+	local err, trace = parts(caught)
+	passing, passing_trace = nil, nil
+	if onerror then
+		local ok, caught1 = xpcall(onerror, catch, thread, err, trace)
+		if ok then
+			return false
+		end
+		unheard[#unheard + 1] = trace
+		trace = select(2, parts(caught1))
+	end
+	unheard[#unheard + 1] = trace
+	return true
+end
+
+-- take() -> traceback | nil: the oldest
+function failure.take()
+	return unheard[1] and remove(unheard, 1)
+end
+
+function failure.any()
+	return unheard[1] ~= nil
+end
+
+return failure

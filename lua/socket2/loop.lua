@@ -1,0 +1,119 @@
+-- The loop as programs see it: polling, the clock, and the system objects that others may share.
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+local failure = require'socket2.failure'
+local sched = require'socket2.sched'
+
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local loop, api = sched.loop, sched.api
+local unfinished, round = sched.unfinished, sched.round
+local type, error = type, error
+local max = math.max
+
+local NEVER = 1/0
+local FOREVER = 2^31 - 1 -- seconds; longer waits are for ever
+
+-- clock() -> seconds of the monotonic clock, a number
+function api.clock()
+	return C.socket2_clock()
+end
+
+-- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor. Setting one makes the loop
+-- work on a duplicate of it; only before the first socket ('busy').
+function api.epoll_fd(fd)
+	local n
+	if fd == nil then
+		n = C.socket2_loop_epoll_fd(loop)
+	elseif type(fd) == 'number' then
+		n = C.socket2_loop_set_epoll_fd(loop, fd)
+	else
+		raise("bad argument #1 to 'epoll_fd' (number expected, got %s)", type(fd))
+	end
+	if n < 0 then
+		return fail(n)
+	end
+	return n
+end
+
+-- iocp([handle]) -> handle | nil, err, errcode: Windows' completion port; elsewhere 'not_supported'.
+function api.iocp()
+	return fail(C.socket2_loop_iocp(loop, ffi.new'intptr_t[1]'))
+end
+
+local stopping = false
+local starting = false -- in start(), which a stop() and an error end
+
+local function raise_failure()
+	local trace = failure.take()
+	if trace then
+		if starting then
+			starting, stopping = false, false
+		end
+		error(trace, 0)
+	end
+end
+
+local function deadline_of(timeout)
+	if not timeout or timeout > FOREVER then
+		return NEVER
+	end
+	return C.socket2_clock() + max(timeout, 0)
+end
+
+local function check_outside(what, timeout)
+	if sched.this() then
+		raise('%s() inside a socket thread: it would wait for itself', what)
+	elseif timeout ~= nil and type(timeout) ~= 'number' then
+		raise("bad argument #1 to '%s' (number expected, got %s)", what, type(timeout))
+	end
+end
+
+local function poll(deadline)
+	raise_failure()
+	local ok, err, errcode = round(deadline)
+	raise_failure()
+	return ok, err, errcode
+end
+
+-- poll([timeout]) -> true | false, 'timeout' | nil, err, errcode: waits for I/O and timers, at most
+-- `timeout` seconds (default: for ever), and resumes the threads they are for. With nothing to wait
+-- for, and no timeout, it gives up at once. Raises the error of a thread that failed.
+function api.poll(timeout)
+	check_outside('poll', timeout)
+	local ok, err, errcode = poll(deadline_of(timeout))
+	if ok == false then
+		return false, 'timeout', C.SOCKET2_ETIMEOUT
+	end
+	return ok, err, errcode
+end
+
+-- start([timeout]) -> true | false, 'timeout' | nil, err, errcode: polls until stop() is called or no
+-- thread waits for anything and no timer is armed (true), or `timeout` seconds are over (false).
+-- Raises the error of a thread that failed; the loop can be started again.
+function api.start(timeout)
+	check_outside('start', timeout)
+	local deadline = deadline_of(timeout)
+	local ok, err, errcode = true, nil, nil
+	starting = true
+	while ok and not stopping and (unfinished() or failure.any()) do
+		ok, err, errcode = poll(deadline)
+		if ok and unfinished() and deadline < NEVER and C.socket2_clock() >= deadline then
+			ok = stopping
+		end
+	end
+	starting, stopping = false, false
+	if ok == false then
+		return false, 'timeout', C.SOCKET2_ETIMEOUT
+	elseif not ok then
+		return nil, err, errcode
+	end
+	return true
+end
+
+-- stop(): makes the start() that runs return after the present thread's turn; without one, the next
+-- start() returns at once. The threads stay as they are.
+function api.stop()
+	stopping = true
+	sched.interrupt()
+end

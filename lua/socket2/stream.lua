@@ -1,0 +1,360 @@
+-- Buffered reading from an ordered stream of bytes: methods for classes of sockets. The class has
+-- receive(buf, maxlen, [expires]) -> n (0 at the end) | nil, err, errcode, which knows no buffer, and its
+-- close() calls drop_buffer().
+--
+-- The methods wait, at most until `expires`, a time of socket.clock(): nil, 'timeout'. Failures are
+-- nil, err, errcode; 'end_of_stream' when the stream ends before all of it came; 'too_long' as soon as it
+-- is certain that there are more than `maxlen` bytes. A read that fails consumes nothing.
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local inside, spend, deadline = sched.inside, sched.spend, sched.deadline
+local type, pcall, error = type, pcall, error
+local min, max, ceil, floor = math.min, math.max, math.ceil, math.floor
+local string_of, copy, cast = ffi.string, ffi.copy, ffi.cast
+local new_memory, pointer, bytes = ffi.typeof'char[?]', ffi.typeof'void *', ffi.typeof'char *'
+
+local EINVAL, EBUSY, ECLOSED = C.SOCKET2_EINVAL, C.SOCKET2_EBUSY, C.SOCKET2_ECLOSED
+local EENDOFSTREAM, ETOOLONG = C.SOCKET2_EENDOFSTREAM, C.SOCKET2_ETOOLONG
+local LF, CR = 10, 13
+local MAX, MAX_LINE, MAX_ALL = 2^31 - 1, 65536, 64 * 1024 * 1024
+
+-- Of C's library, under names of our own: a program may have declared them in another way.
+ffi.cdef[[
+char *socket2_memchr(const char *, int, size_t) __asm__("memchr");
+int socket2_memcmp(const void *, const void *, size_t) __asm__("memcmp");
+]]
+local memchr, memcmp = ffi.C.socket2_memchr, ffi.C.socket2_memcmp
+
+-- The unread bytes are mem[first] to mem[last - 1]. A socket whose buffer is empty has none (rbuf is
+-- false) between reads. `filling` is the memory that a thread receives into, else false; until that is
+-- over the buffer stays as it is and nobody else reads.
+local CHUNK, POOLED = 16384, 64
+local pool, pooled = {}, 0
+
+local function new_buffer()
+	local b = pool[pooled]
+	if b then
+		pool[pooled] = nil
+		pooled = pooled - 1
+	end
+	return b or {mem = new_memory(CHUNK), size = CHUNK, first = 0, last = 0, filling = false, closed = false}
+end
+
+-- Ends a read: takes an empty buffer from the socket.
+local function settle(self, b)
+	if b.first == b.last and self.rbuf == b then
+		self.rbuf = false
+		if b.size == CHUNK and pooled < POOLED then
+			b.first, b.last = 0, 0
+			pooled = pooled + 1
+			pool[pooled] = b
+		end
+	end
+end
+
+-- Ends a read that failed.
+local RAISED = {} -- the errcode of an error that receive() raised
+local function failed(self, b, err, errcode)
+	settle(self, b)
+	if errcode == RAISED then
+		error(err, 0)
+	end
+	return nil, err, errcode
+end
+
+-- Starts a read of n bytes, nil when that is no number of bytes: the buffer | nil, err, errcode.
+local function open(self, what, n, expires)
+	inside(what)
+	expires = deadline(expires, self.read_timeout) -- one for all that it receives
+	if not n then
+		return fail(EINVAL)
+	elseif self.rbuf then
+		spend() -- for what is in the buffer it would never wait
+	end
+	local b = self.rbuf
+	if not b then
+		b = new_buffer()
+		self.rbuf = b
+	elseif b.filling then
+		return fail(b.closed and ECLOSED or EBUSY)
+	end
+	b.expires = expires
+	return b
+end
+
+local function replace(b, size, data, n)
+	local mem = new_memory(size)
+	copy(mem, data, n)
+	b.mem, b.size, b.first, b.last = mem, size, 0, n
+end
+
+-- Receives into memory + offset: n > 0 | nil, err, errcode.
+local function receive(self, b, memory, offset, size)
+	b.filling = memory
+	local ok, n, err, errcode = pcall(self.receive, self, cast(bytes, memory) + offset, size, b.expires)
+	b.filling = false
+	if b.closed then
+		self.rbuf = false
+	end
+	if not ok then -- because it cannot wait here, for one; then an operation still points to the memory
+		self.left_behind = memory
+		replace(b, b.size, b.mem + b.first, b.last - b.first)
+		return nil, n, RAISED
+	elseif b.closed then
+		return fail(ECLOSED)
+	elseif n == 0 then
+		return fail(EENDOFSTREAM)
+	end
+	return n, err, errcode
+end
+
+-- Receives what comes next. `need`, more than there is, is how many unread bytes the caller can use.
+local function fill(self, b, need)
+	if b.last == b.size then
+		local p, n = b.mem + b.first, b.last - b.first
+		if n > b.first then
+			replace(b, min(2 * b.size, ceil(need / CHUNK) * CHUNK), p, n)
+		else
+			copy(b.mem, p, n)
+			b.first, b.last = 0, n
+		end
+	end
+	local n, err, errcode = receive(self, b, b.mem, b.last, b.size - b.last)
+	if n then
+		b.last = b.last + n
+	end
+	return n, err, errcode
+end
+
+-- Starts a read and receives until the buffer has n bytes: the buffer | nil, err, errcode.
+local function gather(self, what, n, expires)
+	local b, err, errcode = open(self, what, n, expires)
+	while b and b.last - b.first < n do
+		local ok
+		ok, err, errcode = fill(self, b, n)
+		if not ok then
+			return failed(self, b, err, errcode)
+		end
+	end
+	return b, err, errcode
+end
+
+-- Consumes `size` bytes, of which the first n are the result.
+local function take(self, b, n, size)
+	local s = string_of(b.mem + b.first, n)
+	b.first = b.first + size
+	if b.first == b.last then
+		settle(self, b)
+	end
+	return s
+end
+
+-- A number of bytes; nil for what cannot be one.
+local function length(n)
+	if type(n) ~= 'number' then
+		raise('bad length (number expected, got %s)', type(n))
+	end
+	return n >= 0 and n <= MAX and n == floor(n) and n or nil
+end
+
+local function limit(maxlen, default)
+	return maxlen == nil and default or maxlen == 1/0 and MAX or length(maxlen)
+end
+
+-- The address of a buffer; nil for NULL. Constants and numbers are errors.
+local function address(buf)
+	if type(buf) ~= 'cdata' and buf ~= nil then
+		raise('bad buffer (cdata expected, got %s)', type(buf))
+	end
+	return buf ~= nil and pointer(buf) or nil
+end
+
+local stream = {rbuf = false}
+
+-- recv(buf, maxlen, [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
+-- at the end of the stream.
+function stream:recv(buf, maxlen, expires)
+	if not self.rbuf then
+		return self:receive(buf, maxlen, expires)
+	end
+	local p, n = address(buf), length(maxlen)
+	local b, err, errcode = gather(self, 'recv', p and n and n > 0 and 1, expires)
+	if b then
+		n = min(n, b.last - b.first)
+		copy(p, b.mem + b.first, n)
+		b.first = b.first + n
+		settle(self, b)
+		return n
+	elseif errcode == EENDOFSTREAM then
+		return 0
+	end
+	return nil, err, errcode
+end
+
+-- recvn(buf, n, [expires]) -> n | nil, err, errcode: n bytes into buf. A failure leaves some of them in
+-- buf, but they are not read.
+function stream:recvn(buf, n, expires)
+	local p = address(buf)
+	n = p and length(n)
+	local direct = n and n - self:buffered() >= CHUNK
+	local b, err, errcode = gather(self, 'recvn', direct and 0 or n, expires)
+	if not b then
+		return nil, err, errcode
+	end
+	local had = min(n, b.last - b.first)
+	copy(p, b.mem + b.first, had)
+	local got = had
+	while got < n do
+		local more
+		more, err, errcode = receive(self, b, buf, got, n - got)
+		if not more then
+			if got > had then
+				replace(b, max(got, CHUNK), p, got)
+			end
+			return failed(self, b, err, errcode)
+		end
+		got = got + more
+	end
+	b.first = b.first + had
+	settle(self, b)
+	return n
+end
+
+-- read(n, [expires]) -> string | nil, err, errcode: n bytes.
+function stream:read(n, expires)
+	n = length(n)
+	local b, err, errcode = gather(self, 'read', n, expires)
+	if not b then
+		return nil, err, errcode
+	end
+	return take(self, b, n, n)
+end
+
+-- peek(n, [expires]) -> string | nil, err, errcode: n bytes, which the next read gets again.
+function stream:peek(n, expires)
+	n = length(n)
+	local b, err, errcode = gather(self, 'peek', n, expires)
+	if not b then
+		return nil, err, errcode
+	end
+	return take(self, b, n, 0)
+end
+
+-- readall([maxlen = 64 MiB], [expires]) -> string | nil, err, errcode: everything until the end of the
+-- stream.
+function stream:readall(maxlen, expires)
+	maxlen = limit(maxlen, MAX_ALL)
+	local b, err, errcode = gather(self, 'readall', maxlen and maxlen + 1, expires)
+	if b then
+		return fail(ETOOLONG)
+	elseif errcode ~= EENDOFSTREAM then
+		return nil, err, errcode
+	end
+	b = self.rbuf
+	return b and take(self, b, b.last - b.first, b.last - b.first) or ''
+end
+
+-- The two below repeat themselves by tail calls: mostly there is nothing to repeat, and a loop that is
+-- left at once keeps LuaJIT from compiling what is around it.
+
+-- Where in p[from] to p[to - 1] the delimiter begins, or bytes that do so may become one: those that end
+-- the `have` bytes at p.
+local function find(p, from, to, have, delim, byte)
+	local at = from < to and memchr(p + from, byte, to - from) or nil
+	if at == nil then
+		return nil
+	end
+	local i = at - p
+	if #delim == 1 or memcmp(at, delim, min(#delim, have - i)) == 0 then
+		return i
+	end
+	return find(p, i + 1, to, have, delim, byte)
+end
+
+-- Reads until the delimiter, which begins at `latest` or before; in lines a '\r' before it is part of
+-- it. The first `from` bytes were searched before.
+local function search(self, b, from, delim, byte, maxlen, latest)
+	local p, have = b.mem + b.first, b.last - b.first
+	local to = min(have, latest + 1)
+	local at = find(p, from, to, have, delim, byte)
+	local n = at or to
+	if latest > maxlen and n > 0 and p[n - 1] == CR then
+		n = n - 1
+	end
+	if n > maxlen then
+		return fail(ETOOLONG)
+	elseif at and at + #delim <= have then
+		return take(self, b, n, at + #delim)
+	end
+	local ok, err, errcode = fill(self, b, latest + #delim)
+	if ok then
+		return search(self, b, at or to, delim, byte, maxlen, latest)
+	end
+	return failed(self, b, err, errcode)
+end
+
+-- readline([maxlen = 65536], [expires]) -> line | nil, err, errcode: without its end, LF or CRLF.
+function stream:readline(maxlen, expires)
+	maxlen = limit(maxlen, MAX_LINE)
+	local b, err, errcode = open(self, 'readline', maxlen, expires)
+	if not b then
+		return nil, err, errcode
+	end
+	return search(self, b, 0, '\n', LF, maxlen, maxlen + 1)
+end
+
+-- readuntil(delim, [maxlen = 65536], [expires]) -> string | nil, err, errcode: what is before the
+-- delimiter (a string of any bytes, at least one), which is read too.
+function stream:readuntil(delim, maxlen, expires)
+	if type(delim) ~= 'string' then
+		raise('bad delimiter (string expected, got %s)', type(delim))
+	end
+	maxlen = limit(maxlen, MAX_LINE)
+	local b, err, errcode = open(self, 'readuntil', delim ~= '' and maxlen, expires)
+	if not b then
+		return nil, err, errcode
+	end
+	return search(self, b, 0, delim, delim:byte(), maxlen, maxlen)
+end
+
+-- lines([maxlen], [expires]) -> iterator: `for line in s:lines() do`, the lines as of readline(), and at
+-- the end of the stream what is left, if anything. Other failures are raised.
+function stream:lines(maxlen, expires)
+	maxlen = limit(maxlen, MAX_LINE)
+	if not maxlen then
+		return fail(EINVAL)
+	end
+	return function()
+		local line, err, errcode = self:readline(maxlen, expires)
+		if errcode == EENDOFSTREAM then
+			line, err = self:readall(maxlen, expires)
+			if line == '' then
+				return nil
+			end
+		end
+		return line or raise(err)
+	end
+end
+
+-- buffered() -> number of bytes that were received and not read
+function stream:buffered()
+	local b = self.rbuf
+	return b and b.last - b.first or 0
+end
+
+-- drop_buffer(): forgets what is buffered. For close().
+function stream:drop_buffer()
+	local b = self.rbuf
+	if b and b.filling then
+		b.closed = true -- but stays with the socket: an operation points to it
+	elseif b then
+		b.last = b.first
+		settle(self, b)
+	end
+end
+
+return stream

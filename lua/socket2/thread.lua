@@ -1,0 +1,307 @@
+-- Threads that are steered: suspend and resume, cancel, deadlines over all they do, sets of them, and
+-- a list of all that wait.
+
+local ffi = require'ffi'
+local coro = require'coro'
+local lib = require'socket2.lib'
+local failure = require'socket2.failure'
+local sched = require'socket2.sched'
+local sync = require'socket2.sync'
+
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local api, loop, inside = sched.api, sched.loop, sched.inside
+local waits, waiting_for, generators = sched.waits, sched.waiting_for, sched.generators
+local type, select, unpack, setmetatable, pairs, ipairs, xpcall, tostring =
+	type, select, unpack, setmetatable, pairs, ipairs, xpcall, tostring
+local getinfo = debug.getinfo
+
+local READ, LOOKUP = C.SOCKET2_READ, C.SOCKET2_LOOKUP
+local NEVER = 1/0
+
+-- currentthread() -> thread | nil: the socket thread that runs, also inside its generators.
+api.currentthread = sched.this
+
+local function check_thread(what, v)
+	if type(v) ~= 'thread' then
+		raise("bad argument #1 to '%s' (thread expected, got %s)", what, type(v))
+	end
+end
+
+local function nothing() end
+
+-- suspend(...) -> ...: waits until resume(thread, ...), whose arguments it returns; its own are what
+-- resume() returns that brought the thread here. nil, err, errcode by cancel() and deadline().
+function api.suspend(...)
+	inside'suspend'
+	local waiter = {what = 'suspend', forget = nothing, n = select('#', ...), ...}
+	local r = sched.pause(waiter, sched.deadline())
+	if r == waiter then
+		return unpack(r.values, 1, r.values.n)
+	end
+	return fail(r)
+end
+
+-- resume(thread, ...) -> true, ... | nil, 'not_suspended', errcode: makes the suspend() that the thread
+-- waits in return `...`. It runs at once; when it waits again the caller goes on, with what it gave to
+-- suspend() if it waits there.
+function api.resume(thread, ...)
+	check_thread('resume', thread)
+	local waiter = waits[thread]
+	if not waiter or waiter.what ~= 'suspend' then
+		return fail(C.SOCKET2_ENOTSUSPENDED)
+	end
+	waiter.values = {n = select('#', ...), ...}
+	sched.release(waiter)
+	sched.run_nested(thread, waiter.co, waiter)
+	waiter = waits[thread]
+	if waiter and waiter.what == 'suspend' then
+		return true, unpack(waiter, 1, waiter.n)
+	end
+	return true
+end
+
+local function cancel(thread)
+	if coro.status(thread) == 'dead' then
+		return false
+	end
+	local object = waits[thread]
+	if object and object.what then
+		object:forget()
+		sched.wake(object, C.SOCKET2_ECANCELED)
+		return true
+	end
+	-- Until a wait has ended that way: the system may be faster with another result for this one.
+	sched.canceled[thread] = true
+	local h = object and object.h
+	for kind, waiting in pairs(waiting_for) do
+		local co = h and waiting[h]
+		if co and (co == thread or generators[co] == thread) then
+			sched.cancel(h, kind)
+		end
+	end
+	return true
+end
+
+-- cancel(thread) -> true | false: ends its wait, or else the next one that it begins, with nil,
+-- 'canceled', errcode; false when the thread is over.
+function api.cancel(thread)
+	check_thread('cancel', thread)
+	return cancel(thread)
+end
+
+local function restore(limit, ok, ...)
+	sched.set_limit(limit)
+	if not ok then
+		failure.pass_on(...)
+	end
+	return ...
+end
+
+-- deadline(time, f, ...) -> results of f: runs f(...), in which nothing waits longer than until `time`
+-- (of clock()): the tightest of deadlines, expires and timeouts counts. It is over the threads of a
+-- threadset, too, but not over those of newthread(). Errors go on to the caller.
+function api.deadline(time, f, ...)
+	inside'deadline'
+	if type(time) ~= 'number' or time ~= time then
+		raise("bad argument #1 to 'deadline' (number expected, got %s)", time ~= time and 'nan' or type(time))
+	elseif type(f) ~= 'function' then
+		raise("bad argument #2 to 'deadline' (function expected, got %s)", type(f))
+	end
+	local limit = sched.set_limit(sched.deadline(time))
+	return restore(limit, xpcall(f, failure.catch, ...))
+end
+
+local threadset = {}
+threadset.__index = threadset
+
+-- threadset() -> ts: threads that are started, waited for and canceled together.
+function api.threadset()
+	return setmetatable({n = 0, running = 0, waiters = sync.list(), ended = {}}, threadset)
+end
+
+local function over(self, result, ok, ...)
+	result.ok = ok
+	if ok then
+		result.n = select('#', ...)
+		for i = 1, result.n do
+			result[i] = select(i, ...)
+		end
+	else
+		result.n, result[1], result.traceback = 1, failure.parts(...)
+	end
+	self.running = self.running - 1
+	self.ended[#self.ended + 1] = result
+	self.waiters:wake_all(true)
+end
+
+-- thread(f, ...) -> thread: as newthread(), but an error is kept as its result, and the deadline that
+-- the caller runs under is over it.
+function threadset:thread(f, ...)
+	if type(f) ~= 'function' then
+		raise("bad argument #1 to 'thread' (function expected, got %s)", type(f))
+	end
+	local result = {}
+	self.n = self.n + 1
+	self[self.n] = result
+	self.running = self.running + 1
+	local limit = sched.this() and sched.deadline() or NEVER
+	result.thread = sched.start_thread(limit, function(...)
+		result.thread = sched.this()
+		over(self, result, xpcall(f, failure.catch, ...))
+	end, ...)
+	return result.thread
+end
+
+local function wait(self, done, expires)
+	while not done(self) do
+		inside'wait'
+		local r = self.waiters:wait('threadset', sched.deadline(expires))
+		if r ~= true then
+			return fail(r)
+		end
+	end
+	return true
+end
+
+local function all_over(self)
+	return self.running == 0
+end
+
+-- wait([expires]) -> results | nil, err, errcode: until all threads are over; one result for each, in
+-- the order they were started: {thread =, ok = true, n =, ...what it returned} or {thread =, ok = false,
+-- err, traceback =}. After an error the threads go on, and can be waited for again.
+function threadset:wait(expires)
+	local ok, err, errcode = wait(self, all_over, expires)
+	if not ok then
+		return nil, err, errcode
+	end
+	local results = {}
+	for i = 1, self.n do
+		results[i] = self[i]
+	end
+	return results
+end
+
+local function any_over(self)
+	return self.ended[1] or self.running == 0
+end
+
+-- first([expires]) -> result | nil, err, errcode: of the thread that ended first, and, when called
+-- again, of the next; nil, 'closed' when all were given.
+function threadset:first(expires)
+	local ok, err, errcode = wait(self, any_over, expires)
+	if not ok then
+		return nil, err, errcode
+	elseif not self.ended[1] then
+		return fail(C.SOCKET2_ECLOSED)
+	end
+	return table.remove(self.ended, 1)
+end
+
+-- cancel() -> true: cancels all threads that are not over.
+function threadset:cancel()
+	for i = 1, self.n do
+		local result = self[i]
+		if result.ok == nil and result.thread then
+			cancel(result.thread)
+		end
+	end
+	return true
+end
+
+local names = setmetatable({}, {__mode = 'k'})
+
+-- threadname(thread, [name]) -> name | nil: gets or sets what threads() calls it.
+function api.threadname(thread, name)
+	check_thread('threadname', thread)
+	if name ~= nil then
+		if type(name) ~= 'string' then
+			raise("bad argument #2 to 'threadname' (string expected, got %s)", type(name))
+		end
+		names[thread] = name
+	end
+	return names[thread]
+end
+
+local operations = {
+	[C.SOCKET2_OP_RECV] = 'recv', [C.SOCKET2_OP_ACCEPT] = 'accept', [C.SOCKET2_OP_SEND] = 'send',
+	[C.SOCKET2_OP_CONNECT] = 'connect', [C.SOCKET2_OP_WAIT] = 'wait',
+}
+
+local since = ffi.new'double[1]'
+
+-- What it waits for, since when, and in which coroutine.
+local function wait_of(thread, object)
+	if object.what then
+		return object.what, object.since, object.co
+	end
+	for kind, waiting in pairs(waiting_for) do
+		local co = waiting[object.h]
+		if co and (co == thread or generators[co] == thread) then
+			if kind == LOOKUP then
+				return 'lookup', object.since, co
+			end
+			local op = C.socket2_socket_pending(loop, object.h, kind, since)
+			return operations[op] or kind == READ and 'recv' or 'send', since[0], co
+		end
+	end
+end
+
+-- Where the program waits, and the function that the thread began with.
+local function places(co, thread)
+	local at, first
+	for level = 0, math.huge do
+		local info = getinfo(co, level, 'Sl')
+		if not info then
+			break
+		elseif info.what ~= 'C' and not lib.is_own(info.source) then
+			at = at or ('%s:%d'):format(info.short_src, info.currentline)
+			first = info
+		end
+	end
+	if co ~= thread then
+		first = nil
+		for level = 0, math.huge do
+			local info = getinfo(thread, level, 'Sl')
+			if not info then
+				break
+			elseif info.what ~= 'C' and not lib.is_own(info.source) then
+				first = info
+			end
+		end
+	end
+	return at, first and ('%s:%d'):format(first.short_src, first.linedefined)
+end
+
+local report = {}
+report.__index = report
+
+function report:__tostring()
+	local now, lines = C.socket2_clock(), {}
+	for i, t in ipairs(self) do
+		lines[i] = ('%s waits for %s%s since %.3f s%s at %s, started as %s'):format(t.name or tostring(t.thread),
+			t.what, t.socket and ' on ' .. tostring(t.socket) or '', now - t.since,
+			t.opened and ', opened at ' .. t.opened or '', t.at or '?', t.started or '?')
+	end
+	return table.concat(lines, '\n')
+end
+
+-- threads() -> list: all threads that wait, the longest wait first: {thread =, name =, what = 'recv',
+-- since = time of clock(), socket =, opened = 'file:line' where that socket was made, at = 'file:line'
+-- where it waits, started = 'file:line' of its function}. tostring() of the list is a report.
+function api.threads()
+	local list = setmetatable({}, report)
+	for thread, object in pairs(waits) do
+		local what, time, co = wait_of(thread, object)
+		if what then
+			local at, started = places(co, thread)
+			list[#list + 1] = {
+				thread = thread, name = names[thread], what = what, since = time,
+				socket = not object.what and what ~= 'lookup' and object or nil,
+				opened = not object.what and object.opened or nil, at = at, started = started,
+			}
+		end
+	end
+	table.sort(list, function(a, b) return a.since < b.since end)
+	return list
+end

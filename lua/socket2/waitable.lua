@@ -1,0 +1,161 @@
+-- What a thread can wait on: sockets, and descriptors of the program's.
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local loop, wait = sched.loop, sched.wait
+local type, select, setmetatable = type, select, setmetatable
+
+local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+
+-- Timeouts of one operation in seconds, false for none.
+local waitable = {read_timeout = false, write_timeout = false}
+waitable.__index = waitable
+
+-- Closes what was forgotten. Tables have no finalizer in LuaJIT, so each object has one of these.
+ffi.cdef'typedef struct { int32_t handle, family, protocol; } socket2_lua_socket;'
+waitable.owner_of = ffi.metatype('socket2_lua_socket', {__gc = function(self)
+	C.socket2_socket_close(loop, self.handle)
+end})
+
+-- A class derived from this one.
+function waitable:class()
+	local class = {}
+	for name, value in pairs(self) do -- one step for a look-up of what any of them has
+		class[name] = value
+	end
+	class.__index = class
+	return setmetatable(class, getmetatable(self))
+end
+
+-- close() -> true: closes the connection and frees the socket. Threads that wait on it get
+-- nil, 'closed'. Closing twice is harmless. A wrapped descriptor itself is left to the program.
+function waitable:close()
+	C.socket2_socket_close(loop, self.h)
+	self.h, self.owner.handle = 0, 0
+	return true
+end
+
+-- fd() -> number | nil, err, errcode: the system's descriptor, for looking at.
+function waitable:fd()
+	local fd = C.socket2_socket_fd(loop, self.h)
+	if fd < 0 then
+		return fail(fd)
+	end
+	return fd
+end
+
+local function seconds(what, v)
+	if v == nil then
+		return false
+	elseif type(v) ~= 'number' then
+		raise('bad %s timeout (number expected, got %s)', what, type(v))
+	end
+	return v
+end
+
+local function negative(v)
+	return v and (v < 0 or v ~= v)
+end
+
+-- settimeout([read], [write]) -> true | nil, err, errcode: how long, in seconds, an operation may wait
+-- that is not given its own `expires`; nil: for ever, which is the default. With one argument both.
+function waitable:settimeout(read, ...)
+	read = seconds('read', read)
+	local write = read
+	if select('#', ...) > 0 then
+		write = seconds('write', (...))
+	end
+	if negative(read) or negative(write) then
+		return fail(C.SOCKET2_EINVAL)
+	end
+	self.read_timeout, self.write_timeout = read, write
+	return true
+end
+
+local function wait_one(self, kind, deadline)
+	local r = C.socket2_socket_wait(loop, self.h, kind, deadline)
+	if r == PENDING then
+		r = wait(self, kind)
+	end
+	return r
+end
+
+-- Whichever comes first ends the wait for the other, which is a thread's of its own.
+local function wait_either(self, deadline)
+	if not sched.can_wait() then
+		return wait_one(self, READ, deadline), PENDING -- which raises
+	end
+	local h = self.h
+	local write, waits = nil, false
+	sched.start_thread(deadline, function()
+		waits = true
+		write = wait_one(self, WRITE, deadline)
+		waits = false
+		sched.cancel(h, READ)
+	end)
+	local read
+	if write then
+		read = C.socket2_socket_wait(loop, h, READ, C.socket2_clock())
+		if read == PENDING then
+			sched.cancel(h, READ)
+			read = wait(self, READ)
+		end
+	else
+		read = wait_one(self, READ, deadline)
+	end
+	if waits then
+		sched.cancel(h, WRITE)
+	end
+	return read, write or PENDING
+end
+
+-- wait('r' | 'w' | 'rw', [expires]) -> 'r' | 'w' | 'rw' | nil, err, errcode: waits until reading
+-- (accepting) or writing would find something to do, the end of the stream and errors included, without
+-- a buffer meanwhile. Returns what it is ready for.
+function waitable:wait(what, expires)
+	sched.inside'wait'
+	local r
+	if what == 'r' then
+		r = wait_one(self, READ, sched.deadline(expires, self.read_timeout))
+	elseif what == 'w' then
+		r = wait_one(self, WRITE, sched.deadline(expires, self.write_timeout))
+	elseif what == 'rw' then
+		local w
+		r, w = wait_either(self, sched.deadline(expires, self.read_timeout))
+		if r >= 0 or w >= 0 then
+			return r < 0 and 'w' or w < 0 and 'r' or 'rw'
+		elseif r == C.SOCKET2_ECANCELED and w ~= PENDING then
+			r = w
+		end
+	else
+		raise('bad direction (r, w or rw expected)')
+	end
+	if r < 0 then
+		return fail(r)
+	end
+	return what
+end
+
+local fd = waitable:class()
+
+function fd:__tostring()
+	return self.h == 0 and 'fd closed' or ('fd %d'):format(self:fd())
+end
+
+-- wrapfd(fd) -> object | nil, err, errcode: wait(), settimeout(), fd() and close() for a descriptor that
+-- other code reads and writes. It stays that code's; close() this object first.
+function sched.api.wrapfd(number)
+	if type(number) ~= 'number' then
+		raise("bad argument #1 to 'wrapfd' (number expected, got %s)", type(number))
+	end
+	local h = number == math.floor(number) and C.socket2_fd_new(loop, number) or C.SOCKET2_EDESCRIPTOR
+	if h < 0 then
+		return fail(h)
+	end
+	return setmetatable({h = h, owner = waitable.owner_of(h), opened = lib.caller()}, fd)
+end
+
+return waitable
