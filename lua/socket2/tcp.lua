@@ -175,7 +175,7 @@ end
 
 local wait_ready = tcp.wait
 function tcp:wait(what, expires)
-	if self.rbuf and what ~= 'w' and self:buffered() > 0 then
+	if what ~= 'w' and self.rbuf and not self.rbuf.filling and self:buffered() > 0 then
 		inside'wait'
 		return 'r'
 	end

@@ -740,7 +740,7 @@ describe('a read that raises', function()
 				local d, c = having(text)
 				local ok, err = pcall(coroutine.wrap(function() return read(d) end))
 				assert.is_false(ok)
-				assert.matches('a wait is impossible here', err)
+				assert.matches('inside a plain coroutine', err)
 				collectgarbage()
 				wait_until(function() -- the operation that was left behind is over
 					local _, e = d:read(1000, 0)
@@ -1071,6 +1071,42 @@ describe('the memory of buffered reads', function()
 		assert(c:send'x')
 		d:peek(1)
 		assert.equal(there, place(d))
+		close(c, d)
+	end)
+
+	runs('does not grow for short lines, nor for a large recvn', function()
+		local sizes = {}
+		local s = script{}
+		for i = 1, 200 do
+			s.pieces[i] = ('x'):rep(999) .. '\n'
+		end
+		function s.receive(self, buf, maxlen) -- as much as there is, as a socket gives it
+			sizes[#sizes + 1] = self.rbuf.size
+			local n = 0
+			while self.pieces[self.i] and n < maxlen do
+				n = n + scripted.receive(self, ffi.cast('char *', buf) + n, maxlen - n)
+			end
+			return n
+		end
+		for _ = 1, 50 do
+			assert.equal(999, #s:readline())
+		end
+		assert.equal(149000, s:recvn(buffer(149000), 149000))
+		assert.equal(999, #s:readline())
+		assert.is_true(#sizes >= 5 and #sizes <= 10)
+		for _, size in ipairs(sizes) do
+			assert.equal(CHUNK, size)
+		end
+	end)
+
+	runs('is not used again when an operation was left behind', function()
+		local d, c = having'hello'
+		d:peek(1)
+		local there = place(d)
+		assert.error(coroutine.wrap(function() return d:read(6) end))
+		assert.is_true(place(d) ~= there)
+		assert.equal(there, tonumber(ffi.cast('intptr_t', d.left_behind)))
+		assert.equal('hello', d:read(5))
 		close(c, d)
 	end)
 
