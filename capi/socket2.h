@@ -353,9 +353,9 @@ SOCKET2_API int socket2_socket_pending(int loop, int handle, int kind, double* s
 /*
  * A handle for a descriptor of the caller's (on Windows a SOCKET), for socket2_socket_wait(), _cancel(),
  * _pending(), _fd() and _close() alone; it is SOCKET2_EBADHANDLE elsewhere. The descriptor stays the
- * caller's, who closes the handle first and the descriptor after. Files that are always ready are
- * SOCKET2_ENOTSUPPORTED when waited for, and so is a second handle of the same descriptor
- * SOCKET2_EBUSY. SOCKET2_EDESCRIPTOR when it is none.
+ * caller's, who closes the handle first and the descriptor after. Regular files are always ready. A
+ * wait that cannot end at once is SOCKET2_EBUSY when another handle of the loop waits for the same
+ * descriptor already, or a socket has it. SOCKET2_EDESCRIPTOR when it is none.
  */
 SOCKET2_API int socket2_fd_new(int loop, intptr_t fd);
 

@@ -61,7 +61,7 @@ Result Loop::start(Op& op) {
     const Result r = poller_->submit(op);
     if (r.is_pending()) {
         submitted(op);
-    } else if (r.error() == Errc::busy) {
+    } else if (r.error() == Errc::busy && op.kind != OpKind::wait) {
         return hold(op, now() + kBusyRest);
     } else {
         finish(op, r);

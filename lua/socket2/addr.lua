@@ -269,21 +269,29 @@ local name = ffi.new('char[?]', NAME_SIZE)
 
 local PENDING_NAME, LOOKUP = 0, C.SOCKET2_LOOKUP
 
--- In a thread that can wait, others go on meanwhile.
-local function resolve(...)
+-- In a thread that can wait: others go on meanwhile. For a socket, which may be closed, or for none.
+local function resolve(socket, ...)
 	local h = C.socket2_lookup_new(sched.loop, ...)
 	if h < 0 then
 		return h
+	end
+	if socket then
+		socket.lookups = socket.lookups or {}
+		socket.lookups[h] = true
 	end
 	local n = sched.wait({h = h, since = C.socket2_clock()}, LOOKUP)
 	if n >= 0 then
 		n = C.socket2_lookup_result(sched.loop, h, found, MAX_ADDRS, name, NAME_SIZE)
 	end
 	C.socket2_lookup_close(sched.loop, h)
+	if socket then
+		socket.lookups[h] = nil
+		n = socket.h == 0 and C.SOCKET2_ECLOSED or n
+	end
 	return n
 end
 
-local function lookup(host, port, socket_type, family, protocol, flags, deadline)
+local function lookup(socket, host, port, socket_type, family, protocol, flags, deadline)
 	local service, errcode
 	host, errcode = host_for(host, family)
 	if errcode then
@@ -297,7 +305,7 @@ local function lookup(host, port, socket_type, family, protocol, flags, deadline
 	local n = C.socket2_addr_parse(host, service, socket_type, family, protocol, flags, found)
 	if n == PENDING_NAME then
 		if sched.can_wait() then
-			n = resolve(host, service, socket_type, family, protocol, flags, deadline)
+			n = resolve(socket, host, service, socket_type, family, protocol, flags, deadline)
 		else
 			n = C.socket2_addr_lookup(host, service, socket_type, family, protocol, flags,
 				found, MAX_ADDRS, name, NAME_SIZE)
@@ -336,7 +344,7 @@ function addr.lookup(host, port, socket_type, family, protocol, flags, expires)
 	if code then
 		return fail(code)
 	end
-	return lookup(host, port, n, f, p, flags_of(flags), sched.deadline(expires))
+	return lookup(nil, host, port, n, f, p, flags_of(flags), sched.deadline(expires))
 end
 
 -- lookup_cache(seconds) -> true | nil, err, errcode: how long the process remembers the addresses of
@@ -358,7 +366,7 @@ function addr.for_socket(socket, host, port, deadline, family)
 		return host
 	end
 	local own = socket.owner
-	return lookup(host, port, socket.type_number, family or own.family, own.protocol, 0, deadline)
+	return lookup(socket, host, port, socket.type_number, family or own.family, own.protocol, 0, deadline)
 end
 
 return addr

@@ -10,13 +10,17 @@ local C, fail = lib.C, lib.fail
 local loop = sched.loop
 local min, ipairs, pairs, getmetatable = math.min, ipairs, pairs, getmetatable
 
-local PENDING, WRITE, TIMEOUT = C.SOCKET2_PENDING, C.SOCKET2_WRITE, C.SOCKET2_ETIMEOUT
+local PENDING, WRITE = C.SOCKET2_PENDING, C.SOCKET2_WRITE
+local TIMEOUT, ECLOSED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECLOSED
+-- Errors that another address would not change.
+local final = {[TIMEOUT] = true, [ECLOSED] = true, [C.SOCKET2_EBADHANDLE] = true,
+	[C.SOCKET2_ECANCELED] = true, [C.SOCKET2_EBUSY] = true, [C.SOCKET2_EISCONN] = true}
 local HEAD_START = 0.25 -- seconds: the "connection attempt delay" of section 5
 
 -- One address: 0 or an error code.
 local function attempt(self, ai, time)
 	local p = addr.pointer(ai)
-	local r = p and C.socket2_tcp_connect(loop, self.h, p, time) or C.SOCKET2_ECLOSED
+	local r = p and C.socket2_tcp_connect(loop, self.h, p, time) or ECLOSED
 	if r == PENDING then
 		r = sched.wait(self, WRITE, addr.memory(ai))
 	end
@@ -69,69 +73,101 @@ local function become(self, winner)
 	winner.h = 0
 end
 
--- Runs the attempts, each in a thread, one after the other as long as none has succeeded: the socket that
--- did | nil, code.
+-- Runs the attempts, each in a thread of its own, until one succeeds or `time` comes, and ends the
+-- others: the socket that succeeded | nil, code.
 local function race(self, list, time)
-	local results = sync.queue()
-	local sockets, running, own_used = {}, 0, false
+	local waiters, sockets = sync.list(), {}
+	local running, failures, own_used = 0, 0, false
+	local winner, code
+	self.race = waiters -- for close()
 
 	local function start(ai)
-		local s, code = self, nil
-		if own_used or family_of(ai) ~= self.owner.family then
-			s, code = sibling(self, family_of(ai))
+		local family, s = family_of(ai), self
+		if own_used or family ~= self.owner.family then
+			s, code = sibling(self, family)
+			if not s then
+				failures = failures + 1
+				return
+			end
 		else
 			own_used = true
 		end
-		running = running + 1
-		if not s then
-			return results:push{r = code}
-		end
 		sockets[#sockets + 1] = s
+		running = running + 1
 		sched.start_thread(time, function()
-			results:push{r = attempt(s, ai, time), socket = s}
+			sched.hidden[sched.this()] = true
+			local r = attempt(s, ai, time)
+			running = running - 1
+			if r >= 0 then
+				winner = winner or s
+			else
+				failures, code = failures + 1, r
+			end
+			waiters:wake_all(true)
 		end)
 	end
 
-	local winner, code = nil, TIMEOUT
-	local next_index = 1
-	while not winner and (running > 0 or list[next_index]) do
-		if list[next_index] then
-			start(list[next_index])
-			next_index = next_index + 1
+	local i, over = 0, nil
+	while not (winner or over) and (list[i + 1] or running > 0) do
+		local before = failures
+		if list[i + 1] then
+			i = i + 1
+			start(list[i])
 		end
-		repeat
-			local more = list[next_index] ~= nil
-			local result, _, errcode = results:pop(more and min(time, C.socket2_clock() + HEAD_START) or time)
-			if result then
-				running = running - 1
-				winner, code = result.r >= 0 and result.socket, result.r
-			elseif errcode ~= TIMEOUT or C.socket2_clock() >= sched.deadline(time) then
-				next_index, running, code = #list + 1, 0, errcode
+		local turn_over = list[i + 1] and min(time, C.socket2_clock() + HEAD_START) or time
+		while not (winner or over) and running > 0 and failures == before do
+			local r = waiters:wait('connect', turn_over, nil, self)
+			if r == TIMEOUT and turn_over < time then
+				break
+			elseif r ~= true then
+				over = r
 			end
-		until winner or list[next_index] or running == 0
+		end
 	end
 	for _, s in ipairs(sockets) do
-		if s == self and not winner then
+		if s == self and s ~= winner then
 			C.socket2_socket_cancel(loop, s.h, WRITE) -- stays the program's
-		elseif s ~= winner and s ~= self then
+		elseif s ~= winner then
 			s:close()
 		end
 	end
-	return winner or nil, code
+	while running > 0 do -- its own socket would be busy for the next connect
+		sched.turn()
+	end
+	self.race = nil
+	if winner and self.h == 0 then -- closed
+		winner:close()
+		return nil, ECLOSED
+	end
+	return winner, winner and 0 or over or code
+end
+
+-- One address after the other, on the socket itself.
+local function try_each(self, list, time)
+	local r
+	for _, ai in ipairs(list) do
+		r = attempt(self, ai, time)
+		if r >= 0 or final[r] then
+			break
+		end
+	end
+	return r
 end
 
 -- connect(socket, ai, time) -> true | nil, err, errcode: connects to the first of the addresses that
 -- answers, until `time`.
 local function connect(self, ai, time)
 	if not addr.pointer(ai) then
-		return fail(C.SOCKET2_ECLOSED)
+		return fail(ECLOSED)
 	end
 	local list = candidates(self, ai)
 	local r
 	if #list == 0 then
 		r = C.SOCKET2_EFAMILY
-	elseif #list == 1 and family_of(list[1]) == self.owner.family or not sched.can_wait() then
-		r = attempt(self, list[1], time)
+	elseif self.race then
+		r = C.SOCKET2_EBUSY
+	elseif self.bound or #list == 1 and family_of(list[1]) == self.owner.family or not sched.can_wait() then
+		r = try_each(self, list, time) -- its local address is its own
 	elseif self:remoteaddr() then
 		r = C.SOCKET2_EISCONN
 	else

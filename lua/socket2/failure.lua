@@ -1,7 +1,7 @@
 -- Errors in threads: kept with their traceback until somebody takes them.
 
-local error, type, tostring, pcall, xpcall, rawequal = error, type, tostring, pcall, xpcall, rawequal
-local traceback = debug.traceback
+local error, type, tostring, pcall, xpcall = error, type, tostring, pcall, xpcall
+local traceback, getinfo = debug.traceback, debug.getinfo
 local remove = table.remove
 
 local failure = {}
@@ -13,13 +13,15 @@ function failure.text_of(err)
 end
 local text_of = failure.text_of
 
--- The last error that pass_on() raised again, and where it came from.
-local passing, passing_trace
+local passing_trace -- of the error that pass_on() raises
 
 -- For xpcall.
 function failure.catch(err)
-	if passing_trace and rawequal(err, passing) then
-		return {err = err, trace = passing_trace}
+	local trace = passing_trace
+	passing_trace = nil
+	local raiser = trace and getinfo(3, 'f')
+	if raiser and raiser.func == failure.pass_on then
+		return {err = err, trace = trace}
 	end
 	return {err = err, trace = traceback(text_of(err), 2)}
 end
@@ -37,8 +39,9 @@ local parts = failure.parts
 
 -- Raises what xpcall caught, with the traceback that it had.
 function failure.pass_on(caught)
-	passing, passing_trace = parts(caught)
-	error(passing, 0)
+	local err
+	err, passing_trace = parts(caught)
+	error(err, 0)
 end
 
 local unheard = {} -- tracebacks for take()
@@ -47,7 +50,6 @@ local unheard = {} -- tracebacks for take()
 -- told of it.
 function failure.report(thread, caught, onerror)
 	local err, trace = parts(caught)
-	passing, passing_trace = nil, nil
 	if onerror then
 		local ok, caught1 = xpcall(onerror, catch, thread, err, trace)
 		if ok then

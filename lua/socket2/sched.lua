@@ -55,6 +55,7 @@ local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread 
 local ready, ready_values, nready = {}, {}, 0
 
 sched.waits, sched.waiting_for, sched.canceled, sched.generators = waits, waiting_for, canceled, generators
+sched.hidden = setmetatable({}, {__mode = 'k'}) -- thread -> true: a helper of ours, not for threads()
 
 -- this() -> thread | nil
 function sched.this()
@@ -204,6 +205,7 @@ end
 function sched.pause(waiter, deadline)
 	local me, thread, outer = self(), this, limit
 	if not me then
+		waiter:forget()
 		raise(CANNOT_WAIT)
 	end
 	local code
@@ -227,6 +229,8 @@ function sched.pause(waiter, deadline)
 		waiter:forget()
 		release(waiter)
 		raise(INTRUDER)
+	elseif value == ECANCELED then
+		canceled[thread] = nil
 	end
 	return value
 end
@@ -236,7 +240,7 @@ local TURN = {} -- what a turn ends with
 -- turn(): lets the loop and all others who can go on have their turn.
 function sched.turn()
 	local me, thread, outer = self(), this, limit
-	if not me then
+	if not me or not thread then
 		return
 	end
 	make_ready(me, TURN)

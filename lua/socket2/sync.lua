@@ -27,10 +27,11 @@ local function forget(waiter)
 	waiter.prev.next, waiter.next.prev = waiter.next, waiter.prev
 end
 
--- wait(what, deadline, [value]) -> value of the wake, or a code; and the waiter
-function list:wait(what, time, value)
+-- wait(what, deadline, [value], [socket]) -> value of the wake, or a code; and the waiter. For threads():
+-- what it waits for, and on which socket.
+function list:wait(what, time, value, socket)
 	local last = self.prev
-	local waiter = {what = what, forget = forget, prev = last, next = self, value = value}
+	local waiter = {what = what, forget = forget, prev = last, next = self, value = value, socket = socket}
 	last.next, self.prev = waiter, waiter
 	return pause(waiter, time), waiter
 end

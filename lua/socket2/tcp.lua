@@ -184,6 +184,9 @@ end
 
 local close = tcp.close
 function tcp:close()
+	if self.race then
+		self.race:wake_all(C.SOCKET2_ECLOSED)
+	end
 	if self.rbuf then
 		self:drop_buffer()
 	end

@@ -64,14 +64,14 @@ local function cancel(thread)
 	if coro.status(thread) == 'dead' then
 		return false
 	end
+	-- Until a wait has ended that way: something else may be faster with another result for this one.
+	sched.canceled[thread] = true
 	local object = waits[thread]
 	if object and object.what then
 		object:forget()
 		sched.wake(object, C.SOCKET2_ECANCELED)
 		return true
 	end
-	-- Until a wait has ended that way: the system may be faster with another result for this one.
-	sched.canceled[thread] = true
 	local h = object and object.h
 	for kind, waiting in pairs(waiting_for) do
 		local co = h and waiting[h]
@@ -89,12 +89,32 @@ function api.cancel(thread)
 	return cancel(thread)
 end
 
-local function restore(limit, ok, ...)
-	sched.set_limit(limit)
+-- Runs co, in which there is a deadline, on behalf of the generator that it belongs to: what that yields
+-- to knows nothing of the deadline.
+local run
+
+local function ran(co, outer, _, ...)
+	local limit = sched.set_limit(outer)
+	if coro.status(co) == 'dead' then
+		return ...
+	end
+	return run(co, limit, coro.yield(...))
+end
+
+function run(co, limit, ...)
+	return ran(co, sched.set_limit(limit), coro.resume(co, ...))
+end
+
+local function returned(ok, ...)
 	if not ok then
 		failure.pass_on(...)
 	end
 	return ...
+end
+
+local function restore(limit, ...)
+	sched.set_limit(limit)
+	return returned(...)
 end
 
 -- deadline(time, f, ...) -> results of f: runs f(...), in which nothing waits longer than until `time`
@@ -107,8 +127,13 @@ function api.deadline(time, f, ...)
 	elseif type(f) ~= 'function' then
 		raise("bad argument #2 to 'deadline' (function expected, got %s)", type(f))
 	end
-	local limit = sched.set_limit(sched.deadline(time))
-	return restore(limit, xpcall(f, failure.catch, ...))
+	local limit = sched.deadline(time)
+	if coro.running() == sched.this() then
+		return restore(sched.set_limit(limit), xpcall(f, failure.catch, ...))
+	end
+	return returned(run(coro.create(function(...)
+		return xpcall(f, failure.catch, ...)
+	end), limit, ...))
 end
 
 local threadset = {}
@@ -293,12 +318,12 @@ function api.threads()
 	local list = setmetatable({}, report)
 	for thread, object in pairs(waits) do
 		local what, time, co = wait_of(thread, object)
-		if what then
+		if what and not sched.hidden[thread] then
 			local at, started = places(co, thread)
+			local socket = object.what and object.socket or not object.what and what ~= 'lookup' and object or nil
 			list[#list + 1] = {
 				thread = thread, name = names[thread], what = what, since = time,
-				socket = not object.what and what ~= 'lookup' and object or nil,
-				opened = not object.what and object.opened or nil, at = at, started = started,
+				socket = socket, opened = socket and socket.opened, at = at, started = started,
 			}
 		end
 	end

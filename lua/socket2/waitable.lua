@@ -6,12 +6,12 @@ local sched = require'socket2.sched'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, wait = sched.loop, sched.wait
-local type, select, setmetatable = type, select, setmetatable
+local type, select, pairs, setmetatable = type, select, pairs, setmetatable
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 
 -- Timeouts of one operation in seconds, false for none.
-local waitable = {read_timeout = false, write_timeout = false}
+local waitable = {read_timeout = false, write_timeout = false, lookups = false}
 waitable.__index = waitable
 
 -- Closes what was forgotten. Tables have no finalizer in LuaJIT, so each object has one of these.
@@ -33,6 +33,11 @@ end
 -- close() -> true: closes the connection and frees the socket. Threads that wait on it get
 -- nil, 'closed'. Closing twice is harmless. A wrapped descriptor itself is left to the program.
 function waitable:close()
+	if self.lookups then -- of names that an operation on it began with
+		for h in pairs(self.lookups) do
+			sched.cancel(h, C.SOCKET2_LOOKUP)
+		end
+	end
 	C.socket2_socket_close(loop, self.h)
 	self.h, self.owner.handle = 0, 0
 	return true
@@ -83,33 +88,37 @@ local function wait_one(self, kind, deadline)
 	return r
 end
 
--- Whichever comes first ends the wait for the other, which is a thread's of its own.
+-- Whichever comes first ends the other wait, which is a thread's of its own.
 local function wait_either(self, deadline)
 	if not sched.can_wait() then
 		return wait_one(self, READ, deadline), PENDING -- which raises
 	end
 	local h = self.h
-	local write, waits = nil, false
+	local reading, writing, write = false, true, nil
 	sched.start_thread(deadline, function()
-		waits = true
+		sched.hidden[sched.this()] = true
 		write = wait_one(self, WRITE, deadline)
-		waits = false
-		sched.cancel(h, READ)
-	end)
-	local read
-	if write then
-		read = C.socket2_socket_wait(loop, h, READ, C.socket2_clock())
-		if read == PENDING then
+		writing = false
+		if reading then
 			sched.cancel(h, READ)
-			read = wait(self, READ)
 		end
-	else
-		read = wait_one(self, READ, deadline)
+	end)
+	local read = C.socket2_socket_wait(loop, h, READ, deadline)
+	if read == PENDING then
+		if not writing then
+			sched.cancel(h, READ)
+		end
+		reading = true
+		read = wait(self, READ)
+		reading = false
 	end
-	if waits then
+	if writing then
 		sched.cancel(h, WRITE)
+		while writing do -- or it would be busy for the next write
+			sched.turn()
+		end
 	end
-	return read, write or PENDING
+	return read, write
 end
 
 -- wait('r' | 'w' | 'rw', [expires]) -> 'r' | 'w' | 'rw' | nil, err, errcode: waits until reading
@@ -127,7 +136,7 @@ function waitable:wait(what, expires)
 		r, w = wait_either(self, sched.deadline(expires, self.read_timeout))
 		if r >= 0 or w >= 0 then
 			return r < 0 and 'w' or w < 0 and 'r' or 'rw'
-		elseif r == C.SOCKET2_ECANCELED and w ~= PENDING then
+		elseif r == C.SOCKET2_ECANCELED then
 			r = w
 		end
 	else
