@@ -16,7 +16,11 @@
  *  5. No callbacks, no structs by value, no exceptions, no errno, no signals: SIGPIPE is not raised.
  *     Times are doubles in seconds of the monotonic clock that socket2_clock() reads; a deadline is
  *     absolute, SOCKET2_NEVER (infinity) is none, and one that has passed makes an operation try
- *     once without waiting. NaN is SOCKET2_EINVAL.
+ *     once without waiting. NaN is SOCKET2_EINVAL. SOCKET2_AT_ONCE (minus infinity) is for classic
+ *     non-blocking programs: never PENDING, but SOCKET2_ETIMEOUT when there is nothing to be had;
+ *     socket2_poll() then returns, perhaps without an event, when that may have changed. A send may
+ *     so give a part; a connect goes on in the system, and is SOCKET2_EBUSY when tried again before
+ *     it is over, SOCKET2_EISCONN after.
  *  6. A loop and all handles on it belong to one thread at a time. Only socket2_wake(), and the
  *     functions without a loop argument, may be called from any thread at any time. Handles of
  *     sockets are names on their loop: another loop can use the same number for another socket.
@@ -146,6 +150,7 @@ enum {
 };
 
 #define SOCKET2_NEVER ((double)(1e300 * 1e300))
+#define SOCKET2_AT_ONCE ((double)(-1e300 * 1e300))
 
 /*
  * A finished operation. `result` is a value or an error code, never SOCKET2_PENDING. `detail` tells

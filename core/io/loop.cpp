@@ -15,7 +15,7 @@ Loop::~Loop() {
     constexpr double kTurn = 0.1;
     bool failed = false;
     for (;;) {
-        while (take() != nullptr) {
+        while (take() != nullptr || take_timer() != nullptr) {
         }
         free_retired();
         if (retired_.empty() || failed) return;
@@ -38,6 +38,7 @@ void Loop::replace_poller(std::unique_ptr<Poller> poller) {
 Result Loop::submit(Op& op) {
     if (op.state != OpState::idle) return Errc::busy;
     op.cancel_reason = Errc::ok;
+    op.since = turn_time_;
     op.done = 0;
     op.started = false;
     op.truncated = false;
@@ -49,7 +50,6 @@ Result Loop::submit(Op& op) {
     const Result r = start(op);
     if (r.is_pending()) {
         streak_ = 0;
-        op.since = turn_time_;
     } else {
         ++streak_;
     }
@@ -94,7 +94,6 @@ void Loop::finish_outside(Op& op, Result result) {
 Result Loop::hold(Op& op, double not_before) {
     op.state = OpState::deferred;
     streak_ = 0;
-    op.since = turn_time_;
     if (not_before > 0) {
         times_.push(op, std::min(not_before, op.deadline));
     } else {
@@ -160,11 +159,12 @@ void Loop::submit_deferred() {
     }
 }
 
-void Loop::expire(double time) {
-    while (times_.earliest() <= time) {
+void Loop::expire() {
+    while (times_.earliest() <= turn_time_) {
         Op& op = times_.front();
         times_.remove(op);
-        if (op.deadline <= time) {
+        if (op.deadline <= turn_time_) {
+            expired_ops_ = true;
             cancel(op, Errc::timeout);
         } else {
             deferred_.push_back(op);  // its rest is over
@@ -180,8 +180,8 @@ void Loop::disarm(Timer& timer) {
     }
 }
 
-void Loop::expire_timers(double time) {
-    for (int n = 0; n < kTimerShare && timers_.earliest() <= time; ++n) {
+void Loop::expire_timers() {
+    for (int n = 0; n < kTimerShare && timers_.earliest() <= turn_time_; ++n) {
         Timer& timer = timers_.front();
         timers_.remove(timer);
         expired_.push_back(timer);
@@ -191,17 +191,11 @@ void Loop::expire_timers(double time) {
 double Loop::next_time() const { return std::min(times_.earliest(), timers_.earliest()); }
 
 Result Loop::turn(double until) {
-    double first = std::min(until, next_time());
-    const double time = first < kNever ? now() : 0;
-    if (first <= time) {
-        expire(time);
-        expire_timers(time);
-        first = std::min(until, next_time());
-    }
     double seconds = 0;
     if (!has_news() && deferred_.empty() && ended_.empty()) {
+        const double first = std::min(until, next_time());
         seconds = kNever;
-        if (first < kNever) seconds = std::max(0.0, first - time);
+        if (first < kNever) seconds = std::max(0.0, first - now());
     }
     OpList arrived;
     const Result r = poller_->wait(seconds, arrived);
@@ -213,6 +207,8 @@ Result Loop::turn(double until) {
         finish(*op, canceled ? Result(op->cancel_reason) : op->result);
         complete(*op);
     }
+    // After the wait: what the system has counts more than a deadline that has passed.
+    expire();
     submit_deferred();  // behind what arrived: who was held back had his turn
     return r;
 }
@@ -222,10 +218,16 @@ Result Loop::poll(double until) {
     streak_ = 0;
     // What an earlier turn completed and nobody took yet. New work waits, so this shrinks.
     if (has_news()) return Result::done();
-    const Result r = turn(until);
-    // The wait may have ended for a deadline: what that cancels belongs to this poll.
-    if (r.is_error() || has_news() || next_time() > turn_time_) return r;
-    return turn(0);
+    Result r = turn(until);
+    // What a deadline cancels belongs to this poll: it takes another turn to come back, and two when
+    // the op was held back until this one.
+    for (int more = 2; more > 0 && r.ok() && (expired_ops_ || times_.earliest() <= turn_time_);
+         --more) {
+        expired_ops_ = false;
+        r = turn(0);
+    }
+    expire_timers();
+    return r;
 }
 
 Op* Loop::take() {

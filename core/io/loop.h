@@ -41,6 +41,9 @@ class Loop {
     // A busy op (not idle) is Errc::busy and stays as it was.
     Result submit(Op& op);
 
+    // See Poller::try_now().
+    Result try_now(Op& op) { return poller_->try_now(op); }
+
     // As submit(), for an op that the poller has nothing to do with: pending until somebody calls
     // finish_outside() in the loop's thread, or it is canceled, which needs nobody's help.
     Result submit_outside(Op& op);
@@ -100,8 +103,8 @@ class Loop {
     void complete(Op& op);
     Result turn(double until);
     void submit_deferred();
-    void expire(double time);
-    void expire_timers(double time);
+    void expire();
+    void expire_timers();
     double next_time() const;
     bool has_news() const { return !completed_.empty() || !expired_.empty(); }
     void free_retired();
@@ -119,6 +122,7 @@ class Loop {
     Heap<Timer> timers_;
     IntrusiveList<Timer> expired_;
     double turn_time_;
+    bool expired_ops_ = false;  // by the last turn
     size_t reserved_ = 0;
     IntrusiveList<OpOwner> retired_;
 };

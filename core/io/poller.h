@@ -28,6 +28,11 @@ class Poller {
     virtual Result submit(Op& op) = 0;
     virtual void cancel(Op& op) = 0;
 
+    // What can be had of an op without waiting, whether or not others are in flight on the source:
+    // as submit(), but pending means that there was nothing, and the op is the caller's again. From
+    // then on wait() returns when that may have changed. A send may give a part.
+    virtual Result try_now(Op& op) = 0;
+
     // Waits at most `seconds` (0: only looks, kNever: for ever) and never returns early by more
     // than the clock's grain, unless something completed, a signal came or somebody woke it.
     virtual Result wait(double seconds, OpList& completed) = 0;

@@ -149,12 +149,17 @@ Result ReadinessPoller::submit(Op& op) {
     return Result::pending();
 }
 
+// The registration reports what became ready since the try, so no edge is lost.
+Result ReadinessPoller::watch(IoSource& source) {
+    if (source.registered) return Result::done();
+    const Result r = selector_->add(source);
+    if (r.is_error()) source.ready = kReadable | kWritable;  // nobody will tell: try again
+    return r;
+}
+
 Result ReadinessPoller::park(Op& op) {
-    if (!op.source.registered) {
-        // The registration reports what became ready since the try, so no edge is lost.
-        const Result r = selector_->add(op.source);
-        if (r.is_error()) return r;
-    }
+    const Result r = watch(op.source);
+    if (r.is_error()) return r;
     parking_place(op) = &op;
     return Result::pending();
 }
@@ -169,10 +174,23 @@ void ReadinessPoller::cancel(Op& op) {
     // The system would go on with it, and refuse the next connect.
     if (op.kind == OpKind::connect && op.started) {
         const Result undone = posix::disconnect(op.source.fd);
+        // Linux keeps a reset as the socket's error, for whoever asks for it.
+        const Result cleared = posix::connect_result(op.source.fd);
         static_cast<void>(undone);
+        static_cast<void>(cleared);
     }
     op.result = Errc::canceled;
     finished_.push_back(op);
+}
+
+Result ReadinessPoller::try_now(Op& op) {
+    // Only who has just polled can rely on what the system said, as those who look for readiness do.
+    if (op.kind != OpKind::wait) op.source.ready |= direction(op);
+    const Attempt a = attempt(op);
+    if (a.next == Next::over) return a.result;
+    if (op.done > 0) return Result::of(static_cast<int>(op.done));
+    const Result r = watch(op.source);
+    return r.is_error() ? r : Result::pending();
 }
 
 void ReadinessPoller::retry(Op& op, OpList& completed) {

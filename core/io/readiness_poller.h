@@ -16,10 +16,12 @@ class ReadinessPoller final : public Poller {
     void detach(IoSource& source) override;
     Result submit(Op& op) override;
     void cancel(Op& op) override;
+    Result try_now(Op& op) override;
     Result wait(double seconds, OpList& completed) override;
     void wake() const override;
 
    private:
+    Result watch(IoSource& source);
     Result park(Op& op);
     void retry(Op& op, OpList& completed);
 

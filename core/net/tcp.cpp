@@ -27,7 +27,7 @@ Result Tcp::listen(int backlog) {
 }
 
 Result Tcp::accept(Address* peer, double deadline) {
-    const Result r = check_free(read_);
+    const Result r = check_free(read_, deadline);
     if (r.is_error()) return r;
     if (peer != nullptr) {
         peer->type = static_cast<int32_t>(type());
@@ -48,7 +48,7 @@ Result Tcp::take_accepted(std::unique_ptr<Tcp>& out) {
 
 Result Tcp::connect(const Address& address, double deadline) {
     Result r = check(address);
-    if (r.ok()) r = check_free(write_);
+    if (r.ok()) r = check_free(write_, deadline);
     if (r.is_error()) return r;
     // Linux would let a second connect, to wherever, succeed.
     SockAddr peer;

@@ -40,7 +40,7 @@ Result Udp::disconnect() {
 
 Result Udp::send(const void* data, size_t size, const Address* to, double deadline) {
     Result r = to != nullptr ? check(*to) : Result::done();
-    if (r.ok()) r = check_free(write_);
+    if (r.ok()) r = check_free(write_, deadline);
     if (r.is_error()) return r;
     write_.only = to != nullptr ? &to->raw : nullptr;
     return submit(write_, OpKind::send_to, const_cast<void*>(data), size, deadline);
@@ -48,7 +48,7 @@ Result Udp::send(const void* data, size_t size, const Address* to, double deadli
 
 Result Udp::recv(void* data, size_t size, const Address* only, Address* from, double deadline) {
     Result r = only != nullptr ? check(*only) : Result::done();
-    if (r.ok()) r = check_free(read_);
+    if (r.ok()) r = check_free(read_, deadline);
     if (r.is_error()) return r;
     if (from != nullptr) {
         from->type = static_cast<int32_t>(type());

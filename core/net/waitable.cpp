@@ -17,12 +17,29 @@ void Waitable::close(std::unique_ptr<Waitable> waitable) {
     w.loop_.retire(std::move(waitable));
 }
 
-Result Waitable::check_free(const Op& op) {
-    return op.state == OpState::idle ? Result::done() : Errc::busy;
+Result Waitable::check_free(const Op& op, double deadline) {
+    const bool beside = op.kind == OpKind::wait && deadline == kAtOnce;
+    return op.state == OpState::idle || beside ? Result::done() : Errc::busy;
+}
+
+Result Waitable::try_now(Op& op, OpKind kind, void* data, size_t size) {
+    Op once(source_, op.side);
+    once.kind = kind;
+    once.data = data;
+    once.size = size;
+    once.addr = op.addr;
+    once.only = op.only;
+    const Result r = loop_.try_now(once);
+    // Who asks for these finds them where he does after an event.
+    op.truncated = once.truncated;
+    op.accepted = once.accepted;
+    return r.is_pending() ? Errc::timeout : r;
 }
 
 Result Waitable::submit(Op& op, OpKind kind, void* data, size_t size, double deadline) {
-    if (op.state != OpState::idle) return Errc::busy;
+    const Result free = check_free(op, deadline);
+    if (free.is_error()) return free;
+    if (deadline == kAtOnce) return try_now(op, kind, data, size);
     op.kind = kind;
     op.data = data;
     op.size = size;

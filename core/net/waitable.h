@@ -33,12 +33,15 @@ class Waitable : public OpOwner {
    protected:
     explicit Waitable(Loop& loop);
 
+    // Without an event, and beside a wait of another.
+    Result try_now(Op& op, OpKind kind, void* data, size_t size);
+
     // Closes the descriptor, if it is the library's own.
     virtual void close_descriptor() = 0;
 
     Result submit(Op& op, OpKind kind, void* data, size_t size, double deadline);
-    // A free op, or Errc::busy.
-    static Result check_free(const Op& op);
+    // Errc::busy unless an operation with this deadline can use the op.
+    static Result check_free(const Op& op, double deadline);
 
     Loop& loop_;
     IoSource source_;

@@ -91,6 +91,8 @@ function sched.deadline(expires, timeout)
 		expires = C.socket2_clock() + timeout
 	elseif type(expires) ~= 'number' then
 		raise('bad expires (number expected, got %s)', type(expires))
+	elseif expires == -NEVER then -- which C has a meaning of its own for
+		expires = 0
 	end
 	return limit < expires and limit or expires -- NaN goes on to C, which refuses it
 end
@@ -360,7 +362,8 @@ local function drain(deadline)
 end
 
 local function resume_each(me)
-	for i = next_event, event_count do
+	while next_event <= event_count do -- which a nested round changes, too
+		local i = next_event
 		local co = resumees[i]
 		resumees[i] = false
 		next_event, detail = i + 1, details[i]
@@ -391,24 +394,46 @@ function sched.unfinished()
 	return nwaiting > 0 or nready > 0 or next_event <= event_count
 end
 
--- round(deadline) -> true when threads were resumed | false when the deadline came first, or nothing
--- can ever happen | nil, err, errcode
-function sched.round(deadline)
+-- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
+-- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
+function sched.round(deadline, once)
 	if next_event > event_count then
-		if deadline == NEVER and not sched.unfinished() then
+		if deadline == NEVER and not once and not sched.unfinished() then
 			return false
 		end
 		repeat
 			local n = drain(nready > 0 and 0 or deadline)
+			if sched.on_poll then
+				sched.on_poll()
+			end
 			if n < 0 then
 				return fail(n)
-			elseif n == 0 and C.socket2_clock() >= deadline then
+			elseif n == 0 and (C.socket2_clock() >= deadline or once) then
 				return false
 			end
 		until n > 0
 	end
 	resume_all()
 	return true
+end
+
+-- on_poll(): told of every poll of the loop, before those run whom it has brought something.
+sched.on_poll = nil
+
+local function back(thread, outer, ok, ...)
+	this, limit = thread, outer
+	if not ok then
+		error((...), 0)
+	end
+	return ...
+end
+
+-- outside(f, ...) -> results of f: runs it as if no thread ran, so that it can start rounds, on top of a
+-- thread that cannot wait.
+function sched.outside(f, ...)
+	local thread, outer = this, limit
+	this, limit = nil, NEVER
+	return back(thread, outer, pcall(f, ...))
 end
 
 -- interrupt(): the rest of the batch is for the next round.

@@ -68,7 +68,7 @@ end
 
 -- Starts a read of n bytes, nil when that is no number of bytes: the buffer | nil, err, errcode.
 local function open(self, what, n, expires)
-	inside(what)
+	self:check_thread(what)
 	expires = deadline(expires, self.read_timeout) -- one for all that it receives
 	if not n then
 		return fail(EINVAL)
@@ -174,6 +174,11 @@ local function address(buf)
 end
 
 local stream = {rbuf = false}
+
+-- check_thread(what): raises where receive() could not wait. For classes that can everywhere.
+function stream:check_thread(what)
+	inside(what)
+end
 
 -- recv(buf, maxlen, [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
 -- at the end of the stream.

@@ -5,7 +5,7 @@ local sched = require'socket2.sched'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local api, deadline = sched.api, sched.deadline
-local type, setmetatable, floor = type, setmetatable, math.floor
+local type, setmetatable, floor, max = type, setmetatable, math.floor, math.max
 
 local ETIMEOUT, EINVAL = C.SOCKET2_ETIMEOUT, C.SOCKET2_EINVAL
 
@@ -22,6 +22,7 @@ local function sleep_until(time)
 	if time ~= time then
 		return fail(EINVAL)
 	end
+	time = max(time, 0)
 	local d = deadline(time)
 	local r = sched.pause({what = 'sleep', forget = nothing}, d)
 	if r == ETIMEOUT and d == time then

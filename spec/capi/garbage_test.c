@@ -1,17 +1,21 @@
 /*
  * Every exported function with a random mix of good and bad arguments, and handles that are live,
  * stale, of another kind, of another loop or made up. Only documented answers may come back, a
- * handle that is not live is always recognized, and every pending operation has exactly one event.
+ * handle that is not live is always recognized, every pending operation has exactly one event, and
+ * no timer is early.
  *
  * garbage_test [SEED [SECONDS]]
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "capi/socket2.h"
@@ -35,10 +39,17 @@ static int one_in(int n) { return below(n) == 0; }
 
 /* ---- what ought to be true ------------------------------------------------------------------ */
 
-enum { LOOPS = 3, SOCKETS = 40, STALE = 64 };
+enum { LOOPS = 3, SOCKETS = 60, STALE = 64 };
+
+/* What a handle names. */
+enum { TCP = 1, UDP = 2, FD = 4, TIMER = 8, LOOKUP = 16 };
+
+/* What a function takes. */
+enum { ANY_SOCKET = TCP | UDP, WAITABLE = TCP | UDP | FD };
 
 typedef struct {
-    int handle, is_tcp;
+    int handle, is;
+    double deadline; /* of a timer */
 } live_socket;
 
 typedef struct {
@@ -91,11 +102,9 @@ static int check_loop(int loop, int code) {
     return code;
 }
 
-enum { ANY = 0, TCP_ONLY = 1, UDP_ONLY = 2 };
-
 static int may_take(int loop, int handle, int kinds) {
     const live_socket* s = find_live(loop, handle);
-    return s != NULL && (kinds == ANY || (kinds == TCP_ONLY) == s->is_tcp);
+    return s != NULL && (kinds & s->is) != 0;
 }
 
 static int check_socket(int loop, int handle, int kinds, int code) {
@@ -106,10 +115,10 @@ static int check_socket(int loop, int handle, int kinds, int code) {
     return code;
 }
 
-static void add_socket(int loop, int handle, int is_tcp) {
+static void add_socket(int loop, int handle, int is) {
     const int l = loop_index(loop);
     if (find_live(loop, handle) != NULL) fail("a live handle is given again", handle);
-    loops[l].sockets[loops[l].socket_count++] = (live_socket){handle, is_tcp};
+    loops[l].sockets[loops[l].socket_count++] = (live_socket){handle, is, 0};
 }
 
 static void remove_socket(int loop, int handle) {
@@ -119,11 +128,21 @@ static void remove_socket(int loop, int handle) {
     PICK(stale_sockets) = handle;
 }
 
+static pending_op* find_pending(int loop, int handle, int kind) {
+    const int l = loop_index(loop);
+    if (l < 0) return NULL;
+    for (int i = 0; i < loops[l].pending_count; ++i) {
+        pending_op* p = &loops[l].pending[i];
+        if (p->handle == handle && p->kind == kind) return p;
+    }
+    return NULL;
+}
+
 /* Answers of a function that may be pending. */
 static void check_op(int loop, int handle, int kinds, int kind, int is_accept, int code) {
     if (code != SOCKET2_PENDING) {
         check_socket(loop, handle, kinds, code);
-        if (is_accept && code >= 0) add_socket(loop, code, 1);
+        if (is_accept && code >= 0) add_socket(loop, code, TCP);
         return;
     }
     const int l = loop_index(loop);
@@ -131,10 +150,10 @@ static void check_op(int loop, int handle, int kinds, int kind, int is_accept, i
         fail("pending on a bad handle", code);
         return;
     }
-    for (int i = 0; i < loops[l].pending_count; ++i) {
-        const pending_op* p = &loops[l].pending[i];
-        if (p->handle == handle && p->kind == kind) fail("two operations at a time", handle);
+    if (kind != SOCKET2_READ && kind != SOCKET2_WRITE && kind != SOCKET2_LOOKUP) {
+        fail("pending, of no kind", kind);
     }
+    if (find_pending(loop, handle, kind) != NULL) fail("two operations at a time", handle);
     loops[l].pending[loops[l].pending_count++] = (pending_op){handle, kind, is_accept};
 }
 
@@ -143,11 +162,22 @@ static void check_event(int loop, const socket2_event* event) {
     if (event->result == SOCKET2_PENDING || event->result < SOCKET2_ESYSTEM) {
         fail("no documented result", event->result);
     }
-    for (int i = 0; i < loops[l].pending_count; ++i) {
-        const pending_op p = loops[l].pending[i];
-        if (p.handle != event->handle || p.kind != event->kind) continue;
-        loops[l].pending[i] = loops[l].pending[--loops[l].pending_count];
-        if (p.is_accept && event->result >= 0) add_socket(loop, event->result, 1);
+    if (event->kind == SOCKET2_TIMER) {
+        const live_socket* timer = find_live(loop, event->handle);
+        if (timer == NULL || timer->is != TIMER) {
+            fail("an event for no timer", event->handle);
+            return;
+        }
+        if (timer->deadline > socket2_clock()) fail("a timer is early", event->handle);
+        if (event->result != 0 || event->detail != 0) fail("a timer's result", event->result);
+        remove_socket(loop, event->handle);
+        return;
+    }
+    pending_op* found = find_pending(loop, event->handle, event->kind);
+    if (found != NULL) {
+        const pending_op p = *found;
+        *found = loops[l].pending[--loops[l].pending_count];
+        if (p.is_accept && event->result >= 0) add_socket(loop, event->result, TCP);
         return;
     }
     fail("an event for nothing", event->handle);
@@ -167,15 +197,23 @@ static int any_loop(void) {
     return one_in(2) ? PICK(stale_loops) : any_number();
 }
 
-/* Mostly a live one of the loop, else one of another loop, a stale one or a number. */
-static int any_socket(int loop) {
+/*
+ * Mostly a live one of the loop and of these kinds, else one of other kinds, of another loop, a
+ * stale one or a number.
+ */
+static int any_handle(int loop, int kinds) {
     int l = loop_index(loop);
     if (l < 0 || one_in(30)) l = below(LOOPS);
-    if (!one_in(10) && loops[l].socket_count > 0) {
-        return loops[l].sockets[below(loops[l].socket_count)].handle;
+    if (one_in(10) || loops[l].socket_count == 0) {
+        return one_in(2) ? PICK(stale_sockets) : any_number();
     }
-    return one_in(2) ? PICK(stale_sockets) : any_number();
+    const live_socket* s = &loops[l].sockets[below(loops[l].socket_count)];
+    for (int tries = 0; tries < 10 && (s->is & kinds) == 0 && !one_in(20); ++tries) {
+        s = &loops[l].sockets[below(loops[l].socket_count)];
+    }
+    return s->handle;
 }
+static int any_socket(int loop) { return any_handle(loop, ANY_SOCKET); }
 
 /* Pending operations may still look at an address: none is written again while one could. */
 enum { ADDRS = 1 << 15 };
@@ -425,6 +463,34 @@ static void call_loop_iocp(void) {
     if (code >= 0) fail("a completion port here", code);
 }
 
+/* Descriptors of this test's own, for handles: the ends of pipes and of pairs, events, a file. */
+static int own_fds[8];
+
+static void make_own_fds(void) {
+    if (pipe2(own_fds, O_NONBLOCK) != 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, own_fds + 2) != 0) {
+        fail("no descriptors", 0);
+    }
+    own_fds[4] = eventfd(0, EFD_NONBLOCK);
+    own_fds[5] = eventfd(1, EFD_NONBLOCK);
+    own_fds[6] = open("/dev/null", O_RDWR);
+    own_fds[7] = open("/", O_RDONLY);
+}
+
+static void close_own_fds(void) {
+    for (size_t i = 0; i < sizeof own_fds / sizeof *own_fds; ++i) close(own_fds[i]);
+}
+
+/* Something becomes readable, or is no longer. */
+static void stir_own_fds(void) {
+    const uint64_t one = 1;
+    static char some[1 << 16];
+    const int fd = own_fds[below(6)];
+    const ssize_t n = one_in(2) ? write(fd, one_in(5) ? some : (const char*)&one, sizeof one)
+                                : read(fd, some, sizeof some);
+    if (n == 0) fail("the end of an own descriptor", fd);
+}
+
 /* Bad numbers are few: the system looks for a module for each that it does not know. */
 static int any_protocol(int good) {
     static const int bad[] = {-1, 256, INT_MAX, INT_MIN};
@@ -433,9 +499,9 @@ static int any_protocol(int good) {
 
 static int any_family(void) { return one_in(10) ? any_number() : 1 + below(3); }
 
-static void made_socket(int loop, int handle, int is_tcp) {
+static void made_socket(int loop, int handle, int is) {
     check_loop(loop, handle);
-    if (handle >= 0) add_socket(loop, handle, is_tcp);
+    if (handle >= 0) add_socket(loop, handle, is);
 }
 /* Leaves room for connections that are accepted. */
 static int is_full(int loop) {
@@ -444,79 +510,145 @@ static int is_full(int loop) {
 }
 static void call_tcp_new(void) {
     const int loop = any_loop();
-    if (!is_full(loop)) made_socket(loop, socket2_tcp_new(loop, any_family(), any_protocol(6)), 1);
+    if (!is_full(loop))
+        made_socket(loop, socket2_tcp_new(loop, any_family(), any_protocol(6)), TCP);
 }
 static void call_udp_new(void) {
     const int loop = any_loop();
-    if (!is_full(loop)) made_socket(loop, socket2_udp_new(loop, any_family(), any_protocol(17)), 0);
+    if (!is_full(loop))
+        made_socket(loop, socket2_udp_new(loop, any_family(), any_protocol(17)), UDP);
 }
 static void call_raw_new(void) {
     const int loop = any_loop();
     if (is_full(loop) || !one_in(4)) return;
-    made_socket(loop, socket2_raw_new(loop, any_family(), any_protocol(1)), 0);
+    made_socket(loop, socket2_raw_new(loop, any_family(), any_protocol(1)), UDP);
 }
 
 static void call_socket_close(void) {
-    const int loop = any_loop(), handle = any_socket(loop);
+    const int loop = any_loop(), handle = any_handle(loop, WAITABLE);
     const int l = loop_index(loop);
     /* Rarely while there is room, or nothing would live long. */
     const int roomy = l >= 0 && loops[l].socket_count < SOCKETS * 3 / 4;
     if (roomy && find_live(loop, handle) != NULL && !one_in(5)) return;
-    if (check_socket(loop, handle, ANY, socket2_socket_close(loop, handle)) == 0) {
+    if (check_socket(loop, handle, WAITABLE, socket2_socket_close(loop, handle)) == 0) {
         remove_socket(loop, handle);
     }
 }
 static void call_socket_type(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, ANY, socket2_socket_type(loop, handle));
+    check_socket(loop, handle, ANY_SOCKET, socket2_socket_type(loop, handle));
 }
 static void call_socket_family(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, ANY, socket2_socket_family(loop, handle));
+    check_socket(loop, handle, ANY_SOCKET, socket2_socket_family(loop, handle));
 }
 static void call_socket_protocol(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, ANY, socket2_socket_protocol(loop, handle));
+    check_socket(loop, handle, ANY_SOCKET, socket2_socket_protocol(loop, handle));
 }
 static void call_socket_fd(void) {
-    const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, ANY, socket2_socket_fd(loop, handle));
+    const int loop = any_loop(), handle = any_handle(loop, WAITABLE);
+    check_socket(loop, handle, WAITABLE, socket2_socket_fd(loop, handle));
+}
+static int any_kind(void) { return one_in(10) ? any_number() : 1 + below(2); }
+static int is_kind(int kind) { return kind == SOCKET2_READ || kind == SOCKET2_WRITE; }
+static void call_socket_cancel(void) {
+    const int loop = any_loop(), handle = any_handle(loop, WAITABLE), kind = any_kind();
+    /* Rarely, or little would ever finish. */
+    if (!one_in(3)) return;
+    const int code =
+        check_socket(loop, handle, WAITABLE, socket2_socket_cancel(loop, handle, kind));
+    if (code != SOCKET2_EBADHANDLE && code != (is_kind(kind) ? 0 : SOCKET2_EINVAL)) {
+        fail("a cancel that fails", code);
+    }
+}
+static void call_socket_wait(void) {
+    const int loop = any_loop(), handle = any_handle(loop, WAITABLE), kind = any_kind();
+    const int code = socket2_socket_wait(loop, handle, kind, any_deadline());
+    check_op(loop, handle, WAITABLE, kind, 0, code);
+    if (code > 0) fail("a wait with a value", code);
+}
+static void call_socket_pending(void) {
+    const int loop = any_loop(), handle = any_handle(loop, WAITABLE), kind = any_kind();
+    double since = -1;
+    const int code =
+        check_socket(loop, handle, WAITABLE,
+                     socket2_socket_pending(loop, handle, kind, one_in(5) ? NULL : &since));
+    if (code == SOCKET2_EBADHANDLE) return;
+    if (!is_kind(kind)) {
+        if (code != SOCKET2_EINVAL) fail("no such kind", code);
+        return;
+    }
+    if (code < 0 || code > SOCKET2_OP_WAIT) fail("no such operation", code);
+    if ((code > 0) != (find_pending(loop, handle, kind) != NULL)) fail("pending or not", code);
+    if (since > socket2_clock() || (code == 0 && since >= 0)) fail("since when", code);
+}
+static void call_fd_new(void) {
+    const int loop = any_loop();
+    if (is_full(loop) || !one_in(3)) return;
+    /* Closed too early: its number gets another owner while the handle is alive. */
+    const int early = one_in(5) ? dup(PICK(own_fds)) : -1;
+    const int handle = socket2_fd_new(loop, early >= 0   ? early
+                                            : one_in(10) ? any_number()
+                                                         : PICK(own_fds));
+    made_socket(loop, handle, FD);
+    if (early >= 0) close(early);
+}
+
+static void call_timer_new(void) {
+    const int loop = any_loop();
+    if (is_full(loop) || !one_in(2)) return;
+    const double deadline = any_deadline();
+    const int handle = socket2_timer_new(loop, deadline);
+    made_socket(loop, handle, TIMER);
+    if (handle < 0) return;
+    find_live(loop, handle)->deadline = deadline;
+    if (isnan(deadline) || deadline == SOCKET2_NEVER) fail("a time that is none", handle);
+}
+static void call_timer_close(void) {
+    const int loop = any_loop(), handle = any_handle(loop, TIMER);
+    if (check_socket(loop, handle, TIMER, socket2_timer_close(loop, handle)) == 0) {
+        remove_socket(loop, handle);
+    }
 }
 static void call_socket_bind(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, ANY, socket2_socket_bind(loop, handle, any_addr()));
+    check_socket(loop, handle, ANY_SOCKET, socket2_socket_bind(loop, handle, any_addr()));
 }
 static void call_socket_shutdown(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int directions = one_in(2) ? any_number() : 1 + below(3);
     if (!one_in(5)) return;
-    check_socket(loop, handle, ANY, socket2_socket_shutdown(loop, handle, directions));
+    check_socket(loop, handle, ANY_SOCKET, socket2_socket_shutdown(loop, handle, directions));
 }
 static void call_socket_localaddr(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     socket2_addr* addr = room_for_addr();
-    const int code = check_socket(loop, handle, ANY, socket2_socket_localaddr(loop, handle, addr));
+    const int code =
+        check_socket(loop, handle, ANY_SOCKET, socket2_socket_localaddr(loop, handle, addr));
     if (code == 0 && socket2_addr_port(addr) > 0) remember_addr(addr);
 }
 static void call_socket_remoteaddr(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, ANY, socket2_socket_remoteaddr(loop, handle, room_for_addr()));
+    check_socket(loop, handle, ANY_SOCKET,
+                 socket2_socket_remoteaddr(loop, handle, room_for_addr()));
 }
 static void call_option_kind(void) { check_code(socket2_option_kind(any_option())); }
 static void call_socket_setopt(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int value = one_in(2) ? below(2) : any_number();
-    check_socket(loop, handle, ANY, socket2_socket_setopt(loop, handle, any_option(), value));
+    check_socket(loop, handle, ANY_SOCKET,
+                 socket2_socket_setopt(loop, handle, any_option(), value));
 }
 static void call_socket_getopt(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     int value;
-    check_socket(loop, handle, ANY,
+    check_socket(loop, handle, ANY_SOCKET,
                  socket2_socket_getopt(loop, handle, any_option(), one_in(20) ? NULL : &value));
 }
 static void call_socket_setopt_text(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, ANY,
+    check_socket(loop, handle, ANY_SOCKET,
                  socket2_socket_setopt_text(loop, handle, any_option(), any_option_text()));
 }
 static void call_socket_getopt_text(void) {
@@ -524,100 +656,181 @@ static void call_socket_getopt_text(void) {
     char* text = guarded_text();
     const size_t size = (size_t)below(ROOM + 1);
     check_socket(
-        loop, handle, ANY,
+        loop, handle, ANY_SOCKET,
         socket2_socket_getopt_text(loop, handle, any_option(), one_in(20) ? NULL : text, size));
     check_guards(size);
 }
 
 static void call_tcp_listen(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, TCP_ONLY, socket2_tcp_listen(loop, handle, any_number()));
+    check_socket(loop, handle, TCP, socket2_tcp_listen(loop, handle, any_number()));
 }
 static void call_tcp_accept(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     if (is_full(loop)) return;
     const int code = socket2_tcp_accept(loop, handle, room_for_addr(), any_deadline());
-    check_op(loop, handle, TCP_ONLY, SOCKET2_READ, 1, code);
+    check_op(loop, handle, TCP, SOCKET2_READ, 1, code);
 }
 static void call_tcp_connect(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int code = socket2_tcp_connect(loop, handle, any_addr(), any_deadline());
-    check_op(loop, handle, TCP_ONLY, SOCKET2_WRITE, 0, code);
+    check_op(loop, handle, TCP, SOCKET2_WRITE, 0, code);
 }
 static void call_tcp_send(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int code = socket2_tcp_send(loop, handle, any_data(), any_size(), any_deadline());
-    check_op(loop, handle, TCP_ONLY, SOCKET2_WRITE, 0, code);
+    check_op(loop, handle, TCP, SOCKET2_WRITE, 0, code);
 }
 static void call_tcp_recv(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int code = socket2_tcp_recv(loop, handle, any_data(), any_size(), any_deadline());
-    check_op(loop, handle, TCP_ONLY, SOCKET2_READ, 0, code);
+    check_op(loop, handle, TCP, SOCKET2_READ, 0, code);
 }
 static void call_udp_connect(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, UDP_ONLY, socket2_udp_connect(loop, handle, any_addr()));
+    check_socket(loop, handle, UDP, socket2_udp_connect(loop, handle, any_addr()));
 }
 static void call_udp_send(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int code =
         socket2_udp_send(loop, handle, any_data(), any_size(), any_addr(), any_deadline());
-    check_op(loop, handle, UDP_ONLY, SOCKET2_WRITE, 0, code);
+    check_op(loop, handle, UDP, SOCKET2_WRITE, 0, code);
 }
 static void call_udp_recv(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int code =
         socket2_udp_recv(loop, handle, any_data(), any_size(), one_in(2) ? NULL : any_addr(),
                          room_for_addr(), any_deadline());
-    check_op(loop, handle, UDP_ONLY, SOCKET2_READ, 0, code);
+    check_op(loop, handle, UDP, SOCKET2_READ, 0, code);
 }
 static void call_udp_truncated(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, UDP_ONLY, socket2_udp_truncated(loop, handle));
+    check_socket(loop, handle, UDP, socket2_udp_truncated(loop, handle));
 }
 static void call_udp_join(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, UDP_ONLY,
-                 socket2_udp_join(loop, handle, any_addr(), any_interface()));
+    check_socket(loop, handle, UDP, socket2_udp_join(loop, handle, any_addr(), any_interface()));
 }
 static void call_udp_leave(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    check_socket(loop, handle, UDP_ONLY,
-                 socket2_udp_leave(loop, handle, any_addr(), any_interface()));
+    check_socket(loop, handle, UDP, socket2_udp_leave(loop, handle, any_addr(), any_interface()));
 }
 
-/* Garbage names only where no name server would be asked for them. */
-static void call_addr_lookup(void) {
-    static const char* const hosts[] = {NULL, "*", "127.0.0.1", "::1", "", "fe80::1%lo", "@x", ":"};
-    static const char* const services[] = {NULL, "0", "80", "65535", "65536", "", "-1", "http"};
-    const int family = any_family();
-    const int garbage = one_in(5);
-    int flags = one_in(10) ? any_number() : below(128);
-    if (garbage || family == 0) flags |= SOCKET2_NUMERICHOST;
-    flags |= SOCKET2_NUMERICSERV;
-    const char* host = garbage ? any_garbage_text() : PICK(hosts);
-    if (host != NULL && strcmp(host, ":") == 0) flags |= SOCKET2_NUMERICHOST;
-    socket2_addr found[3];
-    memset(found, 0x5a, sizeof found);
-    const int max = one_in(10) ? any_number() : below(3);
-    char* text = guarded_text();
-    const size_t size = (size_t)below(ROOM + 1);
-    const int type = one_in(10) ? any_number() : 1 + below(3);
-    /* `max` is what the caller has room for. */
-    socket2_addr* const out = max > 2 || one_in(20) ? NULL : found;
-    const int n = socket2_addr_lookup(host, PICK(services), type, family, any_protocol(6), flags,
-                                      out, max, one_in(5) ? NULL : text, size);
-    check_code(n);
-    check_guards(size);
-    if (n == 0) fail("no address and no error", n);
-    for (int i = 0; out != NULL && i < n && i < max; ++i) {
-        if (socket2_addr_family(&out[i]) <= 0) fail("found what is no address", n);
+/* Addresses that a look-up writes; what lies behind them must stay. */
+static socket2_addr found[3];
+enum { FOUND = 2 };
+
+static void check_found(int n, int max) {
+    for (int i = 0; i < n && i < max; ++i) {
+        if (socket2_addr_family(&found[i]) <= 0) fail("found what is no address", n);
     }
-    const unsigned char* behind = (const unsigned char*)&found[2];
-    for (size_t i = 0; i < sizeof found[2]; ++i) {
+    const unsigned char* behind = (const unsigned char*)&found[FOUND];
+    for (size_t i = 0; i < sizeof *found; ++i) {
         if (behind[i] != 0x5a) fail("wrote behind the addresses", (int)i);
     }
 }
+
+typedef struct {
+    const char *host, *service;
+    int type, family, protocol, flags;
+} endpoint;
+
+/* Garbage names only where no name server would be asked for them. */
+static endpoint any_endpoint(void) {
+    static const char* const hosts[] = {NULL, "*", "127.0.0.1", "::1", "", "fe80::1%lo", "@x", ":"};
+    static const char* const services[] = {NULL, "0", "80", "65535", "65536", "", "-1", "http"};
+    endpoint e;
+    e.family = any_family();
+    const int garbage = one_in(5);
+    e.flags = one_in(10) ? any_number() : below(128);
+    if (garbage || e.family == 0) e.flags |= SOCKET2_NUMERICHOST;
+    e.flags |= SOCKET2_NUMERICSERV;
+    e.host = garbage ? any_garbage_text() : PICK(hosts);
+    if (e.host != NULL && strcmp(e.host, ":") == 0) e.flags |= SOCKET2_NUMERICHOST;
+    e.service = PICK(services);
+    e.type = one_in(10) ? any_number() : 1 + below(3);
+    e.protocol = any_protocol(6);
+    return e;
+}
+
+static void call_addr_lookup(void) {
+    const endpoint e = any_endpoint();
+    memset(found, 0x5a, sizeof found);
+    const int max = one_in(10) ? any_number() : below(FOUND + 1);
+    char* text = guarded_text();
+    const size_t size = (size_t)below(ROOM + 1);
+    /* `max` is what the caller has room for. */
+    socket2_addr* const out = max > FOUND || one_in(20) ? NULL : found;
+    const int n = socket2_addr_lookup(e.host, e.service, e.type, e.family, e.protocol, e.flags, out,
+                                      max, one_in(5) ? NULL : text, size);
+    check_code(n);
+    check_guards(size);
+    if (n == 0) fail("no address and no error", n);
+    check_found(out == NULL ? 0 : n, max);
+}
+/* It never asks anybody: any garbage will do. */
+static void call_addr_parse(void) {
+    endpoint e = any_endpoint();
+    if (one_in(2)) e.host = any_garbage_text();
+    if (one_in(2)) e.flags &= ~SOCKET2_NUMERICHOST;
+    memset(found, 0x5a, sizeof found);
+    socket2_addr* const out = one_in(20) ? NULL : &found[FOUND - 1];
+    const int n = socket2_addr_parse(e.host, e.service, e.type, e.family, e.protocol, e.flags, out);
+    check_code(n);
+    if (n > 1 || (n >= 0 && out == NULL)) fail("neither parsed nor not", n);
+    if (n == 1 && socket2_addr_family(out) <= 0) fail("parsed what is no address", n);
+    const unsigned char* bytes = (const unsigned char*)out;
+    for (size_t i = 0; out != NULL && n != 1 && i < sizeof *out; ++i) {
+        if (bytes[i] != 0x5a) fail("wrote without an address", (int)i);
+    }
+    check_found(0, 0);
+}
+
+static void call_lookup_new(void) {
+    const int loop = any_loop();
+    endpoint e = any_endpoint();
+    if (is_full(loop) || !one_in(2)) return;
+    e.flags |= SOCKET2_NUMERICHOST;
+    const int handle = socket2_lookup_new(loop, e.host, e.service, e.type, e.family, e.protocol,
+                                          e.flags, any_deadline());
+    made_socket(loop, handle, LOOKUP);
+    if (handle > 0) check_op(loop, handle, LOOKUP, SOCKET2_LOOKUP, 0, SOCKET2_PENDING);
+}
+static void call_lookup_cancel(void) {
+    const int loop = any_loop(), handle = any_handle(loop, LOOKUP);
+    check_socket(loop, handle, LOOKUP, socket2_lookup_cancel(loop, handle));
+}
+static void call_lookup_result(void) {
+    const int loop = any_loop(), handle = any_handle(loop, LOOKUP);
+    memset(found, 0x5a, sizeof found);
+    const int max = one_in(10) ? any_number() : below(FOUND + 1);
+    char* text = guarded_text();
+    const size_t size = (size_t)below(ROOM + 1);
+    socket2_addr* const out = max > FOUND || one_in(20) ? NULL : found;
+    const int n =
+        check_socket(loop, handle, LOOKUP,
+                     socket2_lookup_result(loop, handle, out, max, one_in(5) ? NULL : text, size));
+    check_guards(size);
+    if (n == 0) fail("no address and no error", n);
+    const int is_early = n != SOCKET2_EBADHANDLE && find_pending(loop, handle, SOCKET2_LOOKUP);
+    if (is_early && n != SOCKET2_EBUSY && n != SOCKET2_EINVAL) {
+        fail("a result before the event", n);
+    }
+    check_found(out == NULL ? 0 : n, max);
+}
+static void call_lookup_close(void) {
+    const int loop = any_loop(), handle = any_handle(loop, LOOKUP);
+    if (check_socket(loop, handle, LOOKUP, socket2_lookup_close(loop, handle)) == 0) {
+        remove_socket(loop, handle);
+    }
+}
+static void call_lookup_cache(void) {
+    static const double times[] = {0, 0, 1e-3, 60, 1e300, INFINITY, -1, -INFINITY, NAN};
+    const double seconds = PICK(times);
+    const int code = socket2_lookup_cache(seconds);
+    if (code != (seconds >= 0 ? 0 : SOCKET2_EINVAL)) fail("how long to remember", code);
+}
+
 static void call_addr_type(void) {
     const int type = socket2_addr_type(any_addr());
     check_code(type);
@@ -658,9 +871,9 @@ static void make_a_connection(void) {
     const int loop = loops[below(LOOPS)].handle;
     if (is_full(loop)) return;
     const int listener = socket2_tcp_new(loop, SOCKET2_INET, 0);
-    made_socket(loop, listener, 1);
+    made_socket(loop, listener, TCP);
     const int client = socket2_tcp_new(loop, SOCKET2_INET, 0);
-    made_socket(loop, client, 1);
+    made_socket(loop, client, TCP);
     next_addr = (next_addr + 1) % ADDRS;
     socket2_addr* addr = &addrs[next_addr];
     if (socket2_socket_bind(loop, listener, &good_addrs[1]) != 0 ||
@@ -671,9 +884,9 @@ static void make_a_connection(void) {
     }
     remember_addr(addr);
     const int accepting = socket2_tcp_accept(loop, listener, room_for_addr(), SOCKET2_NEVER);
-    check_op(loop, listener, TCP_ONLY, SOCKET2_READ, 1, accepting);
+    check_op(loop, listener, TCP, SOCKET2_READ, 1, accepting);
     const int connecting = socket2_tcp_connect(loop, client, addr, SOCKET2_NEVER);
-    check_op(loop, client, TCP_ONLY, SOCKET2_WRITE, 0, connecting);
+    check_op(loop, client, TCP, SOCKET2_WRITE, 0, connecting);
 }
 
 #define CALL(name) \
@@ -689,12 +902,19 @@ static struct {
     CALL(addr_format),
     CALL(addr_ip),
     CALL(addr_lookup),
+    CALL(addr_parse),
     CALL(addr_port),
     CALL(addr_protocol),
     CALL(addr_type),
     CALL(clock),
     CALL(error_message),
     CALL(error_name),
+    CALL(fd_new),
+    CALL(lookup_cache),
+    CALL(lookup_cancel),
+    CALL(lookup_close),
+    CALL(lookup_new),
+    CALL(lookup_result),
     CALL(loop_close),
     CALL(loop_epoll_fd),
     CALL(loop_iocp),
@@ -705,24 +925,29 @@ static struct {
     CALL(poll),
     CALL(raw_new),
     CALL(socket_bind),
+    CALL(socket_cancel),
     CALL(socket_close),
     CALL(socket_family),
     CALL(socket_fd),
     CALL(socket_getopt),
     CALL(socket_getopt_text),
     CALL(socket_localaddr),
+    CALL(socket_pending),
     CALL(socket_protocol),
     CALL(socket_remoteaddr),
     CALL(socket_setopt),
     CALL(socket_setopt_text),
     CALL(socket_shutdown),
     CALL(socket_type),
+    CALL(socket_wait),
     CALL(tcp_accept),
     CALL(tcp_connect),
     CALL(tcp_listen),
     CALL(tcp_new),
     CALL(tcp_recv),
     CALL(tcp_send),
+    CALL(timer_close),
+    CALL(timer_new),
     CALL(udp_connect),
     CALL(udp_join),
     CALL(udp_leave),
@@ -786,6 +1011,7 @@ int main(int argc, char** argv) {
     addrs = calloc(ADDRS, sizeof *addrs);
     data = calloc(1, DATA);
     make_good_addrs();
+    make_own_fds();
     for (int i = 0; i < LOOPS; ++i) loops[i].handle = socket2_loop_new();
 
     const double end = socket2_clock() + seconds;
@@ -797,6 +1023,9 @@ int main(int argc, char** argv) {
         } else if (step % 101 == 0) {
             current = "a connection";
             make_a_connection();
+        } else if (step % 13 == 0) {
+            current = "own descriptors";
+            stir_own_fds();
         } else {
             const int i = below(CALLS);
             current = calls[i].name;
@@ -810,9 +1039,12 @@ int main(int argc, char** argv) {
     for (int l = 0; l < LOOPS; ++l) {
         const int loop = loops[l].handle;
         while (loops[l].socket_count > 0) {
-            const int handle = loops[l].sockets[0].handle;
-            if (socket2_socket_close(loop, handle) != 0) fail("a live socket stays", handle);
-            remove_socket(loop, handle);
+            const live_socket s = loops[l].sockets[0];
+            const int code = s.is == TIMER    ? socket2_timer_close(loop, s.handle)
+                             : s.is == LOOKUP ? socket2_lookup_close(loop, s.handle)
+                                              : socket2_socket_close(loop, s.handle);
+            if (code != 0) fail("a live one stays", code);
+            remove_socket(loop, s.handle);
         }
         const double limit = socket2_clock() + 20;
         while (loops[l].pending_count > 0 && socket2_clock() < limit) {
@@ -827,6 +1059,10 @@ int main(int argc, char** argv) {
     for (int i = 0; i < CALLS; ++i) {
         if (calls[i].count == 0) fail(calls[i].name, 0);
     }
+    close_own_fds();
+    /* A look-up that was given up may still have one. */
+    const double limit = socket2_clock() + 20;
+    while (count_fds() != fds && socket2_clock() < limit) usleep(1000);
     if (count_fds() != fds) fail("descriptors are left", count_fds() - fds);
     free(addrs);
     free(data);

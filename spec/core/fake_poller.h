@@ -105,6 +105,9 @@ class FakePoller final : public Poller {
         if (has(op) && !cancels_late) finish_cancel(op);
     }
 
+    // There is never anything.
+    Result try_now(Op&) override { return Result::pending(); }
+
     // Time passes only when there is nothing to report. A wait for ever that nothing can end
     // returns, as if a signal had come.
     Result wait(double seconds, OpList& completed) override {

@@ -391,7 +391,7 @@ TEST_F(LoopTest, AValueInTheWaitThatTheDeadlineEndsCounts) {
     EXPECT_TRUE(poller->canceled.empty());
 }
 
-// Another op completes in the wait during which the deadline passes: the next turn expires it.
+// Another op completes in the wait during which the deadline passes: both come of one poll.
 TEST_F(LoopTest, ADeadlineIsLookedAtOnEveryTurn) {
     const SocketPtr busy = make_socket(), quiet = make_socket();
     EXPECT_TRUE(recv(*quiet, kStart + 5).is_pending());
@@ -406,11 +406,7 @@ TEST_F(LoopTest, ADeadlineIsLookedAtOnEveryTurn) {
         time = kStart + 5;
         poller->finish(busy->read, Result::of(1));
     };
-    EXPECT_EQ(poll(kStart + 100), Ops{&busy->read});
-    EXPECT_TRUE(recv(*busy).is_pending());
-    poller->finish(busy->read, Result::of(1));
-    const Ops both = look();
-    EXPECT_EQ(both.size(), 2u);
+    EXPECT_EQ(poll(kStart + 100), (Ops{&busy->read, &quiet->read}));
     EXPECT_EQ(quiet->read.result.error(), Errc::timeout);
 }
 
@@ -1066,6 +1062,146 @@ INSTANTIATE_TEST_SUITE_P(Kinds, BusyRest, ::testing::Values(OpKind::connect, OpK
                          [](const auto& info) {
                              return info.param == OpKind::connect ? "Connect" : "SendTo";
                          });
+
+// ---- since when an op waits ---------------------------------------------------------------------
+
+// The time of the loop's turn: nobody asks the clock for it.
+TEST_F(LoopTest, AnOpWaitsSinceTheTurnOfItsSubmit) {
+    const SocketPtr s = make_socket();
+    time = kStart + 1;
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_EQ(s->read.since, kStart) << "no turn yet: when the loop was made";
+    look();
+    EXPECT_EQ(s->read.since, kStart);
+    time = kStart + 2;
+    EXPECT_TRUE(send(*s).is_pending());
+    EXPECT_EQ(s->write.since, kStart + 1);
+    EXPECT_EQ(poll(kStart + 5), Ops{});
+    EXPECT_EQ(s->read.since, kStart);
+    EXPECT_EQ(s->write.since, kStart + 1);
+}
+
+TEST_F(LoopTest, EveryWaitHasASinceOfItsOwn) {
+    const SocketPtr s = make_socket();
+    for (int i = 1; i < 5; ++i) {
+        EXPECT_EQ(poll(kStart + i), Ops{});
+        EXPECT_TRUE(recv(*s, kNever).is_pending());
+        EXPECT_EQ(s->read.since, kStart + i);
+        poller->finish(s->read, Result::of(1));
+        EXPECT_EQ(look(), Ops{&s->read});
+        EXPECT_EQ(s->read.since, kStart + i) << "stays in a completed op";
+    }
+}
+
+TEST_F(LoopTest, TheTurnEndsWithItsWait) {
+    const SocketPtr s = make_socket(), other = make_socket();
+    EXPECT_TRUE(recv(*other, kStart + 3).is_pending());
+    EXPECT_EQ(poll(), Ops{&other->read});
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_EQ(s->read.since, kStart + 3);
+}
+
+TEST_F(LoopTest, ABusySubmitLeavesSinceAlone) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_EQ(poll(kStart + 5), Ops{});
+    EXPECT_EQ(loop->submit(s->read).error(), Errc::busy);
+    EXPECT_EQ(s->read.since, kStart);
+}
+
+TEST_F(LoopTest, AHeldBackOpWaitsSinceItsSubmit) {
+    const SocketPtr s = make_socket();
+    use_up_budget(*s);
+    time = kStart + 7;
+    EXPECT_TRUE(recv(*s).is_pending());
+    EXPECT_EQ(s->read.since, kStart);
+    EXPECT_EQ(look(), Ops{});
+    EXPECT_EQ(s->read.state, OpState::submitted);
+    EXPECT_EQ(s->read.since, kStart);
+}
+
+TEST_F(LoopTest, ARestingListenerWaitsSinceItsSubmit) {
+    const SocketPtr s = make_socket();
+    poller->script(s->read, Errc::too_many_open_files);
+    EXPECT_EQ(submit(s->read, OpKind::accept).error(), Errc::too_many_open_files);
+    EXPECT_TRUE(submit(s->read, OpKind::accept).is_pending());
+    EXPECT_EQ(s->read.since, kStart);
+    EXPECT_EQ(poll(kStart + 5), Ops{});
+    EXPECT_EQ(s->read.state, OpState::submitted);
+    EXPECT_EQ(s->read.since, kStart);
+}
+
+TEST_F(LoopTest, AnOpThatIsTriedAgainAndAgainWaitsSinceItsSubmit) {
+    const SocketPtr s = make_socket();
+    poller->on_submit = [](Op&) { return Result(Errc::busy); };
+    EXPECT_TRUE(submit(s->write, OpKind::connect).is_pending());
+    EXPECT_EQ(poll(kStart + 1), Ops{});
+    EXPECT_GT(poller->submits_of(s->write), 2u);
+    EXPECT_EQ(s->write.since, kStart);
+    loop->cancel(s->write, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&s->write});
+}
+
+TEST_F(LoopTest, AnOpThatIsOutsideWaitsSinceItsSubmit) {
+    const SocketPtr s = make_socket();
+    EXPECT_EQ(poll(kStart + 2), Ops{});
+    EXPECT_TRUE(loop->submit_outside(s->read).is_pending());
+    EXPECT_EQ(s->read.since, kStart + 2);
+    EXPECT_EQ(poll(kStart + 4), Ops{});
+    EXPECT_EQ(s->read.since, kStart + 2);
+    loop->finish_outside(s->read, Result::of(1));
+    EXPECT_EQ(look(), Ops{&s->read});
+}
+
+// ---- waits for readiness ------------------------------------------------------------------------
+
+// To the loop a wait is an op like any other.
+TEST_F(LoopTest, AWaitForReadinessHasItsDeadline) {
+    const SocketPtr s = make_socket();
+    EXPECT_TRUE(submit(s->read, OpKind::wait, kStart + 2).is_pending());
+    EXPECT_TRUE(submit(s->write, OpKind::wait, kStart + 3).is_pending());
+    EXPECT_EQ(poll(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::timeout);
+    EXPECT_EQ(time, kStart + 2);
+    poller->finish(s->write, Result::done());
+    EXPECT_EQ(look(), Ops{&s->write});
+    EXPECT_TRUE(s->write.result.ok());
+    EXPECT_EQ(poll(kStart + 10), Ops{});
+}
+
+TEST_F(LoopTest, AWaitForReadinessIsHeldBackAfterTheBudget) {
+    const SocketPtr s = make_socket();
+    use_up_budget(*s);
+    poller->script(s->read, Result::done());
+    EXPECT_TRUE(submit(s->read, OpKind::wait).is_pending());
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_TRUE(s->read.result.ok());
+}
+
+// Another has the descriptor: the caller has to know, and nobody tries again.
+TEST_F(LoopTest, AWaitForReadinessThatIsBusyIsOver) {
+    const SocketPtr s = make_socket();
+    poller->script(s->read, Errc::busy);
+    EXPECT_EQ(submit(s->read, OpKind::wait).error(), Errc::busy);
+    EXPECT_TRUE(s->idle());
+    EXPECT_EQ(poll(kStart + 1), Ops{});
+    EXPECT_EQ(poller->submits_of(s->read), 1u);
+
+    use_up_budget(*s);
+    poller->script(s->read, Errc::busy);
+    EXPECT_TRUE(submit(s->read, OpKind::wait).is_pending());
+    EXPECT_EQ(look(), Ops{&s->read});
+    EXPECT_EQ(s->read.result.error(), Errc::busy);
+}
+
+// A listener that rests can still be waited for.
+TEST_F(LoopTest, AWaitForReadinessDoesNotRest) {
+    const SocketPtr s = make_socket();
+    poller->script(s->read, Errc::too_many_open_files);
+    EXPECT_EQ(submit(s->read, OpKind::accept).error(), Errc::too_many_open_files);
+    poller->script(s->read, Result::done());
+    EXPECT_TRUE(submit(s->read, OpKind::wait).ok());
+}
 
 // ---- the end of the loop ------------------------------------------------------------------------
 

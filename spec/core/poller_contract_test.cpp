@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -173,6 +174,11 @@ Result send(Poller& poller, Op& op, const void* data, size_t size) {
     return poller.submit(op);
 }
 
+Result wait_ready(Poller& poller, Op& op) {
+    prepare(op, OpKind::wait, nullptr, 0);
+    return poller.submit(op);
+}
+
 using Ops = std::vector<Op*>;
 
 // What one wait reports.
@@ -273,6 +279,7 @@ class FakeWorld final : public World {
                 return full_ ? Result::pending() : Result::of(static_cast<int>(op.size));
             }
             if (inbox_.empty()) return Result::pending();
+            if (op.kind == OpKind::wait) return Result::done();
             const size_t n = std::min(op.size, inbox_.size());
             std::memcpy(op.data, inbox_.data(), n);
             inbox_.erase(0, n);
@@ -498,6 +505,146 @@ TEST_P(PollerContract, CancelingOneSideLeavesTheOther) {
     end(std::move(c));
 }
 
+TEST_P(PollerContract, AWaitForWhatIsThereIsDoneAtOnceAndTakesNothing) {
+    auto c = world->channel();
+    c->feed("hello");
+    for (int i = 0; i < 3; ++i) {
+        const Result r = wait_ready(poller, c->read);
+        EXPECT_TRUE(r.ok());
+        EXPECT_EQ(r.value(), 0);
+        EXPECT_EQ(wait_ready(poller, c->write).value(), 0);
+    }
+    EXPECT_EQ(wait(poller, 0), Ops{}) << "an op that is over does not complete again";
+    EXPECT_EQ(recv(poller, c->read, buffer, sizeof buffer).value(), 5);
+    EXPECT_STREQ(buffer, "hello");
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, AWaitForWhatComesLaterCompletesOnceAndTakesNothing) {
+    auto c = world->channel();
+    EXPECT_TRUE(wait_ready(poller, c->read).is_pending());
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    c->feed("hello");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(c->read.result.value(), 0);
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    EXPECT_EQ(outcome(poller, c->read, recv(poller, c->read, buffer, sizeof buffer)), 5);
+    EXPECT_STREQ(buffer, "hello");
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, AWaitIsDoneAgainWhileSomethingIsUnread) {
+    auto c = world->channel();
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_TRUE(wait_ready(poller, c->read).is_pending());
+        c->feed("abc");
+        EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+        for (const char expected : {'a', 'b', 'c'}) {
+            EXPECT_EQ(outcome(poller, c->read, wait_ready(poller, c->read)), 0);
+            EXPECT_EQ(outcome(poller, c->read, wait_ready(poller, c->read)), 0);
+            EXPECT_EQ(outcome(poller, c->read, recv(poller, c->read, buffer, 1)), 1);
+            EXPECT_EQ(buffer[0], expected);
+        }
+    }
+    EXPECT_TRUE(wait_ready(poller, c->read).is_pending()) << "all was read";
+    poller.cancel(c->read);
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, AWaitAfterAShortReadWaitsForMore) {
+    auto c = world->channel();
+    for (int round = 0; round < 10; ++round) {
+        EXPECT_TRUE(wait_ready(poller, c->read).is_pending());
+        c->feed("abc");
+        EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+        EXPECT_EQ(outcome(poller, c->read, recv(poller, c->read, buffer, sizeof buffer)), 3);
+    }
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ACanceledWaitCompletesOnce) {
+    auto c = world->channel();
+    c->fill(poller);
+    for (Op* op : {&c->read, &c->write}) {
+        EXPECT_TRUE(wait_ready(poller, *op).is_pending());
+        poller.cancel(*op);
+        EXPECT_EQ(wait(poller, kNever), Ops{op});
+        EXPECT_EQ(op->result.error(), Errc::canceled);
+    }
+    c->feed("later");
+    c->release();
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    EXPECT_EQ(wait(poller, 0.001), Ops{});
+    EXPECT_EQ(outcome(poller, c->read, wait_ready(poller, c->read)), 0);
+    EXPECT_EQ(outcome(poller, c->write, wait_ready(poller, c->write)), 0);
+    EXPECT_EQ(outcome(poller, c->read, recv(poller, c->read, buffer, sizeof buffer)), 5);
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ACanceledReadLeavesItsBytesToAWaitAndBack) {
+    auto c = world->channel();
+    EXPECT_TRUE(recv(poller, c->read, buffer, sizeof buffer).is_pending());
+    poller.cancel(c->read);
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_TRUE(wait_ready(poller, c->read).is_pending());
+    c->feed("data");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(outcome(poller, c->read, recv(poller, c->read, buffer, sizeof buffer)), 4);
+    EXPECT_STREQ(buffer, "data");
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, BothSidesCanBeWaitedFor) {
+    auto c = world->channel();
+    c->fill(poller);
+    EXPECT_TRUE(wait_ready(poller, c->read).is_pending());
+    EXPECT_TRUE(wait_ready(poller, c->write).is_pending());
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    c->feed("r");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    c->release();
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->write});
+    EXPECT_EQ(c->write.result.value(), 0);
+    EXPECT_EQ(outcome(poller, c->write, send(poller, c->write, "y", 1)), 1);
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ADetachAfterACancelEndsWaits) {
+    auto c = world->channel();
+    c->fill(poller);
+    EXPECT_TRUE(wait_ready(poller, c->read).is_pending());
+    EXPECT_TRUE(wait_ready(poller, c->write).is_pending());
+    poller.cancel(c->read);
+    poller.cancel(c->write);
+    poller.detach(c->source);
+    c->close();
+    EXPECT_EQ(wait_for(poller, 2).size(), 2u);
+    EXPECT_EQ(c->read.result.error(), Errc::canceled);
+    EXPECT_EQ(c->write.result.error(), Errc::canceled);
+    c.reset();
+    EXPECT_EQ(wait(poller, 0), Ops{});
+}
+
+TEST_P(PollerContract, ManyWaitsEachCompleteOnce) {
+    constexpr size_t kCount = 200;
+    std::vector<std::unique_ptr<Channel>> channels;
+    std::set<Op*> expected;
+    for (size_t i = 0; i < kCount; ++i) {
+        channels.push_back(world->channel());
+        EXPECT_TRUE(wait_ready(poller, channels[i]->read).is_pending());
+        if (i % 2 == 0) expected.insert(&channels[i]->read);
+    }
+    for (size_t i = 0; i < kCount; i += 2) channels[i]->feed("x");
+    const Ops ops = wait_for(poller, kCount / 2);
+    EXPECT_EQ(std::set<Op*>(ops.begin(), ops.end()), expected);
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    for (size_t i = 1; i < kCount; i += 2) poller.cancel(channels[i]->read);
+    EXPECT_EQ(wait_for(poller, kCount / 2).size(), kCount / 2);
+    for (auto& c : channels) end(std::move(c));
+}
+
 TEST_P(PollerContract, ADetachAfterACancelEndsEverything) {
     auto c = world->channel();
     auto other = world->channel();
@@ -705,6 +852,25 @@ class Streams : public ReadinessPollerTest, public ::testing::WithParamInterface
     Socket s{pair.ours.get(), tcp()};
 
     void TearDown() override { poller().detach(s.source); }
+
+    // Sends what the systems between us and them take, and leaves a wait for more room.
+    void fill(Socket& t) {
+        const std::string data(size_t{16} << 20, 'x');
+        const MonotonicClock clock;
+        const double limit = clock.now() + kLimit;
+        while (clock.now() < limit) {
+            EXPECT_TRUE(send(poller(), t.write, data.data(), data.size()).is_pending());
+            size_t before = 0;
+            do {
+                before = t.write.done;
+                EXPECT_EQ(wait(poller(), 0.02), Ops{});
+            } while (t.write.done != before);
+            cancel(t.write);
+            const Result r = wait_ready(poller(), t.write);
+            if (r.is_pending() && wait(poller(), 0.02).empty()) return;
+        }
+        ADD_FAILURE() << "there is always room";
+    }
 };
 
 TEST_P(Streams, DataBetweenTheTryAndTheRegistrationIsSeen) {
@@ -965,6 +1131,112 @@ TEST_P(Streams, ADescriptorThatAChildHoldsReportsNothingAfterItsClose) {
     EXPECT_EQ(wait(poller(), 0), Ops{});
 }
 
+// ---- waits for readiness, with real streams -----------------------------------------------------
+
+TEST_P(Streams, DataBetweenTheTryAndTheRegistrationEndsAWait) {
+    selector->before_add = [&] {
+        send_all(pair.theirs.get(), "abc");
+        await(pair.ours.get(), POLLIN);
+    };
+    EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 0);
+    EXPECT_EQ(read_some(s, 100), "abc");
+}
+
+TEST_P(Streams, TheirCloseEndsAWait) {
+    for (const bool registered : {false, true}) {
+        Pair other = tcp() ? tcp_pair() : unix_pair();
+        Socket t(other.ours.get(), tcp());
+        if (registered) register_by_reading(t, other.theirs.get());
+        EXPECT_TRUE(wait_ready(poller(), t.read).is_pending());
+        EXPECT_EQ(wait(poller(), 0), Ops{});
+        other.theirs.close();
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&t.read});
+        EXPECT_EQ(t.read.result.value(), 0);
+        EXPECT_EQ(wait_ready(poller(), t.read).value(), 0) << "and so for ever";
+        EXPECT_EQ(read_some(t, 100), "");
+        EXPECT_EQ(wait_ready(poller(), t.read).value(), 0) << "the end is not used up";
+        EXPECT_EQ(wait_ready(poller(), t.write).value(), 0);
+        poller().detach(t.source);
+    }
+}
+
+TEST_P(Streams, TheirHalfCloseEndsAWaitToReadAlone) {
+    fill(s);
+    EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+    ASSERT_EQ(::shutdown(pair.theirs.get(), SHUT_WR), 0);
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    std::string rest(1 << 20, '\0');
+    set_nonblocking(pair.theirs.get());
+    const MonotonicClock clock;
+    const double limit = clock.now() + kLimit;
+    Ops ops;
+    while (ops.empty() && clock.now() < limit) {
+        while (::recv(pair.theirs.get(), rest.data(), rest.size(), 0) > 0) {
+        }
+        ops = wait(poller(), 0.01);
+    }
+    EXPECT_EQ(ops, Ops{&s.write});
+    EXPECT_EQ(s.write.result.value(), 0);
+}
+
+TEST_P(Streams, TheirCloseEndsAWaitToWrite) {
+    fill(s);
+    pair.theirs.close();
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.write});
+    EXPECT_EQ(s.write.result.value(), 0) << "a send would tell what happened";
+    EXPECT_LT(outcome(poller(), s.write, send(poller(), s.write, "x", 1)), 0);
+}
+
+TEST_P(Streams, AWaitEndsWithOurOwnShutdown) {
+    EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+    ASSERT_EQ(::shutdown(pair.ours.get(), SHUT_RD), 0);
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 0);
+}
+
+// The descriptor is read by others, as of a library that has its own protocol.
+TEST_P(Streams, AWaitSeesThatOthersHaveReadEverything) {
+    char data[64];
+    for (int round = 0; round < 5; ++round) {
+        EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+        send_all(pair.theirs.get(), "0123456789");
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+        await(pair.ours.get(), POLLIN);
+        ASSERT_EQ(::recv(pair.ours.get(), data, 4, 0), 4);
+        EXPECT_EQ(wait_ready(poller(), s.read).value(), 0) << "six bytes are left";
+        ASSERT_EQ(::recv(pair.ours.get(), data, sizeof data, 0), 6);
+    }
+}
+
+TEST_P(Streams, AnEventOfWhatOthersHaveReadMeanwhileEndsNoWait) {
+    char data[64];
+    EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+    for (int round = 0; round < 5; ++round) {
+        send_all(pair.theirs.get(), "abc");
+        await(pair.ours.get(), POLLIN);
+        ASSERT_EQ(::recv(pair.ours.get(), data, sizeof data, 0), 3);
+        EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    }
+    send_all(pair.theirs.get(), "abc");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(read_some(s, 100), "abc");
+}
+
+TEST_P(Streams, AWaitAndASendDoNotHinderEachOther) {
+    EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(wait_ready(poller(), s.write).value(), 0);
+        EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, "ping", 4)), 4);
+        EXPECT_EQ(receive(pair.theirs.get(), 4), "ping");
+    }
+    EXPECT_EQ(wait(poller(), 0), Ops{});
+    send_all(pair.theirs.get(), "x");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, Streams, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "Tcp" : "Unix"; });
 
@@ -1094,6 +1366,297 @@ TEST_F(ReadinessPollerTest, AFullUnixListenerIsBusy) {
     }
     EXPECT_EQ(r.error(), Errc::busy);
     EXPECT_EQ(r.os_code(), EAGAIN);
+}
+
+// ---- a connect that was canceled ----------------------------------------------------------------
+
+// A listener whose queue is full: the system drops what comes, and a client waits for its answer.
+struct Deaf {
+    Deaf() {
+        for (int i = 0; i < 3; ++i) {
+            clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+            const int r = ::connect(clients.back().get(), raw(address), address.size);
+            EXPECT_TRUE(r == 0 || errno == EINPROGRESS);
+        }
+        await(clients.front().get(), POLLOUT);
+    }
+
+    Fd server = listener(0);
+    SockAddr address = local_address(server.get());
+    std::vector<Fd> clients;
+};
+
+class CanceledConnect : public ReadinessPollerTest {
+   protected:
+    // A connect that waits, and its end.
+    void connect_in_vain() {
+        ASSERT_TRUE(connect(poller(), s.write, deaf.address).is_pending());
+        EXPECT_EQ(wait(poller(), 0.001), Ops{});
+        cancel(s.write);
+        EXPECT_EQ(s.write.result.error(), Errc::canceled);
+    }
+
+    void connect_and_talk() {
+        const SockAddr address = local_address(server.get());
+        ASSERT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)), 0);
+        await(server.get(), POLLIN);
+        const Fd peer(::accept(server.get(), nullptr, nullptr));
+        for (int i = 0; i < 5; ++i) {
+            EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, "ping", 4)), 4);
+            EXPECT_EQ(receive(peer.get(), 4), "ping");
+            std::string data(16, '\0');
+            const Result r = recv(poller(), s.read, data.data(), data.size());
+            EXPECT_TRUE(r.is_pending());
+            send_all(peer.get(), "pong");
+            EXPECT_EQ(outcome(poller(), s.read, r), 4);
+            EXPECT_EQ(data.substr(0, 4), "pong");
+        }
+    }
+
+    Deaf deaf;
+    Fd server = listener(5);
+    Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    Socket s{fd.get(), true};
+};
+
+TEST_F(CanceledConnect, TheSocketCanConnectElsewhere) {
+    connect_in_vain();
+    EXPECT_EQ(wait(poller(), 0.001), Ops{}) << "nobody waits any more";
+    connect_and_talk();
+    poller().detach(s.source);
+}
+
+TEST_F(CanceledConnect, TheSocketCanConnectElsewhereAtOnce) {
+    connect_in_vain();
+    connect_and_talk();
+    poller().detach(s.source);
+}
+
+TEST_F(CanceledConnect, AgainAndAgain) {
+    for (int i = 0; i < 10; ++i) connect_in_vain();
+    connect_and_talk();
+    poller().detach(s.source);
+}
+
+TEST_F(CanceledConnect, ThePeerNeverHearsOfIt) {
+    connect_in_vain();
+    connect_and_talk();
+    // Whoever was served by the deaf one are its own clients.
+    std::set<int> ports;
+    for (const Fd& client : deaf.clients) {
+        const SockAddr address = local_address(client.get());
+        sockaddr_in name{};
+        std::memcpy(&name, address.bytes, sizeof name);
+        ports.insert(name.sin_port);
+    }
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    const Fd first(::accept(deaf.server.get(), reinterpret_cast<sockaddr*>(&peer), &size));
+    ASSERT_GE(first.get(), 0);
+    EXPECT_EQ(ports.count(peer.sin_port), 1u);
+    poller().detach(s.source);
+}
+
+TEST_F(CanceledConnect, ABoundSocketKeepsItsAddress) {
+    // Linux gives a port of its own choice back.
+    const SockAddr bound = local_address(inet_socket(SOCK_STREAM).get());
+    ASSERT_EQ(::bind(fd.get(), raw(bound), bound.size), 0);
+    connect_in_vain();
+    connect_and_talk();
+    EXPECT_TRUE(local_address(fd.get()) == bound);
+    poller().detach(s.source);
+}
+
+// What is called off is the connect, not the reader's patience: it sees an unconnected socket.
+TEST_F(CanceledConnect, AReaderLearnsOfIt) {
+    ASSERT_TRUE(connect(poller(), s.write, deaf.address).is_pending());
+    EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+    EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    poller().cancel(s.write);
+    Ops ops = wait_for(poller(), 2);
+    std::sort(ops.begin(), ops.end());
+    EXPECT_EQ(ops, (Ops{&s.read, &s.write}));
+    EXPECT_EQ(s.read.result.value(), 0);
+    char byte;
+    EXPECT_TRUE(recv(poller(), s.read, &byte, 1).is_error());
+    connect_and_talk();
+    poller().detach(s.source);
+}
+
+// ---- waits on other descriptors -----------------------------------------------------------------
+
+TEST_F(ReadinessPollerTest, AWaitOnAListenerEndsWithAConnectionAndTakesNone) {
+    const Fd server = listener(10);
+    const SockAddr address = local_address(server.get());
+    Socket s(server.get());
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+        EXPECT_EQ(wait(poller(), 0), Ops{});
+        std::vector<Fd> clients;
+        for (int i = 0; i < 3; ++i) {
+            clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            ASSERT_EQ(::connect(clients.back().get(), raw(address), address.size), 0);
+            if (i == 0) {
+                EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+            }
+        }
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_EQ(outcome(poller(), s.read, wait_ready(poller(), s.read)), 0) << i;
+            prepare(s.read, OpKind::accept, nullptr, 0);
+            s.read.addr = nullptr;
+            EXPECT_EQ(outcome(poller(), s.read, poller().submit(s.read)), 0);
+            const Fd accepted(static_cast<int>(s.read.accepted));
+            EXPECT_GE(accepted.get(), 0);
+        }
+    }
+    EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+    cancel(s.read);
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, AWaitOnAFreshSocketIsDoneAtOnce) {
+    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    Socket s(fd.get(), true);
+    EXPECT_EQ(wait_ready(poller(), s.read).value(), 0) << "a recv would fail at once";
+    EXPECT_EQ(wait_ready(poller(), s.write).value(), 0);
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, AWaitOnAClosedDescriptorIsAnError) {
+    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    Socket s(fd.get());
+    fd.close();
+    EXPECT_EQ(wait_ready(poller(), s.read).error(), Errc::bad_descriptor);
+    EXPECT_EQ(wait_ready(poller(), s.write).error(), Errc::bad_descriptor);
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, AWaitOnPipes) {
+    int fds[2];
+    ASSERT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+    Fd reader(fds[0]), writer(fds[1]);
+    Socket r(reader.get()), w(writer.get());
+    EXPECT_TRUE(wait_ready(poller(), r.read).is_pending());
+    EXPECT_EQ(wait_ready(poller(), w.write).value(), 0);
+    ASSERT_EQ(::write(writer.get(), "abc", 3), 3);
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&r.read});
+    EXPECT_EQ(wait_ready(poller(), r.read).value(), 0);
+    char data[8];
+    ASSERT_EQ(::read(reader.get(), data, sizeof data), 3);
+    EXPECT_TRUE(wait_ready(poller(), r.read).is_pending());
+
+    set_nonblocking(writer.get());
+    const std::string block(4096, 'x');
+    while (::write(writer.get(), block.data(), block.size()) > 0) {
+    }
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&r.read});
+    EXPECT_TRUE(wait_ready(poller(), w.write).is_pending());
+    EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    set_nonblocking(reader.get());
+    std::string all(1 << 20, '\0');
+    ASSERT_GT(::read(reader.get(), all.data(), all.size()), 0);
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&w.write});
+
+    EXPECT_TRUE(wait_ready(poller(), r.read).is_pending());
+    poller().detach(w.source);
+    writer.close();
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&r.read}) << "the end is something to read";
+    poller().detach(r.source);
+}
+
+TEST_F(ReadinessPollerTest, AWaitToWriteToAPipeEndsWithItsReader) {
+    int fds[2];
+    ASSERT_EQ(::pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    Fd reader(fds[0]), writer(fds[1]);
+    Socket w(writer.get());
+    const std::string block(4096, 'x');
+    while (::write(writer.get(), block.data(), block.size()) > 0) {
+    }
+    EXPECT_TRUE(wait_ready(poller(), w.write).is_pending());
+    EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    reader.close();
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&w.write});
+    EXPECT_EQ(w.write.result.value(), 0);
+    poller().detach(w.source);
+}
+
+TEST_F(ReadinessPollerTest, AWaitOnAnEventfd) {
+    const Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    Socket s(fd.get());
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+        EXPECT_EQ(wait_ready(poller(), s.write).value(), 0);
+        EXPECT_EQ(wait(poller(), 0), Ops{});
+        ASSERT_EQ(::eventfd_write(fd.get(), 1), 0);
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+        ASSERT_EQ(::eventfd_write(fd.get(), 1), 0);
+        EXPECT_EQ(wait_ready(poller(), s.read).value(), 0);
+        eventfd_t value;
+        ASSERT_EQ(::eventfd_read(fd.get(), &value), 0);
+        EXPECT_EQ(value, 2u);
+    }
+    poller().detach(s.source);
+}
+
+TEST_F(ReadinessPollerTest, AWaitOnADatagramSocketTakesNoDatagram) {
+    const Fd ours = inet_socket(SOCK_DGRAM), theirs = inet_socket(SOCK_DGRAM);
+    const SockAddr here = local_address(ours.get());
+    set_nonblocking(ours.get());
+    Socket s(ours.get());
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+        // An empty one is one.
+        ASSERT_EQ(::sendto(theirs.get(), "", 0, 0, raw(here), here.size), 0);
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+        EXPECT_EQ(wait_ready(poller(), s.read).value(), 0);
+        char data[8];
+        ASSERT_EQ(::recv(ours.get(), data, sizeof data, 0), 0);
+    }
+    EXPECT_EQ(wait_ready(poller(), s.write).value(), 0);
+    poller().detach(s.source);
+}
+
+// The caller closed it and its number has a new owner: nothing of the old one touches the new.
+TEST_F(ReadinessPollerTest, ADescriptorThatWasClosedTooEarlyDoesNotHarmTheNextOfItsNumber) {
+    for (const bool waits : {false, true}) {
+        SCOPED_TRACE(waits);
+        Pair old = unix_pair(), next = tcp_pair();
+        const int number = old.ours.get();
+        Socket stale(number);
+        register_by_reading(stale, old.theirs.get());
+        if (waits) {
+            EXPECT_TRUE(wait_ready(poller(), stale.read).is_pending());
+        }
+        ASSERT_EQ(::dup2(next.ours.get(), number), number);
+        Socket fresh(number, true);
+        char data[8];
+        EXPECT_TRUE(recv(poller(), fresh.read, data, sizeof data).is_pending());
+        if (waits) cancel(stale.read);
+        poller().detach(stale.source);
+        send_all(next.theirs.get(), "abc");
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&fresh.read});
+        EXPECT_EQ(fresh.read.result.value(), 3);
+        EXPECT_TRUE(recv(poller(), fresh.read, data, sizeof data).is_pending());
+        send_all(next.theirs.get(), "de");
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&fresh.read});
+        poller().detach(fresh.source);
+    }
+}
+
+// The other order: the old one is let go of before the new one has to wait.
+TEST_F(ReadinessPollerTest, ADescriptorThatWasClosedTooEarlyCanBeLetGoFirst) {
+    Pair old = unix_pair(), next = tcp_pair();
+    const int number = old.ours.get();
+    Socket stale(number);
+    register_by_reading(stale, old.theirs.get());
+    ASSERT_EQ(::dup2(next.ours.get(), number), number);
+    Socket fresh(number, true);
+    poller().detach(stale.source);
+    char data[8];
+    EXPECT_TRUE(recv(poller(), fresh.read, data, sizeof data).is_pending());
+    send_all(next.theirs.get(), "abc");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&fresh.read});
+    poller().detach(fresh.source);
 }
 
 // ---- accept -------------------------------------------------------------------------------------

@@ -1,0 +1,754 @@
+// The timers of a loop, over a scripted poller and a clock that stands still unless the loop waits.
+#include "core/io/timer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <memory>
+#include <new>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "core/io/loop.h"
+#include "spec/core/fake_poller.h"
+
+namespace {
+
+size_t allocations;
+
+}  // namespace
+
+// Not inlined: the compiler would see a malloc() behind a new, and warn.
+[[gnu::noinline]] void* operator new(size_t size) {
+    ++allocations;
+    void* memory = std::malloc(size);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace socket2 {
+namespace {
+
+constexpr double kStart = 1000;
+constexpr size_t kShare = 32;
+constexpr int kBudget = 64;
+
+// An op of its own, without a socket around it.
+struct Lone {
+    IoSource source;
+    Op op{source, Side::read};
+};
+
+using Timers = std::vector<Timer*>;
+
+class TimerTest : public ::testing::Test {
+   protected:
+    TimerTest() {
+        auto owned = std::make_unique<FakePoller>(time, violations);
+        poller = owned.get();
+        loop = std::make_unique<Loop>(std::move(owned), std::make_unique<FakeClock>(time));
+        loop->reserve(kOps);
+    }
+
+    void TearDown() override {
+        loop.reset();
+        EXPECT_EQ(violations, 0) << "the loop broke the poller's contract";
+    }
+
+    void arm(Timer& timer, double deadline) {
+        loop->reserve_timer();
+        loop->arm(timer, deadline);
+    }
+
+    Result submit(Lone& lone, double deadline = kNever) {
+        lone.op.deadline = deadline;
+        return loop->submit(lone.op);
+    }
+
+    Timers take_all() {
+        Timers timers;
+        while (Timer* timer = loop->take_timer()) {
+            EXPECT_FALSE(timer->in_heap());
+            EXPECT_FALSE(timer->in_list());
+            timers.push_back(timer);
+        }
+        return timers;
+    }
+
+    // One poll that only looks.
+    Timers look() {
+        EXPECT_TRUE(loop->poll(0).ok());
+        return take_all();
+    }
+
+    // Polls until some go off or the time is over.
+    Timers poll(double until = kNever) {
+        for (int turn = 0; turn < 1000; ++turn) {
+            EXPECT_TRUE(loop->poll(until).ok());
+            Timers timers = take_all();
+            if (!timers.empty() || time >= until) return timers;
+        }
+        ADD_FAILURE() << "nothing goes off";
+        return {};
+    }
+
+    double last_wait() const { return poller->waits.back(); }
+
+    static constexpr size_t kOps = 100;
+    double time = kStart;
+    int violations = 0;
+    FakePoller* poller;
+    std::unique_ptr<Loop> loop;
+};
+
+// ---- going off ----------------------------------------------------------------------------------
+
+TEST_F(TimerTest, GoesOffOnceAtItsTime) {
+    Timer timer;
+    timer.user = 42;
+    arm(timer, kStart + 5);
+    EXPECT_EQ(poll(kStart + 4.999), Timers{});
+    EXPECT_EQ(poll(), Timers{&timer});
+    EXPECT_EQ(time, kStart + 5);
+    EXPECT_EQ(timer.user, 42);
+    EXPECT_EQ(poll(kStart + 100), Timers{});
+}
+
+TEST_F(TimerTest, BelongsToThePollThatWaitedForIt) {
+    Timer timer;
+    arm(timer, kStart + 5);
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(take_all(), Timers{&timer});
+    EXPECT_EQ(time, kStart + 5);
+}
+
+TEST_F(TimerTest, IsNeverEarlyHoweverOftenTheLoopTurns) {
+    Timer timer;
+    const double deadline = kStart + 0.1 + 0.2;  // not a round number
+    arm(timer, deadline);
+    while (time < deadline) {
+        loop->wake();
+        EXPECT_EQ(poll(time), Timers{});
+        time = std::min(time + 0.0137, std::nextafter(deadline, 0.0));
+        EXPECT_EQ(look(), Timers{});
+        if (time == std::nextafter(deadline, 0.0)) time = deadline;
+    }
+    EXPECT_EQ(look(), Timers{&timer});
+}
+
+TEST_F(TimerTest, ATimeThatHasPassedGoesOffWithTheNextPollWithoutAWait) {
+    for (const double deadline : {kStart, kStart - 1, 0.0, -1e300, -kNever}) {
+        Timer timer;
+        arm(timer, deadline);
+        EXPECT_EQ(loop->take_timer(), nullptr) << "no event without a poll";
+        EXPECT_TRUE(loop->poll(kNever).ok());
+        EXPECT_EQ(take_all(), Timers{&timer});
+        EXPECT_EQ(last_wait(), 0);
+        EXPECT_EQ(time, kStart);
+    }
+}
+
+TEST_F(TimerTest, APollThatOnlyLooksGivesWhatIsDue) {
+    Timer timer;
+    arm(timer, kStart + 1);
+    time = kStart + 2;
+    EXPECT_EQ(look(), Timers{&timer});
+}
+
+TEST_F(TimerTest, OneThatIsDueWhenTheWaitEndsForSomethingElseComesNext) {
+    Timer timer;
+    Lone lone;
+    arm(timer, kStart + 1);
+    EXPECT_TRUE(submit(lone).is_pending());
+    poller->on_wait = [&] {
+        time = kStart + 1;
+        poller->finish(lone.op, Result::of(1));
+    };
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(loop->take(), &lone.op);
+    Timers taken = take_all();
+    if (taken.empty()) taken = look();
+    EXPECT_EQ(taken, Timers{&timer});
+    EXPECT_EQ(time, kStart + 1);
+}
+
+TEST_F(TimerTest, AFarTimeNeverComes) {
+    Timer timer;
+    arm(timer, 1e300);
+    poller->on_wait = [&] { loop->wake(); };
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(take_all(), Timers{});
+    EXPECT_GT(last_wait(), 1e299);
+    loop->disarm(timer);
+}
+
+TEST_F(TimerTest, APollerErrorLosesNone) {
+    Timer timer;
+    arm(timer, kStart);
+    poller->wait_result = Result(Errc::bad_descriptor, 9);
+    EXPECT_EQ(loop->poll(kNever).error(), Errc::bad_descriptor);
+    poller->wait_result = Result::done();
+    EXPECT_EQ(look(), Timers{&timer});
+}
+
+// ---- order --------------------------------------------------------------------------------------
+
+TEST_F(TimerTest, TheyGoOffInTheOrderOfTheirTimes) {
+    constexpr size_t kCount = 1000;
+    std::vector<Timer> timers(kCount);
+    std::vector<size_t> order(kCount);
+    for (size_t i = 0; i < kCount; ++i) order[i] = i;
+    std::shuffle(order.begin(), order.end(), std::mt19937(3));
+    for (const size_t i : order) arm(timers[i], kStart + 1 + static_cast<double>(i) / 7);
+    for (size_t i = 0; i < kCount; ++i) {
+        EXPECT_EQ(poll(), Timers{&timers[i]}) << i;
+        EXPECT_GE(time, kStart + 1 + static_cast<double>(i) / 7);
+    }
+}
+
+TEST_F(TimerTest, WhatIsDueTogetherComesInTheOrderOfTheirTimes) {
+    constexpr size_t kCount = 500;
+    std::vector<Timer> timers(kCount);
+    std::vector<size_t> order(kCount);
+    for (size_t i = 0; i < kCount; ++i) order[i] = i;
+    std::shuffle(order.begin(), order.end(), std::mt19937(4));
+    for (const size_t i : order) arm(timers[i], kStart + static_cast<double>(i));
+    time = kStart + kCount;
+    Timers all;
+    while (all.size() < kCount) {
+        const Timers some = look();
+        ASSERT_FALSE(some.empty());
+        all.insert(all.end(), some.begin(), some.end());
+    }
+    for (size_t i = 0; i < kCount; ++i) EXPECT_EQ(all[i], &timers[i]);
+}
+
+TEST_F(TimerTest, OfTheSameTimeAllComeOnce) {
+    constexpr size_t kCount = 200;
+    std::vector<Timer> timers(kCount);
+    Timers expected;
+    for (Timer& timer : timers) {
+        arm(timer, kStart + 1);
+        expected.push_back(&timer);
+    }
+    EXPECT_EQ(poll(kStart + 0.99), Timers{});
+    Timers all;
+    while (all.size() < kCount) {
+        const Timers some = poll(kStart + 2);
+        ASSERT_FALSE(some.empty());
+        EXPECT_EQ(time, kStart + 1);
+        all.insert(all.end(), some.begin(), some.end());
+    }
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(all, expected);
+    EXPECT_EQ(poll(kStart + 2), Timers{});
+}
+
+// ---- how long a poll waits ----------------------------------------------------------------------
+
+TEST_F(TimerTest, ThePollWaitsForTheEarliest) {
+    Timer a, b, c;
+    arm(a, kStart + 8);
+    arm(b, kStart + 2);
+    arm(c, kStart + 5);
+    poller->on_wait = [&] { loop->wake(); };
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(last_wait(), 2);
+    poller->on_wait = [&] { loop->wake(); };
+    EXPECT_TRUE(loop->poll(kStart + 1).ok());
+    EXPECT_EQ(last_wait(), 1);
+    loop->disarm(b);
+    poller->on_wait = [&] { loop->wake(); };
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(last_wait(), 5);
+    loop->disarm(a);
+    loop->disarm(c);
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(last_wait(), kNever);
+}
+
+TEST_F(TimerTest, WhatIsLeftUntakenComesFirstWithoutAWait) {
+    Timer a, b;
+    arm(a, kStart);
+    arm(b, kStart);
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    const Timer* first = loop->take_timer();
+    const size_t waits = poller->waits.size();
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(poller->waits.size(), waits);
+    EXPECT_EQ(take_all(), Timers{first == &a ? &b : &a});
+}
+
+// ---- disarm and arm again -----------------------------------------------------------------------
+
+TEST_F(TimerTest, ADisarmedOneDoesNotGoOffNorHurryThePoll) {
+    Timer timer;
+    arm(timer, kStart + 1);
+    loop->disarm(timer);
+    EXPECT_FALSE(timer.in_heap());
+    EXPECT_EQ(poll(kStart + 5), Timers{});
+    EXPECT_EQ(poller->waits, std::vector<double>{5});
+}
+
+TEST_F(TimerTest, OneThatIsDueCanBeDisarmed) {
+    Timer timer;
+    arm(timer, kStart + 1);
+    time = kStart + 2;
+    loop->disarm(timer);
+    EXPECT_EQ(look(), Timers{});
+}
+
+TEST_F(TimerTest, OneThatWentOffAndWasNotTakenCanBeDisarmed) {
+    for (size_t disarmed = 0; disarmed < 3; ++disarmed) {
+        Timer timers[3];
+        Timers rest;
+        for (size_t i = 0; i < 3; ++i) {
+            arm(timers[i], kStart - 3 + static_cast<double>(i));
+            if (i != disarmed) rest.push_back(&timers[i]);
+        }
+        EXPECT_TRUE(loop->poll(0).ok());
+        loop->disarm(timers[disarmed]);
+        EXPECT_FALSE(timers[disarmed].in_list());
+        EXPECT_EQ(take_all(), rest);
+        EXPECT_EQ(look(), Timers{});
+    }
+}
+
+TEST_F(TimerTest, WhenTheOnlyOneThatWentOffIsDisarmedThePollWaitsAgain) {
+    Timer timer;
+    arm(timer, kStart);
+    EXPECT_TRUE(loop->poll(0).ok());
+    loop->disarm(timer);
+    EXPECT_EQ(poll(kStart + 3), Timers{});
+    EXPECT_EQ(last_wait(), 3);
+}
+
+// The memory may go at once: the loop must not look at it again.
+TEST_F(TimerTest, ADisarmedOneMayBeFreed) {
+    for (const bool expired : {false, true}) {
+        auto timer = std::make_unique<Timer>();
+        Timer other;
+        arm(*timer, expired ? kStart : kStart + 1);
+        arm(other, expired ? kStart : kStart + 1);
+        if (expired) {
+            EXPECT_TRUE(loop->poll(0).ok());
+        }
+        loop->disarm(*timer);
+        timer.reset();
+        EXPECT_EQ(poll(), Timers{&other});
+        time = kStart;
+    }
+}
+
+TEST_F(TimerTest, ATakenOneCanBeArmedAgain) {
+    Timer timer;
+    for (int i = 1; i <= 100; ++i) {
+        arm(timer, kStart + i * 0.5);
+        EXPECT_EQ(poll(), Timers{&timer});
+        EXPECT_EQ(time, kStart + i * 0.5);
+    }
+    EXPECT_EQ(poll(time + 10), Timers{});
+}
+
+TEST_F(TimerTest, ADisarmedOneCanBeArmedAgain) {
+    Timer timer;
+    for (const bool expired : {false, true}) {
+        arm(timer, expired ? time : time + 1);
+        if (expired) {
+            EXPECT_TRUE(loop->poll(0).ok());
+        }
+        loop->disarm(timer);
+        const double begin = time;
+        arm(timer, begin + 2);
+        EXPECT_EQ(poll(begin + 1.5), Timers{});
+        EXPECT_EQ(poll(), Timers{&timer});
+        EXPECT_EQ(time, begin + 2);
+    }
+}
+
+TEST_F(TimerTest, OneTakenFromABatchCanBeArmedAgainBeforeTheRestIsTaken) {
+    Timer a, b;
+    arm(a, kStart - 2);
+    arm(b, kStart - 1);
+    EXPECT_TRUE(loop->poll(0).ok());
+    EXPECT_EQ(loop->take_timer(), &a);
+    arm(a, kStart - 3);
+    EXPECT_EQ(take_all(), Timers{&b}) << "it has to go off anew";
+    EXPECT_EQ(look(), Timers{&a});
+}
+
+// ---- timers and ops -----------------------------------------------------------------------------
+
+TEST_F(TimerTest, ACrowdDoesNotHoldUpOps) {
+    constexpr size_t kCount = 10000;
+    std::vector<Timer> timers(kCount);
+    for (size_t i = 0; i < kCount; ++i) arm(timers[i], kStart - static_cast<double>(i % 77));
+    Lone lone;
+    size_t gone_off = 0;
+    int ops = 0;
+    while (gone_off < kCount) {
+        EXPECT_TRUE(submit(lone).is_pending());
+        poller->finish(lone.op, Result::of(1));
+        const Timers some = look();
+        EXPECT_LE(some.size(), kShare);
+        ASSERT_GT(some.size(), 0u);
+        gone_off += some.size();
+        EXPECT_EQ(loop->take(), &lone.op) << "within one poll";
+        ++ops;
+    }
+    EXPECT_GE(ops, static_cast<int>(kCount / kShare));
+    EXPECT_EQ(time, kStart);
+    EXPECT_EQ(look(), Timers{});
+}
+
+// As with a program that gives poll() room for one event only.
+TEST_F(TimerTest, ACrowdThatIsTakenOneByOneDoesNotHoldUpOps) {
+    std::vector<Timer> timers(10000);
+    for (Timer& timer : timers) arm(timer, kStart);
+    Lone lone;
+    EXPECT_TRUE(submit(lone).is_pending());
+    EXPECT_TRUE(loop->poll(0).ok());
+    poller->finish(lone.op, Result::of(1));
+    size_t polls = 0;
+    for (;; ++polls) {
+        ASSERT_LE(polls, 2 * kShare + 2);
+        EXPECT_TRUE(loop->poll(0).ok());
+        if (loop->take_timer() == nullptr && loop->take() == &lone.op) break;
+    }
+}
+
+// They are armed for the past again as soon as they were taken.
+TEST_F(TimerTest, TimersThatComeAgainAtOnceDoNotHoldUpOpsNorDeadlines) {
+    std::vector<Timer> timers(100);
+    for (Timer& timer : timers) arm(timer, kStart);
+    Lone lone, late;
+    EXPECT_TRUE(submit(lone).is_pending());
+    EXPECT_TRUE(submit(late, kStart - 1).is_pending());
+    poller->finish(lone.op, Result::of(1));
+    std::vector<Op*> ops;
+    for (int i = 0; i < 3; ++i) {
+        for (Timer* timer : look()) arm(*timer, kStart);
+        while (Op* op = loop->take()) ops.push_back(op);
+    }
+    EXPECT_EQ(ops.size(), 2u);
+    EXPECT_EQ(late.op.result.error(), Errc::timeout);
+    for (Timer& timer : timers) loop->disarm(timer);
+}
+
+TEST_F(TimerTest, OpsDoNotHoldUpTimers) {
+    Timer timer;
+    arm(timer, kStart + 10);
+    Lone lone;
+    int since_due = 0;
+    for (int i = 0; i < 10000; ++i) {
+        EXPECT_TRUE(submit(lone).is_pending());
+        poller->on_wait = [&] {
+            time += 0.01;
+            poller->finish(lone.op, Result::of(1));
+        };
+        EXPECT_TRUE(loop->poll(kNever).ok());
+        EXPECT_EQ(loop->take(), &lone.op);
+        const Timers taken = take_all();
+        if (taken.empty()) {
+            since_due += time >= kStart + 10;
+            ASSERT_LE(since_due, 1);
+            continue;
+        }
+        EXPECT_GE(time, kStart + 10);
+        EXPECT_EQ(taken, Timers{&timer});
+        return;
+    }
+    ADD_FAILURE() << "it never went off";
+}
+
+TEST_F(TimerTest, OpsThatAreHeldBackDoNotHoldUpTimers) {
+    Timer timer;
+    Lone lone;
+    look();
+    poller->on_submit = [](Op&) { return Result::of(1); };
+    for (int i = 0; i < kBudget; ++i) ASSERT_TRUE(submit(lone).ok());
+    EXPECT_TRUE(submit(lone).is_pending());
+    arm(timer, kStart);
+    EXPECT_EQ(look(), Timers{&timer});
+    EXPECT_EQ(loop->take(), &lone.op);
+}
+
+TEST_F(TimerTest, OneAndADeadlineOfTheSameTimeComeInOnePoll) {
+    Timer timer;
+    Lone lone;
+    EXPECT_TRUE(submit(lone, kStart + 1).is_pending());
+    arm(timer, kStart + 1);
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(time, kStart + 1);
+    EXPECT_EQ(take_all(), Timers{&timer});
+    EXPECT_EQ(loop->take(), &lone.op);
+    EXPECT_EQ(lone.op.result.error(), Errc::timeout);
+}
+
+TEST_F(TimerTest, OneBeforeADeadlineLeavesItAlone) {
+    Timer timer;
+    Lone lone;
+    EXPECT_TRUE(submit(lone, kStart + 2).is_pending());
+    arm(timer, kStart + 1);
+    EXPECT_EQ(poll(), Timers{&timer});
+    EXPECT_EQ(time, kStart + 1);
+    EXPECT_EQ(loop->take(), nullptr);
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(time, kStart + 2);
+    EXPECT_EQ(loop->take(), &lone.op);
+}
+
+TEST_F(TimerTest, OneBehindADeadlineIsLeftAlone) {
+    Timer timer;
+    Lone lone;
+    EXPECT_TRUE(submit(lone, kStart + 1).is_pending());
+    arm(timer, kStart + 2);
+    EXPECT_TRUE(loop->poll(kNever).ok());
+    EXPECT_EQ(time, kStart + 1);
+    EXPECT_EQ(take_all(), Timers{});
+    EXPECT_EQ(loop->take(), &lone.op);
+    EXPECT_EQ(poll(), Timers{&timer});
+    EXPECT_EQ(time, kStart + 2);
+}
+
+TEST_F(TimerTest, ManyTimersDoNotHoldUpDeadlines) {
+    std::vector<Timer> timers(1000);
+    for (Timer& timer : timers) arm(timer, kStart + 1);
+    Lone lone;
+    EXPECT_TRUE(submit(lone, kStart + 1).is_pending());
+    time = kStart + 1;
+    EXPECT_LE(look().size(), kShare);
+    EXPECT_EQ(loop->take(), &lone.op);
+    EXPECT_EQ(lone.op.result.error(), Errc::timeout);
+    for (Timer& timer : timers) {
+        if (timer.in_heap() || timer.in_list()) loop->disarm(timer);
+    }
+}
+
+// ---- memory, and the poller ---------------------------------------------------------------------
+
+TEST_F(TimerTest, WithRoomReservedNothingIsAllocated) {
+    constexpr size_t kCount = 1000;
+    std::vector<Timer> timers(kCount);
+    for (Timer& timer : timers) {
+        loop->reserve_timer();
+        const size_t before = allocations;
+        loop->arm(timer, kStart + 1);
+        ASSERT_EQ(allocations, before);
+    }
+    const size_t before = allocations;
+    for (size_t i = 0; i < kCount; i += 2) loop->disarm(timers[i]);
+    for (size_t i = 0; i < kCount; i += 2) loop->arm(timers[i], kStart + 2);
+    for (Timer& timer : timers) loop->disarm(timer);
+    EXPECT_EQ(allocations, before);
+}
+
+TEST_F(TimerTest, AReserveTimerForEachDoesNotCopyEverythingEachTime) {
+    std::vector<Timer> timers(10000);
+    const size_t before = allocations;
+    for (Timer& timer : timers) arm(timer, kStart + 1);
+    EXPECT_LT(allocations - before, 100u);
+    for (Timer& timer : timers) loop->disarm(timer);
+}
+
+TEST_F(TimerTest, AnotherPollerKeepsThem) {
+    Timer armed, expired;
+    arm(armed, kStart + 1);
+    arm(expired, kStart);
+    EXPECT_TRUE(loop->poll(0).ok());
+    auto owned = std::make_unique<FakePoller>(time, violations);
+    poller = owned.get();
+    loop->replace_poller(std::move(owned));
+    EXPECT_EQ(look(), Timers{&expired});
+    EXPECT_EQ(poll(), Timers{&armed});
+    EXPECT_EQ(time, kStart + 1);
+}
+
+// ---- by chance, against a model -----------------------------------------------------------------
+
+class TimerModel : public TimerTest, public ::testing::WithParamInterface<unsigned> {
+   protected:
+    struct Named : Timer {
+        double deadline = 0;
+        bool live = false;
+    };
+
+    void arm_one(Named& timer, double deadline) {
+        timer.deadline = deadline;
+        timer.live = true;
+        arm(timer, deadline);
+        model.emplace(deadline, &timer);
+    }
+
+    void forget(Named& timer) {
+        timer.live = false;
+        const auto [first, last] = model.equal_range(timer.deadline);
+        const auto found =
+            std::find_if(first, last, [&](const auto& entry) { return entry.second == &timer; });
+        ASSERT_NE(found, last) << "it was not armed, or went off before";
+        model.erase(found);
+    }
+
+    std::multimap<double, Named*> model;  // armed, or gone off and not taken
+};
+
+TEST_P(TimerModel, Agrees) {
+    std::mt19937 random(GetParam());
+    const auto below = [&](unsigned n) { return static_cast<int>(random() % n); };
+    std::deque<Named> timers(400);
+    bool left = false;  // some that went off may not have been taken
+    size_t gone_off = 0;
+    for (int step = 0; step < 20000; ++step) {
+        Named& timer = timers[static_cast<size_t>(below(400))];
+        switch (below(8)) {
+            case 0:
+            case 1:
+            case 2:
+                // Coarse times, so that many are the same; some have passed.
+                if (!timer.live) arm_one(timer, time + below(60) - 5);
+                break;
+            case 3:
+            case 4:
+                if (!timer.live) break;
+                loop->disarm(timer);
+                forget(timer);
+                break;
+            case 5:
+                time += below(2);
+                break;
+            default: {
+                const double before = time;
+                const double until = below(3) == 0 ? time + below(4) : 0;
+                const double earliest = model.empty() ? kNever : model.begin()->first;
+                ASSERT_TRUE(loop->poll(until).ok());
+                ASSERT_LE(time, std::max({before, until, earliest})) << "it slept too long";
+                if (!left && until > before) {
+                    ASSERT_GE(time, std::max(before, std::min(until, earliest))) << "too short";
+                }
+                const size_t room = below(2) == 0 ? 1000 : static_cast<size_t>(below(10));
+                size_t taken = 0;
+                double last = -kNever;
+                Timer* next = nullptr;
+                while (taken < room && (next = loop->take_timer()) != nullptr) {
+                    ++taken;
+                    auto& named = static_cast<Named&>(*next);
+                    ASSERT_TRUE(named.live) << "given twice, or after its disarm";
+                    ASSERT_LE(named.deadline, time) << "early";
+                    if (!left) {
+                        ASSERT_GE(named.deadline, last);
+                        ASSERT_EQ(named.deadline, model.begin()->first) << "out of turn";
+                        last = named.deadline;
+                    }
+                    forget(named);
+                }
+                if (!left && taken < room) {
+                    ASSERT_LE(taken, 2 * kShare);
+                    if (taken < kShare && !model.empty()) {
+                        ASSERT_GT(model.begin()->first, time) << "late";
+                    }
+                }
+                gone_off += taken;
+                left = taken == room;
+            }
+        }
+    }
+    EXPECT_GT(gone_off, 1000u);
+    while (!model.empty()) {
+        const Timers some = poll();
+        ASSERT_FALSE(some.empty());
+        for (Timer* timer : some) {
+            ASSERT_LE(static_cast<Named*>(timer)->deadline, time);
+            forget(static_cast<Named&>(*timer));
+        }
+    }
+    EXPECT_EQ(poll(time + 1000), Timers{});
+}
+
+// Timers, deadlines and completions in one loop: nothing is lost, early, or out of reach.
+TEST_P(TimerModel, AgreesAmongOps) {
+    std::mt19937 random(GetParam());
+    const auto below = [&](unsigned n) { return static_cast<int>(random() % n); };
+    std::deque<Named> timers(100);
+    std::deque<Lone> ops(50);
+    size_t gone_off = 0, timeouts = 0, values = 0;
+    for (int step = 0; step < 20000; ++step) {
+        Named& timer = timers[static_cast<size_t>(below(100))];
+        Lone& lone = ops[static_cast<size_t>(below(50))];
+        switch (below(6)) {
+            case 0:
+                if (!timer.live) arm_one(timer, time + below(30) - 3);
+                break;
+            case 1:
+                if (!timer.live || below(3) != 0) break;
+                loop->disarm(timer);
+                forget(timer);
+                break;
+            case 2:
+                if (lone.op.state != OpState::idle) break;
+                ASSERT_TRUE(submit(lone, time + below(30) - 3).is_pending());
+                break;
+            case 3:
+                if (poller->has(lone.op) && below(3) == 0) poller->finish(lone.op, Result::of(1));
+                break;
+            case 4:
+                time += below(2);
+                break;
+            default: {
+                const double until = below(3) == 0 ? time + below(4) : 0;
+                ASSERT_TRUE(loop->poll(until).ok());
+                for (Timer* taken : take_all()) {
+                    ASSERT_LE(static_cast<Named*>(taken)->deadline, time);
+                    forget(static_cast<Named&>(*taken));
+                    ++gone_off;
+                }
+                while (const Op* op = loop->take()) {
+                    if (op->result.ok()) {
+                        ++values;
+                        continue;
+                    }
+                    ASSERT_EQ(op->result.error(), Errc::timeout);
+                    ASSERT_LE(op->deadline, time) << "early";
+                    ++timeouts;
+                }
+                // What became due in the wait may come with the next poll, not later.
+                ASSERT_TRUE(loop->poll(0).ok());
+                for (Timer* taken : take_all()) forget(static_cast<Named&>(*taken));
+                while (const Op* op = loop->take()) {
+                    if (op->result.is_error()) {
+                        ASSERT_LE(op->deadline, time);
+                    }
+                }
+                if (!model.empty()) {
+                    ASSERT_GT(model.begin()->first, time) << "late";
+                }
+                for (const Lone& other : ops) {
+                    if (other.op.state != OpState::idle) {
+                        ASSERT_GT(other.op.deadline, time);
+                    }
+                }
+            }
+        }
+    }
+    EXPECT_GT(gone_off, 500u);
+    EXPECT_GT(timeouts, 100u);
+    EXPECT_GT(values, 100u);
+    for (Lone& lone : ops) loop->cancel(lone.op, Errc::canceled);
+    for (Timer* taken : look()) static_cast<Named*>(taken)->live = false;
+    while (loop->take() != nullptr) {
+    }
+    for (Named& timer : timers) {
+        if (timer.live) loop->disarm(timer);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, TimerModel, ::testing::Range(1u, 9u));
+
+}  // namespace
+}  // namespace socket2
