@@ -176,7 +176,7 @@ end
 local stream = {rbuf = false}
 
 -- check_thread(what): raises where receive() could not wait. For classes that can everywhere.
-function stream:check_thread(what)
+function stream.check_thread(_, what)
 	inside(what)
 end
 

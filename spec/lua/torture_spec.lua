@@ -14,7 +14,8 @@ local SIDES, SENDERS, CONNECTORS, OTHERS = 500, 16, 40, 60 -- how many of each t
 local MAX_CALLS, LATE, NEVER = 1e7, 10, 1/0 -- LATE: seconds that a call may overstay its deadline
 
 local clock, min, max, fill, string_of = socket.clock, math.min, math.max, ffi.fill, ffi.string
-local bytes_of, tobit, bxor, lshift, rshift = ffi.typeof'uint8_t[?]', bit.tobit, bit.bxor, bit.lshift, bit.rshift
+local bytes_of = ffi.typeof'uint8_t[?]'
+local tobit, bxor, lshift, rshift = bit.tobit, bit.bxor, bit.lshift, bit.rshift
 
 ffi.cdef'int spec_memcmp(const void *, const void *, size_t) __asm__("memcmp");'
 local memcmp = ffi.C.spec_memcmp
@@ -440,7 +441,8 @@ local function receive_datagrams(me, side, family)
 		n, err, truncated = call(me, 'udp recv', deadline, s.recv, s, buf, room, expires)
 		check(is_untouched(buf, n or 0, room + GUARD), 'udp:recv() wrote where it had nothing to')
 		if n then
-			check(n == room and (truncated == true) == (room < dir.size), 'udp:recv(%d) gave %d, %s', room, n, truncated)
+			check(n == room and (truncated == true) == (room < dir.size), 'udp:recv(%d) gave %d, %s',
+				room, n, truncated)
 			while family ~= 'unix' and dir.received < dir.offered and memcmp(buf, at(dir, dir.received), n) ~= 0 do
 				dir.received = dir.received + dir.size
 			end
@@ -594,7 +596,8 @@ local function finish(me)
 	time = clock() + 2
 	while #alive > 1 do
 		while clock() > time and sides[1] do close(sides[1]) end
-		check(clock() < time + LATE, 'threads live on: %s in %s\n%s', #alive - 1, alive[1].calling, socket.threads())
+		check(clock() < time + LATE, 'threads live on: %s in %s\n%s', #alive - 1, alive[1].calling,
+			socket.threads())
 		for _, victim in ipairs(alive) do
 			if victim ~= me then cancel(victim) end
 		end
@@ -620,7 +623,9 @@ local function usage()
 end
 
 local function statistics()
-	local lines = {('%d calls, %d bytes, %d threads, %d sockets at once'):format(begun, received, born, most_sides)}
+	local lines = {
+		('%d calls, %d bytes, %d threads, %d sockets at once'):format(begun, received, born, most_sides),
+	}
 	for what, outcomes in pairs(counts) do
 		local t = {}
 		for outcome, n in pairs(outcomes) do t[#t + 1] = ('%s %d'):format(outcome, n) end
