@@ -49,6 +49,7 @@ int socket2_addr_parse(const char* host, const char* service, int type, int fami
         Result r = endpoint_of(host, service, type, family, protocol, flags, endpoint);
         if (r.is_error()) return r.value();
         if (out == nullptr) return SOCKET2_EINVAL;
+        if ((endpoint.flags & kReverse) != 0) return 0;
         r = parse_address(endpoint, *address(out));
         if (r.is_error()) return r.value();
         return r.is_pending() ? 0 : 1;
@@ -65,6 +66,14 @@ int socket2_addr_lookup(const char* host, const char* service, int type, int fam
         Lookup found;
         r = lookup(endpoint, found);
         return r.is_error() ? r.value() : copy_lookup(found, out, max, name, name_size);
+    });
+}
+
+int socket2_hostname(char* text, size_t size) {
+    return guarded([&]() -> int {
+        std::string name;
+        const Result r = own_name(name);
+        return r.is_error() ? r.value() : copy_text(name, text, size);
     });
 }
 

@@ -1,5 +1,6 @@
 #include "capi/handles.h"
 #include "core/io/option.h"
+#include "core/net/attach.h"
 
 using namespace socket2;
 using namespace socket2::capi;
@@ -59,6 +60,24 @@ int socket2_socket_pending(int loop, int handle, int kind, double* since) {
         if (op.state == OpState::idle) return 0;
         if (since != nullptr) *since = op.since;
         return op_number(op.kind);
+    });
+}
+
+int socket2_socket_detach(int loop, int handle) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (find_socket<Socket>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
+        Object object = entry.objects.take(handle);
+        auto& socket = *std::get_if<std::unique_ptr<Socket>>(&object);
+        return static_cast<int>(Socket::detach(std::move(socket)));
+    });
+}
+
+int socket2_socket_attach(int loop, intptr_t fd) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        std::unique_ptr<Socket> socket;
+        const Result r = attach_socket(entry.loop, fd, socket);
+        if (r.is_error()) return entry.report(r);
+        return entry.adopt(std::move(socket));
     });
 }
 

@@ -133,7 +133,8 @@ enum {
     SOCKET2_NUMERICSERV = 8,
     SOCKET2_ALL = 16,
     SOCKET2_V4MAPPED = 32,
-    SOCKET2_ADDRCONFIG = 64
+    SOCKET2_ADDRCONFIG = 64,
+    SOCKET2_REVERSE = 128 /* the host is an IP address: look up its name, as getnameinfo(3) */
 };
 
 /* Directions of a shutdown, to be added up. */
@@ -192,6 +193,9 @@ SOCKET2_API const char* socket2_error_message(int code);
 
 /* Now: seconds, monotonic, from an arbitrary start. A double. */
 SOCKET2_API double socket2_clock(void);
+
+/* The time of day: seconds since 1970 (UTC), which can jump. A double. */
+SOCKET2_API double socket2_time(void);
 
 /* ---- loop ---- */
 
@@ -272,6 +276,9 @@ SOCKET2_API int socket2_addr_parse(const char* host, const char* service, int ty
 SOCKET2_API int socket2_addr_lookup(const char* host, const char* service, int type, int family,
                                     int protocol, int flags, socket2_addr* out, int max, char* name,
                                     size_t name_size);
+
+/* The name that this machine calls itself, as socket2_addr_ip() writes text. */
+SOCKET2_API int socket2_hostname(char* text, size_t size);
 
 /* SOCKET2_TCP ..., SOCKET2_INET ..., IANA's protocol number, the port (0 for unix). */
 SOCKET2_API int socket2_addr_type(const socket2_addr* addr);
@@ -363,6 +370,20 @@ SOCKET2_API int socket2_socket_pending(int loop, int handle, int kind, double* s
  * descriptor already, or a socket has it. SOCKET2_EDESCRIPTOR when it is none.
  */
 SOCKET2_API int socket2_fd_new(int loop, intptr_t fd);
+
+/*
+ * Lets go of the descriptor, which is the caller's from now on: the value. The handle is stale, and what
+ * was pending is SOCKET2_ECLOSED, as by socket2_socket_close().
+ */
+SOCKET2_API int socket2_socket_detach(int loop, int handle);
+
+/*
+ * A handle for a descriptor that the library takes over, of a TCP, UDP, raw or unix socket: it is made
+ * non-blocking and close-on-exec. On an error it stays the caller's (but for
+ * SOCKET2_ENOHANDLE, which closes it). SOCKET2_EDESCRIPTOR,
+ * SOCKET2_ESOCKTYPE, SOCKET2_EFAMILY, SOCKET2_ENOHANDLE.
+ */
+SOCKET2_API int socket2_socket_attach(int loop, intptr_t fd);
 
 SOCKET2_API int socket2_socket_type(int loop, int handle);
 SOCKET2_API int socket2_socket_family(int loop, int handle);

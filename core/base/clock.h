@@ -16,6 +16,12 @@ class Clock {
     virtual double now() const = 0;
 };
 
+// Seconds since 1970 (UTC).
+inline double time_of_day() {
+    using Seconds = std::chrono::duration<double>;
+    return Seconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 class MonotonicClock final : public Clock {
    public:
     double now() const override {

@@ -175,6 +175,15 @@ int os_socket_type(SocketType type) {
     return type == SocketType::tcp ? SOCK_STREAM : type == SocketType::udp ? SOCK_DGRAM : SOCK_RAW;
 }
 
+bool socket_type_of(int os_type, SocketType& out) {
+    for (const SocketType type : {SocketType::tcp, SocketType::udp, SocketType::raw}) {
+        if (os_socket_type(type) != os_type) continue;
+        out = type;
+        return true;
+    }
+    return false;
+}
+
 Family family_of(const SockAddr& raw) {
     sa_family_t family;
     if (raw.size < offsetof(sockaddr, sa_data)) return Family::unspecified;

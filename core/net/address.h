@@ -22,6 +22,7 @@ bool is_valid(Family family);
 // The system's numbers; a Family from the system that the library does not know is unspecified.
 int os_family(Family family);
 int os_socket_type(SocketType type);
+bool socket_type_of(int os_type, SocketType& out);
 Family family_of(const SockAddr& raw);
 
 // No effect on families without ports.
@@ -64,8 +65,9 @@ enum LookupFlag : unsigned {
     kAll = 16,
     kV4Mapped = 32,
     kAddrConfig = 64,
+    kReverse = 128,  // the host is an address: its name is looked up
 };
-constexpr unsigned kAllLookupFlags = 127;
+constexpr unsigned kAllLookupFlags = 255;
 
 // The endpoint as an address if that needs no resolver: "*", loopback, IP literals, unix paths,
 // with a numeric port. Pending: it is a name. `out` then is untouched.

@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
@@ -84,18 +85,43 @@ const char* os_host(const Endpoint& endpoint) {
     return std::string_view(endpoint.host) == "*" ? nullptr : endpoint.host;
 }
 
+Result lookup_name(const Endpoint& endpoint, Lookup& out) {
+    Address address;
+    const Result parsed = parse_address(endpoint, address);
+    if (parsed.is_pending()) return Errc::unknown_host;
+    if (parsed.is_error()) return parsed;
+    char name[NI_MAXHOST];
+    const int eai = ::getnameinfo(reinterpret_cast<const sockaddr*>(address.raw.bytes),
+                                  static_cast<socklen_t>(address.raw.size), name, sizeof name,
+                                  nullptr, 0, NI_NAMEREQD);
+    if (eai == EAI_SYSTEM) return Result(posix::errc_of(errno), errno);
+    if (eai != 0) return errc_of(eai);
+    out.addresses.assign(1, address);
+    out.canonical_name = name;
+    return Result::done();
+}
+
 }  // namespace
+
+Result own_name(std::string& out) {
+    char name[NI_MAXHOST] = "";
+    if (::gethostname(name, sizeof name - 1) != 0) return Result(posix::errc_of(errno), errno);
+    out = name;
+    return Result::done();
+}
 
 Result lookup_literal(const Endpoint& endpoint, Lookup& out) {
     Address address;
     const Result parsed = parse_address(endpoint, address);
     if (!parsed.ok()) return parsed;
+    if ((endpoint.flags & kReverse) != 0) return Result::pending();
     out.addresses.assign(1, address);
     if ((endpoint.flags & kCanonName) != 0) out.canonical_name = address.host();
     return parsed;
 }
 
 Result lookup(const Endpoint& endpoint, Lookup& out) {
+    if ((endpoint.flags & kReverse) != 0) return lookup_name(endpoint, out);
     const Result literal = lookup_literal(endpoint, out);
     if (!literal.is_pending()) return literal;
 

@@ -10,12 +10,15 @@ namespace socket2 {
 
 struct Lookup {
     std::vector<Address> addresses;  // in the order to try them; never empty after a success
-    std::string canonical_name;      // empty unless asked for by kCanonName
+    std::string canonical_name;      // empty unless asked for by kCanonName or kReverse
 };
 
 // What needs no resolver: literals and paths. Pending: it is a name, and `out` is untouched. Never
 // blocks. May throw bad_alloc.
 Result lookup_literal(const Endpoint& endpoint, Lookup& out);
+
+// The name that this machine calls itself.
+Result own_name(std::string& out);
 
 // Literals and paths are answered at once; anything else asks the system's getaddrinfo(3), which
 // honours hosts files, search domains and nsswitch, and may block for as long as its name servers

@@ -18,6 +18,9 @@ class Socket : public Waitable {
     int32_t protocol() const { return protocol_; }
 
     Result bind(const Address& address);
+    // Closes the socket but for its descriptor: the value.
+    static Descriptor detach(std::unique_ptr<Socket> socket);
+
     // Directions as Ready bits: kReadable, kWritable or both.
     Result shutdown(int directions);
     Result local_address(Address& out) const;

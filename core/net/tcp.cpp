@@ -17,6 +17,13 @@ Result Tcp::create(Loop& loop, Family family, int32_t protocol, std::unique_ptr<
     return out->open();
 }
 
+Result Tcp::attach(Loop& loop, Family family, Descriptor fd, std::unique_ptr<Socket>& out) {
+    std::unique_ptr<Tcp> socket(new Tcp(loop, family, 0));
+    const Result r = socket->adopt(fd);
+    out = std::move(socket);
+    return r;
+}
+
 Result Tcp::listen(int backlog) {
     if (family() != Family::local) {
         // bind() leaves it off where the system picks the port; the next server may want this one.

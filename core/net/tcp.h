@@ -9,6 +9,9 @@ class Tcp final : public Socket {
    public:
     static Result create(Loop& loop, Family family, int32_t protocol, std::unique_ptr<Tcp>& out);
 
+    // Of a descriptor that it owns from then on, unless this fails.
+    static Result attach(Loop& loop, Family family, Descriptor fd, std::unique_ptr<Socket>& out);
+
     // Backlog < 0: the system's maximum. Not bound before: the system picks a port.
     Result listen(int backlog);
 

@@ -16,6 +16,14 @@ Result Udp::create(Loop& loop, SocketType type, Family family, int32_t protocol,
     return out->open();
 }
 
+Result Udp::attach(Loop& loop, SocketType type, Family family, Descriptor fd,
+                   std::unique_ptr<Socket>& out) {
+    std::unique_ptr<Udp> socket(new Udp(loop, type, family, 0));
+    const Result r = socket->adopt(fd);
+    out = std::move(socket);
+    return r;
+}
+
 Result Udp::connect(const Address* address) {
     if (address == nullptr) return disconnect();
     const Result r = check(*address);

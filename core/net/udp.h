@@ -11,6 +11,10 @@ class Udp final : public Socket {
     static Result create(Loop& loop, SocketType type, Family family, int32_t protocol,
                          std::unique_ptr<Udp>& out);
 
+    // Of a descriptor that it owns from then on, unless this fails.
+    static Result attach(Loop& loop, SocketType type, Family family, Descriptor fd,
+                         std::unique_ptr<Socket>& out);
+
     // The default destination, and the only sender that is heard. Null: none again.
     Result connect(const Address* address);
 

@@ -347,6 +347,16 @@ function addr.lookup(host, port, socket_type, family, protocol, flags, expires)
 	return lookup(nil, host, port, n, f, p, flags_of(flags), sched.deadline(expires))
 end
 
+-- name_of(ai) -> name | nil, err, errcode: that of an address, from the system's resolver.
+function addr.name_of(self)
+	local found_ai, err, errcode = lookup(nil, self:ip(), 0, C.SOCKET2_TCP, C.SOCKET2_UNSPECIFIED, 0,
+		C.SOCKET2_REVERSE, sched.deadline())
+	if not found_ai then
+		return nil, err, errcode
+	end
+	return found_ai:name()
+end
+
 -- lookup_cache(seconds) -> true | nil, err, errcode: how long the process remembers the addresses of
 -- names that threads looked up; 0, the default, is not at all. Forgets what it knows.
 function addr.lookup_cache(seconds)

@@ -67,7 +67,8 @@ enum {
     SOCKET2_NUMERICSERV = 8,
     SOCKET2_ALL = 16,
     SOCKET2_V4MAPPED = 32,
-    SOCKET2_ADDRCONFIG = 64
+    SOCKET2_ADDRCONFIG = 64,
+    SOCKET2_REVERSE = 128
 };
 enum { SOCKET2_SHUT_READ = 1, SOCKET2_SHUT_WRITE = 2 };
 enum {
@@ -92,6 +93,7 @@ int socket2_abi_version(void);
 const char* socket2_error_name(int code);
 const char* socket2_error_message(int code);
 double socket2_clock(void);
+double socket2_time(void);
 int socket2_loop_new(void);
 int socket2_loop_close(int loop);
 int socket2_poll(int loop, socket2_event* events, int max, double deadline);
@@ -107,6 +109,7 @@ int socket2_addr_parse(const char* host, const char* service, int type, int fami
 int socket2_addr_lookup(const char* host, const char* service, int type, int family,
                                     int protocol, int flags, socket2_addr* out, int max, char* name,
                                     size_t name_size);
+int socket2_hostname(char* text, size_t size);
 int socket2_addr_type(const socket2_addr* addr);
 int socket2_addr_family(const socket2_addr* addr);
 int socket2_addr_protocol(const socket2_addr* addr);
@@ -128,6 +131,8 @@ int socket2_socket_cancel(int loop, int handle, int kind);
 int socket2_socket_wait(int loop, int handle, int kind, double deadline);
 int socket2_socket_pending(int loop, int handle, int kind, double* since);
 int socket2_fd_new(int loop, intptr_t fd);
+int socket2_socket_detach(int loop, int handle);
+int socket2_socket_attach(int loop, intptr_t fd);
 int socket2_socket_type(int loop, int handle);
 int socket2_socket_family(int loop, int handle);
 int socket2_socket_protocol(int loop, int handle);

@@ -1059,7 +1059,7 @@ static void test_unknown_numbers(void) {
         }
     }
     CHECK_INT(socket2_tcp_new(loop, SOCKET2_INET, 17), SOCKET2_EPROTOCOL);
-    const int flags[] = {128, -1, INT_MIN, INT_MAX};
+    const int flags[] = {256, -1, INT_MIN, INT_MAX};
     for (int i = 0; i < 4; ++i) {
         CHECK_INT(lookup_code(NULL, NULL, SOCKET2_TCP, SOCKET2_INET, 0, flags[i]), SOCKET2_EINVAL);
     }

@@ -131,7 +131,7 @@ static void test_parse_errors(void) {
     CHECK_INT(socket2_addr_parse("::1", "80", 9, 0, 0, 0, &addr), SOCKET2_ESOCKTYPE);
     CHECK_INT(socket2_addr_parse("::1", "80", SOCKET2_TCP, 0, 256, 0, &addr), SOCKET2_EPROTOCOL);
     CHECK_INT(socket2_addr_parse("::1", "80", SOCKET2_TCP, 0, -1, 0, &addr), SOCKET2_EPROTOCOL);
-    CHECK_INT(socket2_addr_parse("::1", "80", SOCKET2_TCP, 0, 0, 128, &addr), SOCKET2_EINVAL);
+    CHECK_INT(socket2_addr_parse("::1", "80", SOCKET2_TCP, 0, 0, 256, &addr), SOCKET2_EINVAL);
 }
 
 /* ---- look-ups ------------------------------------------------------------------------------- */
@@ -254,7 +254,7 @@ static void test_bad_arguments(int loop) {
     CHECK_INT(socket2_lookup_new(loop, "::1", "80", 1, 4, 0, 0, never), SOCKET2_EFAMILY);
     CHECK_INT(socket2_lookup_new(loop, "::1", "80", 1, 0, 256, 0, never), SOCKET2_EPROTOCOL);
     CHECK_INT(socket2_lookup_new(loop, "::1", "80", 1, 0, -1, 0, never), SOCKET2_EPROTOCOL);
-    CHECK_INT(socket2_lookup_new(loop, "::1", "80", 1, 0, 0, 128, never), SOCKET2_EINVAL);
+    CHECK_INT(socket2_lookup_new(loop, "::1", "80", 1, 0, 0, 256, never), SOCKET2_EINVAL);
     CHECK_INT(socket2_lookup_new(loop, "::1", "80", 1, 0, 0, INT_MIN, never), SOCKET2_EINVAL);
     CHECK_INT(socket2_lookup_new(loop, "::1", "80", 1, 0, 0, 0, NAN), SOCKET2_EINVAL);
 

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capi/socket2.h"
@@ -1145,6 +1146,177 @@ static void test_a_loop_can_be_closed_while_all_of_it_waits(void) {
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
+/* ---- without waiting at all ------------------------------------------------------------------ */
+
+static void test_at_once_nothing_is_ever_pending(void) {
+    const connection c = connected();
+    char data[8];
+    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_socket_wait(c.loop, c.server, SOCKET2_READ, SOCKET2_AT_ONCE),
+              SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_tcp_accept(c.loop, new_listener(c.loop, 5), NULL, SOCKET2_AT_ONCE),
+              SOCKET2_ETIMEOUT);
+    socket2_addr from;
+    CHECK_INT(socket2_udp_recv(c.loop, new_udp(c.loop), data, 8, NULL, &from, SOCKET2_AT_ONCE),
+              SOCKET2_ETIMEOUT);
+    CHECK_INT(pending(c.loop, c.server, SOCKET2_READ), 0);
+    check_quiet(c.loop);
+    CHECK_INT(socket2_loop_close(c.loop), 0);
+}
+
+/* What came since is found without a poll, and again by the next one. */
+static void test_at_once_gives_what_is_there(void) {
+    const connection c = connected();
+    char data[8];
+    for (int i = 0; i < 3; ++i) {
+        CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+        feed(&c, "hello");
+        CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 5);
+        CHECK(memcmp(data, "hello", 5) == 0);
+    }
+    CHECK_INT(socket2_socket_close(c.loop, c.client), 0);
+    await(socket2_socket_fd(c.loop, c.server), POLLIN);
+    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 0);
+    CHECK_INT(socket2_loop_close(c.loop), 0);
+}
+
+/* A poll returns, without an event, when one that looks would find something. */
+static void test_a_poll_returns_for_who_looks_at_once(void) {
+    const connection c = connected();
+    CHECK_INT(socket2_socket_wait(c.loop, c.server, SOCKET2_READ, SOCKET2_AT_ONCE),
+              SOCKET2_ETIMEOUT);
+    feed(&c, "x");
+    const double limit = in(LIMIT);
+    int looked;
+    do {
+        socket2_event event;
+        CHECK_INT(socket2_poll(c.loop, &event, 1, limit), 0);
+        looked = socket2_socket_wait(c.loop, c.server, SOCKET2_READ, SOCKET2_AT_ONCE);
+    } while (looked == SOCKET2_ETIMEOUT && socket2_clock() < limit);
+    CHECK_INT(looked, 0);
+    CHECK_INT(socket2_loop_close(c.loop), 0);
+}
+
+static void test_at_once_beside_what_is_pending(void) {
+    const connection c = connected();
+    char data[8], other[8];
+    CHECK_INT(wait_for(c.loop, c.server, SOCKET2_READ), SOCKET2_PENDING);
+    feed(&c, "x");
+    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 1);
+    CHECK_INT(pending(c.loop, c.server, SOCKET2_READ), SOCKET2_OP_WAIT);
+    check_cancel(c.loop, c.server, SOCKET2_READ);
+    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_tcp_recv(c.loop, c.server, other, 8, SOCKET2_AT_ONCE), SOCKET2_EBUSY);
+    CHECK_INT(socket2_loop_close(c.loop), 0);
+}
+
+static void test_a_send_at_once_gives_a_part(void) {
+    const connection c = connected();
+    enum { SIZE = 64 << 20 };
+    char* data = calloc(1, SIZE);
+    int n, sent = 0;
+    while ((n = socket2_tcp_send(c.loop, c.client, data, SIZE, SOCKET2_AT_ONCE)) > 0) sent += n;
+    CHECK_INT(n, SOCKET2_ETIMEOUT);
+    CHECK(sent > 0 && sent < SIZE);
+    CHECK_INT(pending(c.loop, c.client, SOCKET2_WRITE), 0);
+    CHECK_INT(socket2_loop_close(c.loop), 0);
+    free(data);
+}
+
+static void test_a_connect_at_once_goes_on(void) {
+    const int loop = new_loop();
+    const int deaf = new_deaf_listener(loop);
+    const socket2_addr nowhere = local_addr(loop, deaf);
+    const int client = new_tcp(loop);
+    CHECK_INT(socket2_tcp_connect(loop, client, &nowhere, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_tcp_connect(loop, client, &nowhere, SOCKET2_AT_ONCE), SOCKET2_EBUSY);
+    CHECK_INT(socket2_loop_close(loop), 0);
+}
+
+/* ---- descriptors that come and go ------------------------------------------------------------ */
+
+static void test_a_detached_descriptor_stays_open(void) {
+    const connection c = connected();
+    char data[8];
+    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    const int fd = socket2_socket_detach(c.loop, c.server);
+    CHECK(fd >= 0);
+    CHECK_INT(finish(c.loop, SOCKET2_PENDING, c.server, SOCKET2_READ), SOCKET2_ECLOSED);
+    CHECK_INT(socket2_socket_detach(c.loop, c.server), SOCKET2_EBADHANDLE);
+    CHECK_INT(send_text(c.loop, c.client, "hello"), 5);
+    await(fd, POLLIN);
+    CHECK_INT(read(fd, data, 8), 5);
+
+    /* and back, on another loop */
+    const int other = new_loop();
+    const int handle = socket2_socket_attach(other, fd);
+    CHECK(handle > 0);
+    CHECK_INT(socket2_socket_type(other, handle), SOCKET2_TCP);
+    CHECK_INT(socket2_socket_family(other, handle), SOCKET2_INET);
+    CHECK_INT(send_text(c.loop, c.client, "again"), 5);
+    CHECK_INT(recv_some(other, handle, data, 8), 5);
+    CHECK_INT(socket2_loop_close(other), 0);
+    CHECK_INT(fcntl(fd, F_GETFD), -1);
+    CHECK_INT(socket2_loop_close(c.loop), 0);
+}
+
+static void test_what_can_be_attached(void) {
+    const int loop = new_loop();
+    const struct {
+        int domain, type, expected_family, expected_type;
+    } kinds[] = {
+        {AF_INET, SOCK_STREAM, SOCKET2_INET, SOCKET2_TCP},
+        {AF_INET6, SOCK_DGRAM, SOCKET2_INET6, SOCKET2_UDP},
+        {AF_UNIX, SOCK_STREAM, SOCKET2_UNIX, SOCKET2_TCP},
+        {AF_UNIX, SOCK_DGRAM, SOCKET2_UNIX, SOCKET2_UDP},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i) {
+        const int fd = socket(kinds[i].domain, kinds[i].type, 0);
+        const int handle = socket2_socket_attach(loop, fd);
+        CHECK(handle > 0);
+        CHECK_INT(socket2_socket_type(loop, handle), kinds[i].expected_type);
+        CHECK_INT(socket2_socket_family(loop, handle), kinds[i].expected_family);
+        CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        CHECK_INT(fcntl(fd, F_GETFD), FD_CLOEXEC);
+        CHECK_INT(socket2_socket_close(loop, handle), 0);
+        CHECK_INT(fcntl(fd, F_GETFD), -1);
+    }
+    CHECK_INT(socket2_socket_attach(loop, -1), SOCKET2_EDESCRIPTOR);
+    CHECK_INT(socket2_socket_attach(loop, (intptr_t)1 << 40), SOCKET2_EDESCRIPTOR);
+    const int event = eventfd(0, EFD_CLOEXEC);
+    CHECK_INT(socket2_socket_attach(loop, event), SOCKET2_EDESCRIPTOR);
+    const int packets = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    CHECK_INT(socket2_socket_attach(loop, packets), SOCKET2_ESOCKTYPE);
+    CHECK(fcntl(event, F_GETFD) >= 0 && fcntl(packets, F_GETFD) >= 0);
+    CHECK_INT(socket2_socket_detach(loop, new_fd(loop, event)), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_loop_close(loop), 0);
+    close(event);
+    close(packets);
+}
+
+static void test_names_and_the_time_of_day(void) {
+    char ours[256], systems[256] = "";
+    CHECK_INT(gethostname(systems, sizeof systems), 0);
+    CHECK_INT(socket2_hostname(ours, sizeof ours), (int)strlen(systems));
+    CHECK(strcmp(ours, systems) == 0);
+    const double before = (double)time(NULL);
+    const double now = socket2_time();
+    CHECK(now >= before && now < before + LIMIT);
+
+    socket2_addr address;
+    char name[256] = "";
+    CHECK_INT(socket2_addr_parse("127.0.0.1", NULL, SOCKET2_TCP, SOCKET2_INET, 0, SOCKET2_REVERSE,
+                                 &address),
+              0);
+    CHECK_INT(socket2_addr_lookup("127.0.0.1", NULL, SOCKET2_TCP, SOCKET2_INET, 0, SOCKET2_REVERSE,
+                                  &address, 1, name, sizeof name),
+              1);
+    CHECK(strlen(name) > 0 && strcmp(name, "127.0.0.1") != 0);
+    CHECK_INT(socket2_addr_lookup("localhost", NULL, SOCKET2_TCP, SOCKET2_INET, 0, SOCKET2_REVERSE,
+                                  &address, 1, name, sizeof name),
+              SOCKET2_EUNKNOWNHOST);
+}
+
 #define TEST(name) \
     { #name, test_##name }
 
@@ -1195,6 +1367,15 @@ static const struct {
     TEST(a_loop_with_descriptors_keeps_its_epoll),
     TEST(the_loops_own_descriptors),
     TEST(a_loop_can_be_closed_while_all_of_it_waits),
+    TEST(at_once_nothing_is_ever_pending),
+    TEST(at_once_gives_what_is_there),
+    TEST(a_poll_returns_for_who_looks_at_once),
+    TEST(at_once_beside_what_is_pending),
+    TEST(a_send_at_once_gives_a_part),
+    TEST(a_connect_at_once_goes_on),
+    TEST(a_detached_descriptor_stays_open),
+    TEST(what_can_be_attached),
+    TEST(names_and_the_time_of_day),
 };
 
 /* Each in a process of its own: one that crashes or hangs does not hide the others. */

@@ -252,6 +252,19 @@ Result is_ready(Descriptor fd, uint8_t direction) {
     return r.value() == 0 ? Result::pending() : Result::done();
 }
 
+Result adopt_socket(Descriptor fd) {
+    if (fd != fd_of(fd)) return Errc::bad_descriptor;
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (::getsockopt(fd_of(fd), SOL_SOCKET, SO_TYPE, &type, &size) != 0) return failure();
+    const int flags = ::fcntl(fd_of(fd), F_GETFL);
+    if (flags < 0 || ::fcntl(fd_of(fd), F_SETFL, flags | O_NONBLOCK) < 0 ||
+        ::fcntl(fd_of(fd), F_SETFD, FD_CLOEXEC) < 0) {
+        return failure();
+    }
+    return Result::of(type);
+}
+
 Result check_open(Descriptor fd) {
     if (fd != fd_of(fd)) return Errc::bad_descriptor;
     return ::fcntl(fd_of(fd), F_GETFL) >= 0 ? Result::done() : failure();

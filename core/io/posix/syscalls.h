@@ -41,6 +41,9 @@ Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to)
 // Done when the direction (kReadable or kWritable) has something to do, or an error to give;
 // pending when not.
 Result is_ready(Descriptor fd, uint8_t direction);
+// Makes a socket that others have made as one of open_socket(): the value is the system's number of
+// its type.
+Result adopt_socket(Descriptor fd);
 // Done for an open descriptor.
 Result check_open(Descriptor fd);
 
