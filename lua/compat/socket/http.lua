@@ -1,0 +1,506 @@
+-- The HTTP client of LuaSocket: request(), the connection behind it, and the chunked encoding as a source
+-- and a sink. What a server says is limited: see the numbers below.
+--
+-- Where it is not as the original, it is to be safe: an answer that is malformed or beyond the limits is an
+-- error; a method, uri or header that would begin another one is refused; a redirect to another host, port
+-- or scheme does not take along who the user is; a body whose source failed is not ended as if it were
+-- complete, nor by an empty chunk. 308 is not followed, as 300 and 305 are not: as in the original.
+
+local socket = require'socket'
+local url = require'socket.url'
+local ltn12 = require'ltn12'
+local mime = require'mime'
+local canonic = require'socket.headers'.canonic
+
+local type, tonumber, tostring, pairs, setmetatable = type, tonumber, tostring, pairs, setmetatable
+local concat, min = table.concat, math.min
+local try = socket.try
+
+local http = {
+	TIMEOUT = 60,
+	USERAGENT = socket._VERSION,
+	-- PROXY: the url of a proxy, for requests that do not name one.
+	-- MAXBODY: no body may be longer (bytes). Without it request(url), whose result is a string, takes
+	-- MAX_STRING bytes, and a sink gets all that comes.
+}
+
+local MAX_LINE = 65536 -- the status line, a header's line, the line with a chunk's size
+local MAX_HEADERS, MAX_HEADER_LINES = 262144, 1000 -- all of them together
+local MAX_INTERIM = 32 -- answers of 1xx before the one that counts
+local MAX_STRING = 256 * 1024 * 1024
+local PIECE = 65536 -- a chunk that is longer comes in pieces
+local DIGITS = 13 -- hexadecimal ones, of numbers that are exact
+
+-- The next line, without its end and any CR: string, how many bytes it took | nil, err. It is read byte by
+-- byte, out of the socket's buffer, because receive'*l' takes lines of any length.
+local function read_line(c, what)
+	local line, n = {}, 0
+	for taken = 1, MAX_LINE do
+		local byte, err = c:receive(1)
+		if not byte then
+			return nil, err
+		elseif byte == '\n' then
+			return concat(line), taken
+		elseif byte ~= '\r' then
+			n = n + 1
+			line[n] = byte
+		end
+	end
+	return nil, what .. ' too long'
+end
+
+-- Reads headers into a table: by lowercase names, those that come twice joined by ', '. A line that begins
+-- with white space goes on with the header before it.
+local function read_headers(c, headers)
+	local name, total = nil, 0
+	for _ = 1, MAX_HEADER_LINES do
+		local line, n = read_line(c, 'header line')
+		if not line then
+			return nil, n
+		elseif line == '' then
+			return headers
+		end
+		total = total + n
+		if total > MAX_HEADERS then
+			return nil, 'headers too long'
+		elseif name and line:find'^%s' then
+			headers[name] = headers[name] .. line
+		else
+			local value
+			name, value = line:match'^(.-):%s*(.*)$'
+			if not name then
+				return nil, 'malformed reponse headers' -- so the original writes it
+			end
+			name = name:lower()
+			headers[name] = headers[name] and headers[name] .. ', ' .. value or value
+		end
+	end
+	return nil, 'too many headers'
+end
+
+local function chunk_size(line)
+	local digits = line:gsub(';.*', ''):match'^%s*(%x+)%s*$'
+	digits = digits and digits:gsub('^0+(%x)', '%1')
+	return digits and #digits <= DIGITS and tonumber(digits, 16)
+end
+
+local function callable(c, call)
+	return setmetatable({
+		getfd = function() return c:getfd() end,
+		dirty = function() return c:dirty() end,
+	}, {__call = call})
+end
+
+-- The source that takes a body out of its chunks. The headers that follow the last one go to `headers`.
+socket.sourcet['http-chunked'] = function(c, headers)
+	local left, over = 0, false -- left: bytes that are to come of a chunk
+	return callable(c, function()
+		if over then
+			return nil
+		elseif left == 0 then
+			local line, err = read_line(c, 'chunk size line')
+			if not line then
+				return nil, err
+			end
+			left = chunk_size(line)
+			if not left then
+				left = 0
+				return nil, 'invalid chunk size'
+			elseif left == 0 then
+				over = true
+				local ok
+				ok, err = read_headers(c, headers or {})
+				return nil, not ok and err or nil
+			end
+		end
+		local piece, err = c:receive(min(left, PIECE))
+		if not piece then
+			return nil, err
+		end
+		left = left - #piece
+		if left == 0 then
+			local rest
+			rest, err = read_line(c, 'chunk')
+			if rest ~= '' then
+				return nil, rest and 'invalid chunk' or err
+			end
+		end
+		return piece
+	end)
+end
+
+-- The sink that sends what it gets as chunks.
+socket.sinkt['http-chunked'] = function(c)
+	return callable(c, function(_, chunk, err)
+		if chunk == '' then
+			return 1 -- on the wire it would be the end
+		elseif chunk then
+			return c:send(('%X\r\n%s\r\n'):format(#chunk, chunk))
+		elseif err then
+			return nil, err
+		end
+		return c:send'0\r\n\r\n'
+	end)
+end
+
+-- What is sent in front of a body: string | nil, err.
+
+local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$"
+
+local function request_line(method, uri)
+	method = method or 'GET'
+	if not tostring(method):find(TOKEN) then
+		return nil, 'invalid method'
+	elseif tostring(uri):find'[%z\1-\31\127]' then
+		return nil, 'invalid uri'
+	end
+	return method .. ' ' .. uri .. ' HTTP/1.1\r\n'
+end
+
+local function header_lines(headers)
+	local lines = {}
+	for name, value in pairs(headers) do
+		name = canonic[name] or name
+		local line = name .. ': ' .. value
+		if not tostring(name):find(TOKEN) then
+			return nil, 'invalid header name'
+		elseif line:find'[\r\n%z]' then
+			return nil, ("invalid header '%s'"):format(name)
+		end
+		lines[#lines + 1] = line .. '\r\n'
+	end
+	lines[#lines + 1] = '\r\n'
+	return concat(lines)
+end
+
+-- A sink that takes at most `limit` bytes.
+local function limited(sink, limit)
+	if not limit then
+		return sink
+	end
+	local n = 0
+	return function(chunk, err)
+		n = n + (chunk and #chunk or 0)
+		if n > limit then
+			return nil, 'body too long'
+		end
+		return sink(chunk, err)
+	end
+end
+
+-- The bytes of a body by its content-length, which may have come more than once: number or nil | nil, err.
+local function content_length(headers)
+	local text = headers['content-length']
+	if not text then
+		return nil
+	end
+	local length
+	for part in (text .. ','):gmatch'([^,]*),' do
+		local digits = part:match'^%s*(%d+)%s*$'
+		local n = digits and tonumber(digits)
+		if not n or n >= 2^53 or length and n ~= length then
+			return nil, 'invalid content-length'
+		end
+		length = n
+	end
+	return length
+end
+
+-- A connection: open() -> object with the socket `c` and `try`, which closes it. Its methods raise what
+-- socket.protect() catches.
+
+local methods = {}
+local class = {__index = methods}
+
+function http.open(host, port, create)
+	local c = try((create or socket.tcp)())
+	local h = setmetatable({c = c}, class)
+	h.try = socket.newtry(function() h:close() end)
+	h.try(c:settimeout(http.TIMEOUT))
+	h.try(c:connect(host, port))
+	return h
+end
+
+function methods:sendrequestline(method, uri)
+	return self.try(self.c:send(self.try(request_line(method, uri))))
+end
+
+function methods:sendheaders(headers)
+	self.try(self.c:send(self.try(header_lines(headers))))
+	return 1
+end
+
+function methods:sendbody(headers, source, step)
+	local mode = headers['content-length'] and 'keep-open' or 'http-chunked'
+	return self.try(ltn12.pump.all(source or ltn12.source.empty(), socket.sink(mode, self.c),
+		step or ltn12.pump.step))
+end
+
+-- receivestatusline() -> code, line | nil, five bytes: those of a server without one, of HTTP/0.9
+function methods:receivestatusline()
+	local status = self.try(self.c:receive(5))
+	if status ~= 'HTTP/' then
+		return nil, status
+	end
+	status = status .. self.try(read_line(self.c, 'status line'))
+	return self.try(tonumber(status:match'^HTTP/%d*%.%d* (%d%d%d)'), status), status
+end
+
+function methods:receiveheaders()
+	return self.try(read_headers(self.c, {}))
+end
+
+local function pump(self, source, sink, step, limit)
+	return self.try(ltn12.pump.all(source, limited(sink or ltn12.sink.null(), limit), step or ltn12.pump.step))
+end
+
+local function receive_body(self, headers, sink, step, limit)
+	local encoding = headers['transfer-encoding']
+	if encoding and encoding:lower() ~= 'identity' then
+		return pump(self, socket.source('http-chunked', self.c), sink, step, limit)
+	end
+	local length, err = content_length(headers)
+	if err then
+		self.try(nil, err)
+	elseif length and limit and length > limit then
+		self.try(nil, 'body too long')
+	end
+	return pump(self, socket.source(length and 'by-length' or 'default', self.c, length), sink, step, limit)
+end
+
+local function receive_09_body(self, status, sink, step, limit)
+	local source = ltn12.source.rewind(socket.source('until-closed', self.c))
+	source(status)
+	return pump(self, source, sink, step, limit)
+end
+
+function methods:receivebody(headers, sink, step)
+	return receive_body(self, headers, sink, step, http.MAXBODY)
+end
+
+function methods:receive09body(status, sink, step)
+	return receive_09_body(self, status, sink, step, http.MAXBODY)
+end
+
+function methods:close()
+	return self.c:close()
+end
+
+-- Requests.
+
+local schemes = {
+	http = {port = 80, create = function() return socket.tcp end},
+	https = {port = 443, create = function(reqt) return require'ssl.https'.tcp(reqt) end},
+}
+http.schemes = schemes
+
+local function given(v)
+	return v and v ~= '' and v or nil
+end
+
+local function basic(user, password)
+	return 'Basic ' .. (mime.b64(user .. ':' .. password))
+end
+
+-- The host as it stands in a url: an IPv6 address in brackets.
+local function host_in_url(host)
+	return host:find(':', 1, true) and not host:find'^%[' and '[' .. host .. ']' or host
+end
+
+local function all_headers(r, proxy)
+	local host, port = host_in_url(r.host), tostring(r.port)
+	local headers = {
+		['user-agent'] = http.USERAGENT,
+		host = port == tostring(schemes[r.scheme].port) and host or host .. ':' .. port,
+		connection = 'close, TE',
+		te = 'trailers',
+	}
+	if r.user and r.password then
+		headers.authorization = basic(r.user, url.unescape(r.password)) -- that alone, as the original
+	end
+	if proxy and proxy.user and proxy.password then
+		headers['proxy-authorization'] = basic(proxy.user, proxy.password)
+	end
+	for name, value in pairs(r.headers or {}) do
+		headers[tostring(name):lower()] = value
+	end
+	if r.source and not headers['content-length'] and not headers['transfer-encoding'] then
+		headers['transfer-encoding'] = 'chunked'
+	end
+	return headers
+end
+
+local function request_uri(r, proxy)
+	if proxy then
+		return url.build(r)
+	end
+	return url.build{path = try(r.path, "invalid path 'nil'"), params = r.params, query = r.query,
+		fragment = r.fragment}
+end
+
+-- All that a request is made of: its fields over those of its url. Raises.
+local function complete(reqt)
+	local r = reqt.url and try(url.parse(reqt.url, {path = '/', scheme = 'http'})) or {scheme = 'http'}
+	for k, v in pairs(reqt) do
+		r[k] = v
+	end
+	r.scheme = tostring(r.scheme):lower()
+	local scheme = try(schemes[r.scheme], ("unknown scheme '%s'"):format(r.scheme))
+	r.create = r.create or scheme.create(r)
+	r.port = given(r.port) or scheme.port
+	r.method = given(r.method) or 'GET'
+	try(given(r.host), ("invalid host '%s'"):format(tostring(r.host)))
+	local address = r.proxy or http.PROXY
+	local proxy = address and try(url.parse(address))
+	if proxy then
+		try(given(proxy.host), ("invalid proxy '%s'"):format(address))
+	end
+	r.uri = reqt.uri or request_uri(r, proxy)
+	r.headers = all_headers(r, proxy)
+	return r, proxy
+end
+
+local REDIRECTS = {[301] = true, [302] = true, [303] = true, [307] = true}
+
+-- The place where an answer sends the request, when it goes there by itself.
+local function redirection(reqt, r, code, headers, redirects)
+	local location = headers.location
+	if not location or not location:find'%S' or not REDIRECTS[code] or reqt.redirect == false or r.source
+		or r.method ~= 'GET' and r.method ~= 'HEAD'
+		or reqt.maxredirects ~= false and redirects >= (reqt.maxredirects or 5) then
+		return nil
+	end
+	local parsed = url.parse((location:gsub('%s', '')))
+	local scheme = parsed and parsed.scheme and parsed.scheme:lower()
+	if not parsed or scheme and not schemes[scheme] or r.scheme == 'https' and scheme ~= 'https' then
+		return nil
+	end
+	return location
+end
+
+-- What only the server that was asked may see; the name of the host is wrong for any other.
+local PRIVATE = {authorization = true, cookie = true, host = true}
+
+local function without_private(headers, proxy)
+	local kept = {}
+	for name, value in pairs(headers) do
+		local lower = tostring(name):lower()
+		if not PRIVATE[lower] and (proxy or lower ~= 'proxy-authorization') then
+			kept[name] = value
+		end
+	end
+	return kept
+end
+
+-- The request that follows a redirect. Its method is GET.
+local function redirected(reqt, r, proxy, location)
+	local base = reqt.url or url.build{scheme = r.scheme, host = r.host, port = r.port, path = r.path}
+	local to = url.absolute(base, location)
+	local parsed = try(url.parse(to))
+	local scheme = (parsed.scheme or r.scheme):lower()
+	local port = given(parsed.port) or schemes[scheme].port
+	local headers = reqt.headers
+	if headers and (scheme ~= r.scheme or tonumber(port) ~= tonumber(r.port)
+			or tostring(parsed.host):lower() ~= r.host:lower()) then
+		headers = without_private(headers, proxy)
+	end
+	return {
+		url = to, sink = reqt.sink, headers = headers, proxy = reqt.proxy, maxredirects = reqt.maxredirects,
+		create = scheme == r.scheme and reqt.create or nil,
+	}
+end
+
+-- The status of the answer that counts: code, line | nil, the first bytes of HTTP/0.9
+local function receive_status(h)
+	local code, status = h:receivestatusline()
+	local interim = 0
+	while code and code >= 100 and code < 200 and code ~= 101 do
+		interim = interim + 1
+		if interim > MAX_INTERIM then
+			h.try(nil, 'too many interim responses')
+		end
+		h:receiveheaders()
+		code, status = h:receivestatusline()
+		h.try(code, status)
+	end
+	return code, status
+end
+
+-- One request and its answer: 1, code, headers, status, [the request that shall follow, its location].
+local function exchange(reqt, redirects, limit)
+	local r, proxy = complete(reqt)
+	local head = try(request_line(r.method, r.uri)) .. try(header_lines(r.headers))
+	local host, port = r.host, r.port
+	if proxy then
+		host, port = proxy.host, given(proxy.port) or 3128
+	end
+	local h = http.open(host, port, r.create)
+	h.try(h.c:send(head))
+	if r.source then
+		h:sendbody(r.headers, r.source, r.step)
+	end
+	local code, status = receive_status(h)
+	if not code then
+		receive_09_body(h, status, r.sink, r.step, limit)
+		h:close()
+		return 1, 200
+	elseif code == 408 then
+		h:close()
+		return 1, code
+	end
+	local headers = h:receiveheaders()
+	local location = redirection(reqt, r, code, headers, redirects)
+	if location then
+		h:close()
+		return 1, code, headers, status, redirected(reqt, r, proxy, location), location
+	end
+	if r.method ~= 'HEAD' and code ~= 204 and code ~= 304 and code >= 200 then
+		receive_body(h, headers, r.sink, r.step, limit)
+	end
+	h:close()
+	return 1, code, headers, status
+end
+
+local function perform(reqt, limit)
+	local redirects, location = 0, nil
+	while true do
+		local ok, code, headers, status, following, to = exchange(reqt, redirects, limit)
+		if not following then
+			if location then
+				headers = headers or {}
+				headers.location = headers.location or location
+			elseif not headers then
+				return ok, code
+			end
+			return ok, code, headers, status
+		end
+		reqt, location, redirects = following, to, redirects + 1
+	end
+end
+
+-- genericform(url, [body]) -> the table for request() that request(url, [body]) stands for. Its target is
+-- an array of what the body's pieces will be.
+function http.genericform(u, body)
+	local sink, target = ltn12.sink.table()
+	local reqt = {url = u, sink = sink, target = target}
+	if body then
+		body = tostring(body)
+		reqt.source = ltn12.source.string(body)
+		reqt.headers = {['content-length'] = #body, ['content-type'] = 'application/x-www-form-urlencoded'}
+		reqt.method = 'POST'
+	end
+	return reqt
+end
+
+-- request(url, [body]) -> body, code, headers, status | nil, err
+-- request(reqt) -> 1, code, headers, status | nil, err
+http.request = socket.protect(function(reqt, body)
+	if type(reqt) ~= 'string' then
+		return perform(reqt, http.MAXBODY)
+	end
+	local form = http.genericform(reqt, body)
+	local _, code, headers, status = perform(form, http.MAXBODY or MAX_STRING)
+	return concat(form.target), code, headers, status
+end)
+
+return http
