@@ -46,7 +46,8 @@ local nwaiting = 0 -- events to come
 local readers, writers, timers, lookups = {}, {}, {}, {}
 local waiting_for = {[READ] = readers, [WRITE] = writers, [TIMER] = timers, [LOOKUP] = lookups}
 
--- thread -> what it waits on: an object with a handle `h`, or a waiter
+-- thread -> what it waits on: an object with a handle `h`, or a waiter. Of objects the one that it waited
+-- on last: whether it still does, the tables above tell.
 local waits = {}
 local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
 local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
@@ -129,7 +130,7 @@ sched.cancel = cancel
 -- to), stay alive until then.
 local function wait(object, kind, data, addr, from)
 	local me, thread, outer, h = self(), this, limit, object.h
-	local waiting = waiting_for[kind]
+	local waiting = kind == READ and readers or waiting_for[kind]
 	waiting[h] = me or stand_in(object, data, addr, from)
 	nwaiting = nwaiting + 1
 	if not me then
@@ -141,9 +142,11 @@ local function wait(object, kind, data, addr, from)
 	if canceled[thread] then
 		cancel(h, kind)
 	end
-	waits[thread] = object
+	if waits[thread] ~= object then -- mostly it is what it waited on before
+		waits[thread] = object
+	end
 	local result = park(resumer)
-	this, limit, waits[thread] = thread, outer, nil
+	this, limit = thread, outer
 	if waiting[h] == me then
 		waiting[h] = stand_in(object, data, addr, from)
 		cancel(h, kind)
@@ -280,6 +283,7 @@ local function finish(co, ok, caught)
 	if not ok then
 		failed(co, caught)
 	end
+	waits[co] = nil
 	this = nil -- whoever goes on knows better, but for one that resumed a waiting thread
 	return leave(resumer)
 end
@@ -343,7 +347,7 @@ local function drain(deadline)
 	for i = 1, n do
 		local e = events[i - 1]
 		local handle, kind = e.handle, e.kind
-		local waiting = waiting_for[kind]
+		local waiting = kind == READ and readers or waiting_for[kind]
 		local who, result = waiting[handle], e.result
 		waiting[handle] = nil
 		if kind == TIMER and who.what then

@@ -1,0 +1,35 @@
+-- socket.core of LuaSocket, on socket2.
+
+local lib = require'socket2.lib'
+local protect = require'socket2.classic.protect'
+local tcp = require'socket2.classic.tcp'.tcp
+local udp = require'socket2.classic.udp'.udp
+
+local C = lib.C
+local core = {
+	_VERSION = 'LuaSocket 3.1.0',
+	_SETSIZE = 2^31 - 1, -- select() takes any number
+	_DATAGRAMSIZE = 8192,
+	_SOCKETINVALID = -1,
+	sleep = require'socket2.classic.object'.sleep,
+	newtry = protect.newtry, protect = protect.protect, skip = protect.skip,
+	select = require'socket2.classic.select',
+	dns = require'socket2.classic.dns',
+}
+
+function core.__unload() end
+
+-- tcp() -> master: of the family that bind() or connect() find out.
+function core.tcp() return tcp() end
+function core.tcp4() return tcp'inet' end
+function core.tcp6() return tcp'inet6' end
+function core.udp() return udp() end
+function core.udp4() return udp'inet' end
+function core.udp6() return udp'inet6' end
+
+-- gettime() -> seconds since 1970
+function core.gettime()
+	return C.socket2_time()
+end
+
+return core

@@ -1,0 +1,287 @@
+-- What the objects of the classic API (LuaSocket's) share: classes, timeouts, errors as its strings, and
+-- operations that wait wherever they are called.
+
+local lib = require'socket2.lib'
+local failure = require'socket2.failure'
+local sched = require'socket2.sched'
+local addr = require'socket2.addr'
+
+local C = lib.C
+local getinfo = debug.getinfo
+local error, type, tostring, tonumber, select, unpack, pcall, setmetatable =
+	error, type, tostring, tonumber, select, unpack, pcall, setmetatable
+
+local TIMEOUT = C.SOCKET2_ETIMEOUT
+local NEVER, AT_ONCE = 1/0, -1/0
+
+local object = {}
+
+-- Where its words are the system's, they are glibc's, as there.
+local strings = {
+	timeout = 'timeout', connection_timed_out = 'timeout',
+	closed = 'closed', end_of_stream = 'closed', connection_reset = 'closed',
+	connection_aborted = 'closed', broken_pipe = 'closed',
+	connection_refused = 'connection refused',
+	address_already_in_use = 'address already in use',
+	already_connected = 'already connected',
+	access_denied = 'permission denied',
+	unknown_host = 'host or service not provided, or not known',
+	unknown_service = 'service not supported for socket type',
+	invalid_port = 'service not supported for socket type',
+	temporary_lookup_failure = 'temporary failure in name resolution',
+	lookup_failure = 'non-recoverable failure in name resolution',
+	address_family_not_supported = 'Address family not supported by protocol',
+	not_connected = 'Transport endpoint is not connected',
+	network_unreachable = 'Network is unreachable', network_down = 'Network is down',
+	host_unreachable = 'No route to host',
+	address_not_available = 'Cannot assign requested address',
+	invalid_argument = 'Invalid argument', not_listening = 'Invalid argument',
+	too_many_open_files = 'Too many open files',
+	too_many_open_files_in_system = 'Too many open files in system',
+	not_supported = 'Operation not supported', not_permitted = 'Operation not permitted',
+	busy = 'Operation already in progress', bad_descriptor = 'Bad file descriptor',
+	message_too_long = 'Message too long', no_buffer_space = 'No buffer space available',
+	destination_address_required = 'Destination address required',
+	file_not_found = 'No such file or directory', path_too_long = 'path too long',
+	no_such_device = 'No such device', out_of_memory = 'Cannot allocate memory',
+}
+
+-- text(word | code) -> its string
+function object.text(err)
+	if type(err) == 'number' then
+		err = select(2, lib.fail(err))
+	end
+	return strings[err] or err
+end
+local text = object.text
+
+-- fail(word | code) -> nil, its string
+function object.fail(err)
+	return nil, text(err)
+end
+
+-- Raises in the name of the line that called the method, and in the words that Lua has for C's functions:
+-- an object is no argument of a method that is called with a colon.
+function object.bad_argument(n, message)
+	local level, caller = 1
+	repeat
+		level = level + 1
+		caller = getinfo(level, 'S')
+	until not caller or not lib.is_own(caller.source)
+	local info = getinfo(level - 1, 'n')
+	local name = info.name or '?'
+	if info.namewhat == 'method' then
+		n = n - 1
+		if n == 0 then
+			error(("calling '%s' on bad self (%s)"):format(name, message), level)
+		end
+	end
+	error(("bad argument #%d to '%s' (%s)"):format(n, name, message), level)
+end
+local bad_argument = object.bad_argument
+
+-- check(self, kind, [class]): raises unless self is of that kind ('tcp'), and of the class
+-- ('tcp{client}').
+function object.check(self, kind, class)
+	if type(self) ~= 'table' or self.kind ~= kind or class and self.class ~= class then
+		bad_argument(1, (class or kind .. '{any}') .. ' expected')
+	end
+end
+
+function object.number(n, v, default)
+	if v == nil and default ~= nil then
+		return default
+	end
+	local number = type(v) == 'number' and v or type(v) == 'string' and tonumber(v)
+	if not number then
+		bad_argument(n, ('number expected, got %s'):format(v == nil and 'no value' or type(v)))
+	end
+	return number
+end
+
+function object.string(n, v, default)
+	if v == nil and default ~= nil then
+		return default
+	elseif type(v) ~= 'string' and type(v) ~= 'number' then
+		bad_argument(n, ('string expected, got %s'):format(v == nil and 'no value' or type(v)))
+	end
+	return tostring(v)
+end
+
+-- deadline(self) -> when an operation that starts now has to end. Both of its timeouts count from there.
+function object.deadline(self)
+	local seconds = self.block
+	if self.total >= 0 and (seconds < 0 or self.total < seconds) then
+		seconds = self.total
+	end
+	return seconds < 0 and NEVER or seconds == 0 and 0 or C.socket2_clock() + seconds
+end
+
+-- settimeout([seconds], [mode = 'b']) -> 1: for each operation; nil or negative: for ever. The two modes
+-- differ in name alone, as both count from the start of a call.
+function object.settimeout(self, seconds, mode)
+	seconds = seconds == nil and -1 or object.number(2, seconds)
+	mode = object.string(3, mode, 'b'):sub(1, 1)
+	if mode == 'b' then
+		self.block = seconds
+	elseif mode == 't' or mode == 'r' then
+		self.total = seconds
+	else
+		bad_argument(3, 'invalid timeout mode')
+	end
+	return 1
+end
+
+function object.gettimeout(self)
+	return self.block, self.total
+end
+
+local function pack(...)
+	return {n = select('#', ...), ...}
+end
+
+local function outside(f, ...)
+	local results
+	sched.start_thread(NEVER, function(...)
+		results = pack(pcall(f, ...))
+	end, ...)
+	while not results do
+		local ok, err = sched.round(NEVER)
+		err = failure.take() or not ok and (err or 'nothing will ever end this wait')
+		if err then
+			error(err, 0)
+		end
+	end
+	return results
+end
+
+-- wait(f, ...) -> results of f, which waits: in a thread as it is, elsewhere in a thread of its own, for
+-- which the caller waits while all others go on.
+function object.wait(f, ...)
+	if sched.can_wait() then
+		return f(...)
+	end
+	local results = sched.outside(outside, f, ...)
+	if not results[1] then
+		error(results[2], 0)
+	end
+	return unpack(results, 2, results.n)
+end
+
+-- perform(time, f, ...) -> f(time, ...), an operation of C's with its deadline that returns a result, or
+-- PENDING after which `f` has to wait: tried at once, so that a thread is only made when it has to wait.
+function object.perform(time, f, ...)
+	if time <= 0 then
+		time = AT_ONCE
+	end
+	if time ~= AT_ONCE and sched.can_wait() then
+		return f(time, ...)
+	end
+	local r, more = f(AT_ONCE, ...)
+	if r == TIMEOUT and time ~= AT_ONCE then
+		return object.wait(f, time, ...)
+	end
+	return r, more
+end
+
+-- sleep(seconds): in a thread the others go on, and so they do elsewhere.
+function object.sleep(seconds)
+	seconds = object.number(1, seconds)
+	if seconds > 0 then -- NaN is not
+		object.wait(sched.api.sleep, seconds)
+	end
+end
+
+-- class(kind, methods) -> a function that makes objects of it.
+function object.class(kind, methods)
+	methods.__index = methods
+	methods.kind = kind
+	methods.settimeout = methods.settimeout or object.settimeout
+	methods.gettimeout = methods.gettimeout or object.gettimeout
+	function methods:__tostring()
+		return ('%s: 0x%s'):format(self.class, self.id)
+	end
+	local made = 0
+	return function(class, o)
+		made = made + 1
+		o.class, o.block, o.total = class, -1, -1
+		o.id = ('%08x'):format(made)
+		return setmetatable(o, methods)
+	end
+end
+
+-- look_up(host, port, socket type, family, [flags]) -> ai | nil, err: the address of a method's arguments, of
+-- both families where `family` is nil.
+function object.look_up(host, port, socket_type, family, flags)
+	if not host and not family then
+		family = 'inet'
+	end
+	local ai, err = object.wait(addr.lookup, host, port, socket_type, family or 'unspec', nil, flags)
+	if err == 'address_family_not_supported' then
+		err = 'Address family for hostname not supported'
+	end
+	return ai, err
+end
+
+local families = {inet = 'inet4', inet6 = 'inet6', unix = 'unix'}
+
+local function name_of(self, method)
+	local ai, err = nil, 'bad_descriptor'
+	if self.s and self.s.h ~= 0 then
+		ai, err = self.s[method](self.s)
+	end
+	if not ai then
+		return object.fail(err)
+	elseif ai:family() == 'unix' then
+		return ai:ip()
+	end
+	local port = ai:port()
+	return ai:ip(), method == 'localaddr' and tostring(port) or port, ai:family() -- a string, as there
+end
+
+-- add_names(methods, kind, connected, wrap): what asks for addresses and descriptors. `connected`: the
+-- class that has a peer; wrap(handle, family): a socket for an object.
+function object.add_names(methods, kind, connected, wrap)
+	local check = object.check
+
+	function methods:getsockname()
+		check(self, kind)
+		return name_of(self, 'localaddr')
+	end
+
+	function methods:getpeername()
+		check(self, kind, connected)
+		return name_of(self, 'remoteaddr')
+	end
+
+	function methods:getfamily()
+		check(self, kind)
+		return self.s and families[self.s:family()] or families[self.family] or 'inet4'
+	end
+
+	function methods:getfd()
+		check(self, kind)
+		return self.s and self.s:fd() or -1
+	end
+
+	-- The descriptor that it had is not closed: somebody else has it now.
+	function methods:setfd(fd)
+		check(self, kind)
+		fd = object.number(2, fd)
+		local s = self.s
+		if s then
+			C.socket2_socket_detach(sched.loop, s.h)
+			s.h, s.owner.handle, self.s = 0, 0, nil
+		end
+		if fd >= 0 then
+			local h = C.socket2_socket_attach(sched.loop, fd)
+			if h > 0 then
+				self.s = wrap(h, C.socket2_socket_family(sched.loop, h))
+			end
+		end
+	end
+end
+
+object.TIMEOUT, object.AT_ONCE, object.NEVER = TIMEOUT, AT_ONCE, NEVER
+
+return object

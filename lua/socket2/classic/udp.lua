@@ -1,0 +1,233 @@
+-- The classic API's UDP objects and unix datagram objects: udp{unconnected} and udp{connected}.
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+local addr = require'socket2.addr'
+local socket = require'socket2.socket'
+local modern = require'socket2.udp'
+local object = require'socket2.classic.object'
+local option = require'socket2.classic.option'
+
+local C = lib.C
+local loop, wait = sched.loop, sched.wait
+local fail, check, number, string_of = object.fail, object.check, object.number, object.string
+local perform, deadline = object.perform, object.deadline
+local min, max, floor = math.min, math.max, math.floor
+
+local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+local DATAGRAM, MOST = 8192, 2^20 -- no datagram is longer than that
+
+local function send(time, self, data, to, memory)
+	local r = C.socket2_udp_send(loop, self.h, data, #data, to, time)
+	if r == PENDING then
+		r = wait(self, WRITE, data, memory)
+	end
+	return r
+end
+
+local function recv(time, self, buf, n, from)
+	local r = C.socket2_udp_recv(loop, self.h, buf, n, nil, from, time)
+	if r == PENDING then
+		r = wait(self, READ, buf, nil, from)
+	end
+	return r
+end
+
+-- What a datagram socket that is open calls a reset.
+local function failed(s, code)
+	local _, text = fail(code)
+	return nil, text == 'closed' and s and s.h ~= 0 and 'refused' or text
+end
+
+local function wrap(h, family)
+	return socket.wrap(modern, h, family, C.socket2_socket_protocol(loop, h), lib.caller())
+end
+
+local function open(self, family)
+	local s = self.s
+	if s and s.h ~= 0 and s.owner.family == family then
+		return s
+	end
+	local h = C.socket2_udp_new(loop, family, 0)
+	if h < 0 then
+		return nil, h
+	elseif s then
+		s:close()
+	end
+	self.s = wrap(h, family)
+	if family == C.SOCKET2_INET6 then
+		self.s:setopt('v6only', true)
+	end
+	return self.s
+end
+
+local function define(kind)
+	local unconnected, connected = kind .. '{unconnected}', kind .. '{connected}'
+	local unix = kind ~= 'udp'
+	local methods = {}
+	local new = object.class(kind, methods)
+
+	-- Of the arguments n and n + 1.
+	local function look_up(n, host, port, family, flags)
+		host = string_of(n, host)
+		if not unix then
+			port = string_of(n + 1, port)
+		end
+		return object.look_up(host ~= '*' and host or nil, not unix and port or nil, 'udp',
+			unix and 'unix' or family, flags)
+	end
+
+	-- For each of the addresses, until f(socket, address) succeeds.
+	local function try_each(self, ai, f)
+		local r
+		repeat
+			local p = addr.pointer(ai)
+			local s, code = open(self, C.socket2_addr_family(p))
+			r = s and f(s, p) or code
+			ai = r < 0 and ai:next()
+		until not ai
+		return r
+	end
+
+	function methods:setsockname(host, port)
+		check(self, kind)
+		local ai, err = look_up(2, host, port, self.family)
+		local r = ai and try_each(self, ai, function(s, p)
+			return C.socket2_socket_bind(loop, s.h, p)
+		end) or err
+		if r ~= 0 then
+			return fail(r)
+		end
+		return 1
+	end
+	methods.bind = unix and methods.setsockname or nil
+
+	function methods:setpeername(host, port)
+		check(self, kind)
+		if host == '*' and not unix then
+			local r = self.s and C.socket2_udp_connect(loop, self.s.h, nil) or 0
+			if r < 0 then
+				return fail(r)
+			end
+			self.class = unconnected
+			return 1
+		end
+		local ai, err = look_up(2, host, port, self.family)
+		local r = ai and try_each(self, ai, function(s, p)
+			return C.socket2_udp_connect(loop, s.h, p)
+		end) or err
+		if r ~= 0 then
+			return fail(r)
+		end
+		self.class = connected
+		return 1
+	end
+	methods.connect = unix and methods.setpeername or nil
+
+	function methods:send(data)
+		check(self, kind, connected)
+		data = string_of(2, data)
+		local s = self.s
+		if not s or s.h == 0 then
+			return fail'refused' -- as there
+		end
+		local r = perform(deadline(self), send, s, data)
+		if r < 0 then
+			return failed(s, r)
+		end
+		return r
+	end
+
+	function methods:sendto(data, host, port)
+		check(self, kind, unconnected)
+		data = string_of(2, data)
+		-- The first address that it sent to has made its family.
+		local family = self.s and self.s.h ~= 0 and self.s:family() or self.family
+		local ai, err = look_up(3, host, port, family, 'numerichost')
+		if not ai then
+			return nil, err == 'unknown_host' and 'Name or service not known' or object.text(err)
+		end
+		if self.s and self.s.h == 0 then
+			return fail'refused' -- as there
+		end
+		local s, code = open(self, C.socket2_addr_family(addr.pointer(ai)))
+		local r = s and perform(deadline(self), send, s, data, addr.pointer(ai), addr.memory(ai)) or code
+		if r < 0 then
+			return failed(s, r)
+		end
+		return r
+	end
+
+	local function receive(self, size, from)
+		size = number(2, size, DATAGRAM)
+		size = max(min(floor(size), MOST), 0)
+		local s = self.s
+		if not s or s.h == 0 then
+			return fail'closed'
+		end
+		local buf = ffi.new('char[?]', size)
+		local r = perform(deadline(self), recv, s, buf, size, from)
+		if r < 0 then
+			return failed(s, r)
+		end
+		return ffi.string(buf, r)
+	end
+
+	function methods:receive(size)
+		check(self, kind)
+		return receive(self, size)
+	end
+
+	function methods:receivefrom(size)
+		check(self, kind, unconnected)
+		local from = ffi.new'socket2_addr[1]'
+		local data, err = receive(self, size, from)
+		if not data then
+			return nil, err
+		end
+		local ai = addr.wrap(from)
+		if unix then
+			return data, ai:ip()
+		end
+		return data, ai:ip(), ai:port()
+	end
+
+	function methods:close()
+		check(self, kind)
+		if self.s then
+			self.s:close()
+		end
+		return 1
+	end
+
+	function methods:dirty()
+		check(self, kind)
+		return false
+	end
+
+	function methods:setoption(name, value)
+		check(self, kind)
+		return option.set(self, string_of(2, name), value)
+	end
+
+	function methods:getoption(name)
+		check(self, kind)
+		return option.get(self, string_of(2, name))
+	end
+
+	object.add_names(methods, kind, connected, wrap)
+
+	return function(family)
+		local self = new(unconnected, {family = family})
+		if family then
+			local s, code = open(self, C['SOCKET2_' .. family:upper()])
+			if not s then
+				return fail(code)
+			end
+		end
+		return self
+	end
+end
+
+return {udp = define'udp', unixdgram = define'unixdgram'}

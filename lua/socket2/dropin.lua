@@ -1,0 +1,10 @@
+-- Puts our modules of LuaSocket's names (socket, socket.http, ltn12, mime ...) and socketloop in front of
+-- installed ones: `luajit -lsocket2.dropin program.lua`, or require it first.
+
+local dir = debug.getinfo(1, 'S').source:match'^@(.*)socket2[/\\]dropin%.lua$'
+
+package.path = dir .. 'compat/?.lua;' .. package.path
+-- Coroutines of the program can then wait wherever a thread can.
+require'coro'.install()
+
+return require'socket2'
