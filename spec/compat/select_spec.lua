@@ -314,6 +314,9 @@ end)
 
 describe('select with 5000 connections', function()
 	it('finds each of them', function()
+		if process.output"bash -c 'ulimit -n 12000 && echo may' 2>&1" ~= 'may\n' then
+			return pending'needs the right to 12,000 descriptors'
+		end
 		local client = os.tmpname()
 		local f = assert(io.open(client, 'w'))
 		f:write[[
