@@ -46,8 +46,7 @@ local nwaiting = 0 -- events to come
 local readers, writers, timers, lookups = {}, {}, {}, {}
 local waiting_for = {[READ] = readers, [WRITE] = writers, [TIMER] = timers, [LOOKUP] = lookups}
 
--- thread -> what it waits on: an object with a handle `h`, or a waiter. Of objects the one that it waited
--- on last: whether it still does, the tables above tell.
+-- thread -> what it waits on: an object with a handle `h`, or a waiter.
 local waits = {}
 local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
 local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
@@ -142,11 +141,9 @@ local function wait(object, kind, data, addr, from)
 	if canceled[thread] then
 		cancel(h, kind)
 	end
-	if waits[thread] ~= object then -- mostly it is what it waited on before
-		waits[thread] = object
-	end
+	waits[thread] = object
 	local result = park(resumer)
-	this, limit = thread, outer
+	this, limit, waits[thread] = thread, outer, nil
 	if waiting[h] == me then
 		waiting[h] = stand_in(object, data, addr, from)
 		cancel(h, kind)
@@ -283,7 +280,6 @@ local function finish(co, ok, caught)
 	if not ok then
 		failed(co, caught)
 	end
-	waits[co] = nil
 	this = nil -- whoever goes on knows better, but for one that resumed a waiting thread
 	return leave(resumer)
 end

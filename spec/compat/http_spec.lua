@@ -900,7 +900,7 @@ http {
 			return pending'LuaSec or openssl is not installed'
 		end
 		for _, prefix in ipairs{'', path} do
-			assert.equal('hello\n 200', process.output(([[luajit -e "%s
+			assert.equal('hello\n 200', process.output(([[tools/run -e "%s
 				local body, code = require'socket.http'.request'https://127.0.0.1:%d/hello.txt'
 				io.write(tostring(body), ' ', tostring(code))" 2>&1]]):format(prefix, HTTPS)))
 		end

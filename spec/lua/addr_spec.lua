@@ -150,7 +150,7 @@ describe('socket.addr: host and port', function()
 		{'protocol_not_supported', '1.2.3.4', 80, 'raw', 'inet', 256},
 		{'protocol_not_supported', '1.2.3.4', 80, 'raw', 'inet', 1.5},
 		{'protocol_not_supported', '1.2.3.4', 80, 'raw', 'inet', nan},
-		{'invalid_argument', '1.2.3.4', 80, 'tcp', 'inet', nil, 128},
+		{'invalid_argument', '1.2.3.4', 80, 'tcp', 'inet', nil, 256},
 		{'invalid_argument', '1.2.3.4', 80, 'tcp', 'inet', nil, -1},
 		{'invalid_argument', '1.2.3.4', 80, 'tcp', 'inet', nil, 1.5},
 		{'invalid_argument', '1.2.3.4', 80, 'tcp', 'inet', nil, nan},
