@@ -11,12 +11,6 @@ local fail, string_of = object.fail, object.string
 local TEXT_SIZE = 256
 local text = ffi.new('char[?]', TEXT_SIZE)
 
--- Of C's library, under names of our own: a program may have declared them in another way.
-ffi.cdef[[
-typedef struct { char *name; char **aliases; int port; char *protocol; } socket2_service;
-socket2_service *socket2_getservbyport(int, const char *) __asm__("getservbyport");
-]]
-
 local dns = {}
 
 local function look_up(host, family, flags)
@@ -83,17 +77,7 @@ function dns.gethostname()
 	return ffi.string(text, n)
 end
 
--- The name that the system's list has for a port, else its number.
-local function service_name(service)
-	local port = tonumber(service)
-	if not port then
-		return service
-	end
-	local entry = ffi.C.socket2_getservbyport(bit.rshift(bit.bswap(port), 16), nil)
-	return entry ~= nil and ffi.string(entry.name) or tostring(service)
-end
-
--- getnameinfo([host], [service]) -> {name ...}, [service] | nil, err
+-- getnameinfo([host], [service]) -> {name ...}, [service] | nil, err: a service as it was given.
 function dns.getnameinfo(host, service)
 	if host == nil and service == nil then
 		error('host and serv cannot be both nil', 2)
@@ -112,7 +96,7 @@ function dns.getnameinfo(host, service)
 	if service == '' then
 		return names
 	end
-	return names, service_name(service)
+	return names, service
 end
 
 return dns
