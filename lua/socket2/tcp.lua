@@ -11,7 +11,7 @@ local connect = require'socket2.connect'
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, wait, inside, deadline = sched.loop, sched.wait, sched.inside, sched.deadline
 local data_size, buffer_size = socket.data_size, socket.buffer_size
-local type, pairs = type, pairs
+local type, next, pairs = type, next, pairs
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 
@@ -91,6 +91,9 @@ function tcp:connect(host, port, expires)
 	end
 	local time = deadline(expires, self.write_timeout)
 	local family = self.any_family and not self.bound and C.SOCKET2_UNSPECIFIED or nil
+	if self.lookups and next(self.lookups) then -- of another one, which this one could overtake
+		return fail(C.SOCKET2_EBUSY)
+	end
 	local ai, err, errcode = addr.for_socket(self, host, port, time, family)
 	if not ai then
 		return nil, err, errcode
