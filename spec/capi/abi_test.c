@@ -8,56 +8,15 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "capi/socket2.h"
-
-/* ---- a small harness ------------------------------------------------------------------------ */
-
-static int failures; /* of the running test */
-
-#define CHECK(condition)                                                   \
-    do {                                                                   \
-        if (!(condition)) {                                                \
-            printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            ++failures;                                                    \
-        }                                                                  \
-    } while (0)
-
-/* Numbers; of negative ones the name is shown too. */
-#define CHECK_INT(actual, expected) \
-    check_int(__FILE__, __LINE__, #actual, (long long)(actual), (long long)(expected))
-
-static void check_int(const char* file, int line, const char* text, long long actual,
-                      long long expected) {
-    if (actual == expected) return;
-    printf("%s:%d: %s is %lld (%s), not %lld (%s)\n", file, line, text, actual,
-           actual < 0 ? socket2_error_name((int)actual) : "value", expected,
-           expected < 0 ? socket2_error_name((int)expected) : "value");
-    ++failures;
-}
-
-#define CHECK_TEXT(actual, expected)                                                       \
-    do {                                                                                   \
-        if (strcmp((actual), (expected)) != 0) {                                           \
-            printf("%s:%d: %s is '%s', not '%s'\n", __FILE__, __LINE__, #actual, (actual), \
-                   (expected));                                                            \
-            ++failures;                                                                    \
-        }                                                                                  \
-    } while (0)
+#include "spec/capi/harness.h"
 
 /* Long enough for a loaded machine; nothing that works waits for it. */
 #define LIMIT 20.0
-
-static double in(double seconds) { return socket2_clock() + seconds; }
 
 /* Events that came while another one was waited for. */
 static struct {
@@ -1688,13 +1647,7 @@ static void test_a_full_unix_listener(void) {
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-#define TEST(name) \
-    { #name, test_##name }
-
-static const struct {
-    const char* name;
-    void (*run)(void);
-} tests[] = {
+static const test_case tests[] = {
     TEST(tcp_echo),
     TEST(tcp_echo_inet6),
     TEST(unix_stream_echo),
@@ -1754,35 +1707,6 @@ static const struct {
     TEST(a_full_unix_listener),
 };
 
-/* A child of its own for each: a crash or a hang is one failure, and no test sees another's loops.
- */
-static int run(size_t i) {
-    fflush(stdout);
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(100);
-        tests[i].run();
-        exit(failures == 0 ? 0 : 1);
-    }
-    int status = -1;
-    if (child < 0 || waitpid(child, &status, 0) != child) return 0;
-    if (WIFSIGNALED(status)) printf("ended by signal %d\n", WTERMSIG(status));
-    return status == 0;
-}
-
-/* abi_test [NAME]: all tests, or those whose name contains NAME. */
 int main(int argc, char** argv) {
-    int passed = 0, failed = 0;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; ++i) {
-        if (argc > 1 && strstr(tests[i].name, argv[1]) == NULL) continue;
-        if (run(i)) {
-            ++passed;
-        } else {
-            ++failed;
-            printf("FAILED: %s\n", tests[i].name);
-        }
-    }
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed == 0 ? 0 : 1;
+    return run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
 }

@@ -2,51 +2,11 @@
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "capi/socket2.h"
-
-/* ---- a small harness ------------------------------------------------------------------------ */
-
-static int failures; /* of the running test */
-
-#define CHECK(condition)                                                   \
-    do {                                                                   \
-        if (!(condition)) {                                                \
-            printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            ++failures;                                                    \
-        }                                                                  \
-    } while (0)
-
-/* Numbers; of negative ones the name is shown too. */
-#define CHECK_INT(actual, expected) \
-    check_int(__FILE__, __LINE__, #actual, (long long)(actual), (long long)(expected))
-
-static void check_int(const char* file, int line, const char* text, long long actual,
-                      long long expected) {
-    if (actual == expected) return;
-    printf("%s:%d: %s is %lld (%s), not %lld (%s)\n", file, line, text, actual,
-           actual < 0 ? socket2_error_name((int)actual) : "value", expected,
-           expected < 0 ? socket2_error_name((int)expected) : "value");
-    ++failures;
-}
-
-#define CHECK_TEXT(actual, expected)                                                       \
-    do {                                                                                   \
-        if (strcmp((actual), (expected)) != 0) {                                           \
-            printf("%s:%d: %s is '%s', not '%s'\n", __FILE__, __LINE__, #actual, (actual), \
-                   (expected));                                                            \
-            ++failures;                                                                    \
-        }                                                                                  \
-    } while (0)
+#include "spec/capi/harness.h"
 
 /* Longer than the system's resolver takes to give up. */
 #define LIMIT 60.0
-
-static double in(double seconds) { return socket2_clock() + seconds; }
 
 static int start_until(int loop, const char* host, const char* service, double deadline) {
     const int handle =

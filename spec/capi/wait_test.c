@@ -6,47 +6,15 @@
 #include <limits.h>
 #include <math.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "capi/socket2.h"
-
-/* ---- a small harness ------------------------------------------------------------------------ */
-
-static int failures; /* of the running test */
-
-#define CHECK(condition)                                                   \
-    do {                                                                   \
-        if (!(condition)) {                                                \
-            printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            ++failures;                                                    \
-        }                                                                  \
-    } while (0)
-
-/* Numbers; of negative ones the name is shown too. */
-#define CHECK_INT(actual, expected) \
-    check_int(__FILE__, __LINE__, #actual, (long long)(actual), (long long)(expected))
-
-static void check_int(const char* file, int line, const char* text, long long actual,
-                      long long expected) {
-    if (actual == expected) return;
-    printf("%s:%d: %s is %lld (%s), not %lld (%s)\n", file, line, text, actual,
-           actual < 0 ? socket2_error_name((int)actual) : "value", expected,
-           expected < 0 ? socket2_error_name((int)expected) : "value");
-    ++failures;
-}
+#include "spec/capi/harness.h"
 
 /* Long enough for a loaded machine; nothing that works waits for it. */
 #define LIMIT 20.0
-
-static double in(double seconds) { return socket2_clock() + seconds; }
 
 /* Events that came while another one was waited for. */
 static struct {
@@ -1317,13 +1285,7 @@ static void test_names_and_the_time_of_day(void) {
               SOCKET2_EUNKNOWNHOST);
 }
 
-#define TEST(name) \
-    { #name, test_##name }
-
-static const struct {
-    const char* name;
-    void (*run)(void);
-} tests[] = {
+static const test_case tests[] = {
     TEST(a_wait_takes_nothing),
     TEST(a_wait_is_done_while_something_is_unread),
     TEST(a_wait_to_write),
@@ -1378,33 +1340,6 @@ static const struct {
     TEST(names_and_the_time_of_day),
 };
 
-/* Each in a process of its own: one that crashes or hangs does not hide the others. */
-static int run(size_t i) {
-    fflush(stdout);
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(100);
-        tests[i].run();
-        exit(failures == 0 ? 0 : 1);
-    }
-    int status = -1;
-    if (child < 0 || waitpid(child, &status, 0) != child) return 0;
-    if (WIFSIGNALED(status)) printf("ended by signal %d\n", WTERMSIG(status));
-    return status == 0;
-}
-
 int main(int argc, char** argv) {
-    int passed = 0, failed = 0;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; ++i) {
-        if (argc > 1 && strstr(tests[i].name, argv[1]) == NULL) continue;
-        if (run(i)) {
-            ++passed;
-        } else {
-            ++failed;
-            printf("FAILED: %s\n", tests[i].name);
-        }
-    }
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed == 0 ? 0 : 1;
+    return run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
 }
