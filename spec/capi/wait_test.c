@@ -1,6 +1,5 @@
 /* Waiting for readiness, canceling, asking what is pending, and descriptors of the caller's. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,70 +10,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "spec/capi/harness.h"
-
-/* Long enough for a loaded machine; nothing that works waits for it. */
-#define LIMIT 20.0
-
-/* Events that came while another one was waited for. */
-static struct {
-    socket2_event events[1024];
-    int count;
-} inbox;
-
-/* Of the last event that was waited for; 0 when its operation was over at once. */
-static int detail;
-
-static int take(int handle, int kind, int* result) {
-    for (int i = 0; i < inbox.count; ++i) {
-        const socket2_event e = inbox.events[i];
-        if (e.handle != handle || e.kind != kind) continue;
-        memmove(&inbox.events[i], &inbox.events[i + 1], (size_t)(inbox.count - i - 1) * sizeof e);
-        --inbox.count;
-        detail = e.detail;
-        *result = e.result;
-        return 1;
-    }
-    return 0;
-}
-
-static int poll_into_inbox(int loop, double deadline) {
-    const int n = socket2_poll(loop, inbox.events + inbox.count, 64, deadline);
-    CHECK(n >= 0);
-    for (int i = 0; i < n; ++i) CHECK(inbox.events[inbox.count + i].result != SOCKET2_PENDING);
-    if (n > 0) inbox.count += n;
-    return n;
-}
-
-/* What an operation came to: at once, or by its event. */
-static int finish(int loop, int result, int handle, int kind) {
-    detail = 0;
-    if (result != SOCKET2_PENDING) return result;
-    const double limit = in(LIMIT);
-    while (!take(handle, kind, &result)) {
-        if (poll_into_inbox(loop, limit) < 0 || socket2_clock() >= limit) {
-            printf("no event for handle %d\n", handle);
-            ++failures;
-            return SOCKET2_PENDING;
-        }
-    }
-    return result;
-}
-
-/* Nothing is there, nor comes at once. */
-static void check_quiet(int loop) {
-    CHECK_INT(inbox.count, 0);
-    socket2_event event;
-    for (int i = 0; i < 3; ++i) CHECK_INT(socket2_poll(loop, &event, 1, 0), 0);
-}
-
-static int count_fds(void) {
-    DIR* dir = opendir("/proc/self/fd");
-    int n = 0;
-    while (readdir(dir) != NULL) ++n;
-    closedir(dir);
-    return n;
-}
+#include "spec/capi/events.h"
 
 /* Until the system shows one of the events on the descriptor: even a loopback can take its time. */
 static void await(int fd, short events) {
@@ -82,21 +18,9 @@ static void await(int fd, short events) {
     CHECK_INT(poll(&entry, 1, (int)(LIMIT * 1000)), 1);
 }
 
-static int new_loop(void) {
-    const int loop = socket2_loop_new();
-    CHECK(loop > 0);
-    return loop;
-}
-
 static socket2_addr loopback(int type) {
     socket2_addr addr;
     CHECK_INT(socket2_addr_lookup(NULL, NULL, type, SOCKET2_INET, 0, 0, &addr, 1, NULL, 0), 1);
-    return addr;
-}
-
-static socket2_addr local_addr(int loop, int handle) {
-    socket2_addr addr;
-    CHECK_INT(socket2_socket_localaddr(loop, handle, &addr), 0);
     return addr;
 }
 
@@ -161,20 +85,10 @@ static int new_deaf_listener(int loop) {
     return listener;
 }
 
-static int send_text(int loop, int handle, const char* text) {
-    return finish(loop, socket2_tcp_send(loop, handle, text, strlen(text), in(LIMIT)), handle,
-                  SOCKET2_WRITE);
-}
-
 /* It has arrived at the other end. */
 static void feed(const connection* c, const char* text) {
     CHECK_INT(send_text(c->loop, c->client, text), strlen(text));
     await(socket2_socket_fd(c->loop, c->server), POLLIN);
-}
-
-static int recv_some(int loop, int handle, char* data, size_t size) {
-    return finish(loop, socket2_tcp_recv(loop, handle, data, size, in(LIMIT)), handle,
-                  SOCKET2_READ);
 }
 
 static void check_recv(const connection* c, const char* text) {
