@@ -14,15 +14,21 @@ function lib.is_own(source)
 	return source == switching or own_sources and source:sub(1, #own_sources) == own_sources
 end
 
--- Raises an error in the name of the program's line that called us, however deep we are.
-function lib.raise(message, ...)
+-- program_level() -> the level, for error() and getinfo() of who calls this, of the program's function that
+-- called us, however deep we are.
+function lib.program_level()
 	local level = 2
 	local info = getinfo(level, 'S')
 	while info and lib.is_own(info.source) do
 		level = level + 1
 		info = getinfo(level, 'S')
 	end
-	error(message:format(...), level)
+	return level - 1
+end
+
+-- Raises an error in the name of the program's line that called us.
+function lib.raise(message, ...)
+	error(message:format(...), lib.program_level())
 end
 
 -- function -> its file, false when it is one of ours. Asking for more than the function and the line

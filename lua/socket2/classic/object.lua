@@ -63,11 +63,7 @@ end
 -- Raises in the name of the line that called the method, and in the words that Lua has for C's functions:
 -- an object is no argument of a method that is called with a colon.
 function object.bad_argument(n, message)
-	local level, caller = 1
-	repeat
-		level = level + 1
-		caller = getinfo(level, 'S')
-	until not caller or not lib.is_own(caller.source)
+	local level = lib.program_level()
 	local info = getinfo(level - 1, 'n')
 	local name = info.name or '?'
 	if info.namewhat == 'method' then
@@ -239,6 +235,43 @@ local function name_of(self, method)
 	return ai:ip(), method == 'localaddr' and tostring(port) or port, ai:family() -- a string, as there
 end
 
+-- opener(new, wrap) -> open(object, family) -> socket | nil, code: the object's socket, of that family; one
+-- that is closed, or of another family, is replaced. new(loop, family, 0) makes a handle of C's,
+-- wrap(handle, family) a socket of it.
+function object.opener(new, wrap)
+	return function(self, family)
+		local s = self.s
+		if s and s.h ~= 0 and s.owner.family == family then
+			return s
+		end
+		local h = new(sched.loop, family, 0)
+		if h < 0 then
+			return nil, h
+		elseif s then
+			s:close()
+		end
+		self.s = wrap(h, family)
+		if family == C.SOCKET2_INET6 then
+			self.s:setopt('v6only', true)
+		end
+		return self.s
+	end
+end
+
+-- maker(new, class, open) -> f([family]) -> object | nil, err: without a family it has no socket yet.
+function object.maker(new, class, open)
+	return function(family)
+		local self = new(class, {family = family})
+		if family then
+			local s, code = open(self, C['SOCKET2_' .. family:upper()])
+			if not s then
+				return object.fail(code)
+			end
+		end
+		return self
+	end
+end
+
 -- add_names(methods, kind, connected, wrap): what asks for addresses and descriptors. `connected`: the
 -- class that has a peer; wrap(handle, family): a socket for an object.
 function object.add_names(methods, kind, connected, wrap)
@@ -282,6 +315,6 @@ function object.add_names(methods, kind, connected, wrap)
 	end
 end
 
-object.TIMEOUT, object.AT_ONCE, object.NEVER = TIMEOUT, AT_ONCE, NEVER
+object.TIMEOUT, object.AT_ONCE = TIMEOUT, AT_ONCE
 
 return object

@@ -111,7 +111,7 @@ local function applies(self, name)
 end
 
 -- set(object, name, value) -> 1 | nil, err
-function option.set(self, name, value)
+local function set(self, name, value)
 	local t = find(self, name)
 	value = t[2](value)
 	if t[1] == 'tcp_fastopen_connect' and (value == 0 or value == 1) then
@@ -128,7 +128,7 @@ function option.set(self, name, value)
 end
 
 -- get(object, name) -> value | nil, err
-function option.get(self, name)
+local function get(self, name)
 	if name == 'error' and self.kind:sub(1, 4) ~= 'unix' then
 		local err
 		if self.s then
@@ -152,6 +152,19 @@ function option.get(self, name)
 		return {on = value ~= false, timeout = value or 0}
 	end
 	return value
+end
+
+-- add_methods(methods, kind): setoption() and getoption()
+function option.add_methods(methods, kind)
+	function methods:setoption(name, value)
+		object.check(self, kind)
+		return set(self, object.string(2, name), value)
+	end
+
+	function methods:getoption(name)
+		object.check(self, kind)
+		return get(self, object.string(2, name))
+	end
 end
 
 return option

@@ -78,24 +78,7 @@ local function whole(n)
 	return n == n and max(min(n, 2^53), -2^53) or -2^53
 end
 
--- A socket of that family; one that is closed, or of another family, is replaced.
-local function open(self, family)
-	local s = self.s
-	if s and s.h ~= 0 and s.owner.family == family then
-		return s
-	end
-	local h = C.socket2_tcp_new(loop, family, 0)
-	if h < 0 then
-		return nil, h
-	elseif s then
-		s:close()
-	end
-	self.s = wrap(h, family)
-	if family == C.SOCKET2_INET6 then
-		self.s:setopt('v6only', true)
-	end
-	return self.s
-end
+local open = object.opener(C.socket2_tcp_new, wrap)
 
 -- A kind of objects: 'tcp' or 'unixstream'.
 local function define(kind)
@@ -375,29 +358,9 @@ local function define(kind)
 		return 1
 	end
 
-	function methods:setoption(name, value)
-		check(self, kind)
-		return option.set(self, string_of(2, name), value)
-	end
-
-	function methods:getoption(name)
-		check(self, kind)
-		return option.get(self, string_of(2, name))
-	end
-
 	object.add_names(methods, kind, nil, wrap)
-
-	-- new(family) -> master: family nil for one that is known later
-	return function(family)
-		local self = new(master, {family = family})
-		if family then
-			local s, code = open(self, C['SOCKET2_' .. family:upper()])
-			if not s then
-				return fail(code)
-			end
-		end
-		return self
-	end
+	option.add_methods(methods, kind)
+	return object.maker(new, master, open)
 end
 
 return {tcp = define'tcp', unixstream = define'unixstream'}

@@ -44,23 +44,7 @@ local function wrap(h, family)
 	return socket.wrap(modern, h, family, C.socket2_socket_protocol(loop, h), lib.caller())
 end
 
-local function open(self, family)
-	local s = self.s
-	if s and s.h ~= 0 and s.owner.family == family then
-		return s
-	end
-	local h = C.socket2_udp_new(loop, family, 0)
-	if h < 0 then
-		return nil, h
-	elseif s then
-		s:close()
-	end
-	self.s = wrap(h, family)
-	if family == C.SOCKET2_INET6 then
-		self.s:setopt('v6only', true)
-	end
-	return self.s
-end
+local open = object.opener(C.socket2_udp_new, wrap)
 
 local function define(kind)
 	local unconnected, connected = kind .. '{unconnected}', kind .. '{connected}'
@@ -206,28 +190,9 @@ local function define(kind)
 		return false
 	end
 
-	function methods:setoption(name, value)
-		check(self, kind)
-		return option.set(self, string_of(2, name), value)
-	end
-
-	function methods:getoption(name)
-		check(self, kind)
-		return option.get(self, string_of(2, name))
-	end
-
 	object.add_names(methods, kind, connected, wrap)
-
-	return function(family)
-		local self = new(unconnected, {family = family})
-		if family then
-			local s, code = open(self, C['SOCKET2_' .. family:upper()])
-			if not s then
-				return fail(code)
-			end
-		end
-		return self
-	end
+	option.add_methods(methods, kind)
+	return object.maker(new, unconnected, open)
 end
 
 return {udp = define'udp', unixdgram = define'unixdgram'}
