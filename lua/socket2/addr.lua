@@ -370,6 +370,17 @@ function addr.lookup_cache(seconds)
 	return true
 end
 
+-- deadline(host, port, expires, [timeout]) -> that of an operation which takes ([addr | host, port],
+-- [expires]): expires comes behind as many of them as there are.
+function addr.deadline(host, port, expires, timeout)
+	if type(host) == 'number' then
+		expires = host
+	elseif is(host) then
+		expires = port
+	end
+	return sched.deadline(expires, timeout)
+end
+
 -- For a socket's (addr | host, port) arguments: an address of its kind. `family` other than its own.
 function addr.for_socket(socket, host, port, deadline, family)
 	if is(host) then

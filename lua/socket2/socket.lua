@@ -90,10 +90,7 @@ end
 
 -- bind(addr | [host], [port], [expires]) -> true | nil, err, errcode: binds to a local address.
 function socket:bind(host, port, expires)
-	if addr.is(host) then
-		expires = port
-	end
-	local ai, err, errcode = addr.for_socket(self, host, port, sched.deadline(expires))
+	local ai, err, errcode = addr.for_socket(self, host, port, addr.deadline(host, port, expires))
 	if not ai then
 		return nil, err, errcode
 	end

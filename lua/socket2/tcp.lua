@@ -86,10 +86,7 @@ end
 -- made without a family, and is not bound, may become an inet6 one.
 function tcp:connect(host, port, expires)
 	inside'connect'
-	if addr.is(host) then
-		expires = port
-	end
-	local time = deadline(expires, self.write_timeout)
+	local time = addr.deadline(host, port, expires, self.write_timeout)
 	local family = self.any_family and not self.bound and C.SOCKET2_UNSPECIFIED or nil
 	if self.lookups and next(self.lookups) then -- of another one, which this one could overtake
 		return fail(C.SOCKET2_EBUSY)

@@ -7,7 +7,7 @@ local addr = require'socket2.addr'
 local socket = require'socket2.socket'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, wait, inside, deadline = sched.loop, sched.wait, sched.inside, sched.deadline
+local loop, wait, inside = sched.loop, sched.wait, sched.inside
 local data_size, buffer_size = socket.data_size, socket.buffer_size
 local type = type
 
@@ -30,10 +30,7 @@ function udp:connect(host, port, expires)
 		end
 		return true
 	end
-	if addr.is(host) then
-		expires = port
-	end
-	local ai, err, errcode = addr.for_socket(self, host, port, deadline(expires))
+	local ai, err, errcode = addr.for_socket(self, host, port, addr.deadline(host, port, expires))
 	while ai do
 		local p = addr.pointer(ai)
 		local r = p and C.socket2_udp_connect(loop, self.h, p) or C.SOCKET2_ECLOSED
@@ -44,16 +41,6 @@ function udp:connect(host, port, expires)
 		ai = ai:next()
 	end
 	return nil, err, errcode
-end
-
--- The deadline of an operation that takes ([addr | host, port], [expires]).
-local function time_of(host, port, expires, timeout)
-	if type(host) == 'number' then
-		expires = host
-	elseif addr.is(host) then
-		expires = port
-	end
-	return deadline(expires, timeout)
 end
 
 -- The address of (addr | host, port) and the memory it is in; nothing when there is none; false, err,
@@ -81,7 +68,7 @@ function udp:send(data, len, host, port, expires)
 	if len ~= nil and type(len) ~= 'number' then
 		len, host, port, expires = nil, len, host, port
 	end
-	local time = time_of(host, port, expires, self.write_timeout)
+	local time = addr.deadline(host, port, expires, self.write_timeout)
 	local to, memory, errcode = peer_of(self, host, port, time)
 	if to == false then
 		return nil, memory, errcode
@@ -101,7 +88,7 @@ end
 -- dropped. `len` is what was copied; the third result is true when the datagram was longer.
 function udp:recv(buf, maxlen, host, port, expires)
 	inside'recv'
-	local time = time_of(host, port, expires, self.read_timeout)
+	local time = addr.deadline(host, port, expires, self.read_timeout)
 	local only, memory, errcode = peer_of(self, host, port, time)
 	if only == false then
 		return nil, memory, errcode
@@ -135,7 +122,7 @@ local function membership(set)
 		elseif type(interface) == 'number' then
 			interface = ('%d'):format(interface)
 		end
-		local ai, _, errcode = addr.for_socket(self, group, nil, deadline())
+		local ai, _, errcode = addr.for_socket(self, group, nil, sched.deadline())
 		local p = ai and addr.pointer(ai)
 		return p and set(loop, self.h, p, interface) or errcode or C.SOCKET2_ECLOSED
 	end
