@@ -60,6 +60,11 @@ function api.resume(thread, ...)
 	return true
 end
 
+-- Is co the thread, or a generator that it waits in?
+local function is_of(co, thread)
+	return co and (co == thread or generators[co] == thread)
+end
+
 local function cancel(thread)
 	if coro.status(thread) == 'dead' then
 		return false
@@ -74,8 +79,7 @@ local function cancel(thread)
 	end
 	local h = object and object.h
 	for kind, waiting in pairs(waiting_for) do
-		local co = h and waiting[h]
-		if co and (co == thread or generators[co] == thread) then
+		if h and is_of(waiting[h], thread) then
 			sched.cancel(h, kind)
 		end
 	end
@@ -262,7 +266,7 @@ local function wait_of(thread, object)
 	end
 	for kind, waiting in pairs(waiting_for) do
 		local co = waiting[object.h]
-		if co and (co == thread or generators[co] == thread) then
+		if is_of(co, thread) then
 			if kind == LOOKUP then
 				return 'lookup', object.since, co
 			end
@@ -272,8 +276,8 @@ local function wait_of(thread, object)
 	end
 end
 
--- Where the program waits, and the function that the thread began with.
-local function places(co, thread)
+-- Where in the program a coroutine is, and where its first function of the program's was defined.
+local function places(co)
 	local at, first
 	for level = 0, math.huge do
 		local info = getinfo(co, level, 'Sl')
@@ -281,21 +285,10 @@ local function places(co, thread)
 			break
 		elseif info.what ~= 'C' and not lib.is_own(info.source) then
 			at = at or ('%s:%d'):format(info.short_src, info.currentline)
-			first = info
+			first = ('%s:%d'):format(info.short_src, info.linedefined)
 		end
 	end
-	if co ~= thread then
-		first = nil
-		for level = 0, math.huge do
-			local info = getinfo(thread, level, 'Sl')
-			if not info then
-				break
-			elseif info.what ~= 'C' and not lib.is_own(info.source) then
-				first = info
-			end
-		end
-	end
-	return at, first and ('%s:%d'):format(first.short_src, first.linedefined)
+	return at, first
 end
 
 local report = {}
@@ -319,7 +312,10 @@ function api.threads()
 	for thread, object in pairs(waits) do
 		local what, time, co = wait_of(thread, object)
 		if what and not sched.hidden[thread] then
-			local at, started = places(co, thread)
+			local at, started = places(co)
+			if co ~= thread then
+				started = select(2, places(thread))
+			end
 			local socket = object.what and object.socket or not object.what and what ~= 'lookup' and object or nil
 			list[#list + 1] = {
 				thread = thread, name = names[thread], what = what, since = time,
