@@ -170,17 +170,7 @@ function tcp:recv(buf, maxlen, expires)
 	if self.rbuf then
 		return recv_buffered(self, buf, maxlen, expires)
 	end
-	-- receive() once more, as every call counts here
-	inside'recv'
-	local n = C.socket2_tcp_recv(loop, self.h, buf, buffer_size(buf, maxlen),
-		deadline(expires, self.read_timeout))
-	if n == PENDING then
-		n = wait(self, READ, buf)
-	end
-	if n < 0 then
-		return fail(n)
-	end
-	return n
+	return receive(self, buf, maxlen, expires)
 end
 
 local wait_ready = tcp.wait

@@ -101,10 +101,9 @@ Result EpollSelector::add(IoSource& source) {
 }
 
 void EpollSelector::remove(IoSource& source) {
-    const auto index = static_cast<size_t>(source.fd);
     // close(2) alone would not do while a forked child still holds a copy of the descriptor.
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, static_cast<int>(source.fd), nullptr);
-    sources_[index] = nullptr;
+    sources_[static_cast<size_t>(source.fd)] = nullptr;
     source.registered = false;
 }
 

@@ -11,6 +11,7 @@ local url = require'socket.url'
 local ltn12 = require'ltn12'
 local mime = require'mime'
 local canonic = require'socket.headers'.canonic
+local read_line = require'socket2.classic.line'
 
 local type, tonumber, tostring, pairs, setmetatable = type, tonumber, tostring, pairs, setmetatable
 local concat, min = table.concat, math.min
@@ -24,30 +25,11 @@ local http = {
 	-- MAX_STRING bytes, and a sink gets all that comes.
 }
 
-local MAX_LINE = 65536 -- the status line, a header's line, the line with a chunk's size
 local MAX_HEADERS, MAX_HEADER_LINES = 262144, 1000 -- all of them together
 local MAX_INTERIM = 32 -- answers of 1xx before the one that counts
 local MAX_STRING = 256 * 1024 * 1024
 local PIECE = 65536 -- a chunk that is longer comes in pieces
 local DIGITS = 13 -- hexadecimal ones, of numbers that are exact
-
--- The next line, without its end and any CR: string, how many bytes it took | nil, err. It is read byte by
--- byte, out of the socket's buffer, because receive'*l' takes lines of any length.
-local function read_line(c, what)
-	local line, n = {}, 0
-	for taken = 1, MAX_LINE do
-		local byte, err = c:receive(1)
-		if not byte then
-			return nil, err
-		elseif byte == '\n' then
-			return concat(line), taken
-		elseif byte ~= '\r' then
-			n = n + 1
-			line[n] = byte
-		end
-	end
-	return nil, what .. ' too long'
-end
 
 -- Reads headers into a table: by lowercase names, those that come twice joined by ', '. A line that begins
 -- with white space goes on with the header before it.

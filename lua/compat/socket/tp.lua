@@ -2,6 +2,7 @@
 
 local socket = require'socket'
 local ltn12 = require'ltn12'
+local read_line = require'socket2.classic.line'
 
 local type, tonumber, ipairs, setmetatable = type, tonumber, ipairs, setmetatable
 local concat = table.concat
@@ -9,30 +10,12 @@ local concat = table.concat
 local tp = {TIMEOUT = 60}
 
 -- A reply that is longer than any that makes sense fails.
-local MAX_LINE, MAX_REPLY = 65536, 262144
-
--- The next line, without its end and any CR: string, how many bytes it took | nil, err. It is read byte by
--- byte, out of the socket's buffer, because receive'*l' takes lines of any length.
-local function read_line(c)
-	local line, n = {}, 0
-	for taken = 1, MAX_LINE do
-		local byte, err = c:receive(1)
-		if not byte then
-			return nil, err
-		elseif byte == '\n' then
-			return concat(line), taken
-		elseif byte ~= '\r' then
-			n = n + 1
-			line[n] = byte
-		end
-	end
-	return nil, 'reply too long'
-end
+local MAX_REPLY = 262144
 
 -- code (a string), text (its lines with LF between them) | nil, err. A reply whose first line has '-' after
 -- the code goes on to the line that has a space after the same code.
 local function read_reply(c)
-	local line, n = read_line(c)
+	local line, n = read_line(c, 'reply')
 	if not line then
 		return nil, n
 	end
@@ -44,7 +27,7 @@ local function read_reply(c)
 	end
 	local lines, total = {line}, n
 	repeat
-		line, n = read_line(c)
+		line, n = read_line(c, 'reply')
 		if not line then
 			return nil, n
 		end
