@@ -5,8 +5,6 @@
 -- what cqueues.sleep calls. Nothing ends such a wait. To cancel, the threads poll a condition variable
 -- each, too, and are signaled; arming is measured without.
 
-local ffi = require'ffi'
-local table_new = require'table.new'
 local cqueues = require'cqueues'
 local condition = require'cqueues.condition'
 
@@ -36,12 +34,8 @@ local function arm_with_signal(time)
 	return signal
 end
 
-math.randomseed(1)
-local parts = ffi.new('double[?]', n)
-for i = 0, n - 1 do
-	parts[i] = math.random()
-end
-local timers = table_new(n, 0)
+local bench = dofile'bench/timers_common.lua'(n)
+local parts, timers, measure = bench.parts, bench.timers, bench.measure
 
 -- At pseudo-random times between `first` and `window` seconds later. The step is what lets the threads
 -- begin to wait.
@@ -52,42 +46,18 @@ local function arm_all(arm_one, first, window)
 	assert(queue:step(0))
 end
 
-local function pss()
-	collectgarbage()
-	collectgarbage()
-	for line in io.lines'/proc/self/smaps_rollup' do
-		local kb = line:match'^Pss:%s*(%d+)'
-		if kb then
-			return kb * 1024
-		end
-	end
-end
-
--- Prints the processor time per timer of f(...).
-local function measure(f, ...)
-	local start = os.clock()
-	f(...)
-	print('time', (os.clock() - start) / n * 1e9)
-end
-
 local phases = {}
 
 function phases.arm()
-	local memory, heap = pss(), collectgarbage'count'
-	measure(arm_all, arm, clock() + 1000, 1000)
+	bench.measure_memory(arm_all, arm, clock() + 1000, 1000)
 	assert(queue:count() == n)
-	print('memory', (pss() - memory) / n)
-	print('heap', (collectgarbage'count' - heap) * 1024 / n)
 	os.exit(0) -- closing the state takes long
 end
 
 -- With what it takes the threads to end.
 function phases.cancel()
 	arm_all(arm_with_signal, clock() + 1000, 1000)
-	for i = n, 2, -1 do
-		local j = math.random(i)
-		timers[i], timers[j] = timers[j], timers[i]
-	end
+	bench.shuffle()
 	measure(function()
 		for i = 1, n do
 			timers[i]:signal()

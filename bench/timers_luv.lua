@@ -5,8 +5,6 @@
 -- whose it is, so each has a closure to close it with, as luv's documentation has it. Times are whole
 -- milliseconds.
 
-local ffi = require'ffi'
-local table_new = require'table.new'
 local uv = require'luv'
 
 local phase, n = arg[1], tonumber(arg[2])
@@ -22,12 +20,8 @@ local function arm(ms)
 	return timer
 end
 
-math.randomseed(1)
-local parts = ffi.new('double[?]', n)
-for i = 0, n - 1 do
-	parts[i] = math.random()
-end
-local timers = table_new(n, 0)
+local bench = dofile'bench/timers_common.lua'(n)
+local parts, timers, measure = bench.parts, bench.timers, bench.measure
 
 -- At pseudo-random times between `first` and `window` milliseconds later, from now.
 local function arm_all(first, window)
@@ -37,41 +31,17 @@ local function arm_all(first, window)
 	end
 end
 
-local function pss()
-	collectgarbage()
-	collectgarbage()
-	for line in io.lines'/proc/self/smaps_rollup' do
-		local kb = line:match'^Pss:%s*(%d+)'
-		if kb then
-			return kb * 1024
-		end
-	end
-end
-
--- Prints the processor time per timer of f(...).
-local function measure(f, ...)
-	local start = os.clock()
-	f(...)
-	print('time', (os.clock() - start) / n * 1e9)
-end
-
 local phases = {}
 
 function phases.arm()
-	local memory, heap = pss(), collectgarbage'count'
-	measure(arm_all, 1e6, 1e6)
-	print('memory', (pss() - memory) / n)
-	print('heap', (collectgarbage'count' - heap) * 1024 / n)
+	bench.measure_memory(arm_all, 1e6, 1e6)
 	os.exit(0) -- closing the state takes long
 end
 
 -- With the turn of the loop that ends the closing.
 function phases.cancel()
 	arm_all(1e6, 1e6)
-	for i = n, 2, -1 do
-		local j = math.random(i)
-		timers[i], timers[j] = timers[j], timers[i]
-	end
+	bench.shuffle()
 	measure(function()
 		for i = 1, n do
 			timers[i]:close()
@@ -87,7 +57,7 @@ function phases.expire()
 	local armed_at = uv.now()
 	uv.update_time()
 	assert(uv.now() - armed_at < first, 'arming took too long')
-	timers = nil
+	timers, bench.timers = nil, nil
 	measure(uv.run)
 	assert(count == n, 'not all timers went off')
 end

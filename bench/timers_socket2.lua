@@ -6,8 +6,6 @@
 -- with the bytes per timer. check measures nothing: it raises an error unless all timers go off in the
 -- order of their times, and none before its time.
 
-local ffi = require'ffi'
-local table_new = require'table.new'
 local socket = require'socket2'
 
 local kind, phase, n = arg[1], arg[2], tonumber(arg[3])
@@ -56,12 +54,8 @@ local kinds = {
 	},
 }
 
-math.randomseed(1)
-local parts = ffi.new('double[?]', n)
-for i = 0, n - 1 do
-	parts[i] = math.random()
-end
-local timers = table_new(n, 0)
+local bench = dofile'bench/timers_common.lua'(n)
+local parts, timers, measure = bench.parts, bench.timers, bench.measure
 
 -- At pseudo-random times between `first` and `window` seconds later.
 local function arm_all(arm, first, window)
@@ -70,40 +64,16 @@ local function arm_all(arm, first, window)
 	end
 end
 
-local function pss()
-	collectgarbage()
-	collectgarbage()
-	for line in io.lines'/proc/self/smaps_rollup' do
-		local kb = line:match'^Pss:%s*(%d+)'
-		if kb then
-			return kb * 1024
-		end
-	end
-end
-
--- Prints the processor time per timer of f(...).
-local function measure(f, ...)
-	local start = os.clock()
-	f(...)
-	print('time', (os.clock() - start) / n * 1e9)
-end
-
 local phases = {}
 
 function phases.arm(it)
-	local memory, heap = pss(), collectgarbage'count'
-	measure(arm_all, it.arm, clock() + 1000, 1000)
-	print('memory', (pss() - memory) / n)
-	print('heap', (collectgarbage'count' - heap) * 1024 / n)
+	bench.measure_memory(arm_all, it.arm, clock() + 1000, 1000)
 end
 
 -- With what it takes the threads to end.
 function phases.cancel(it)
 	arm_all(it.arm, clock() + 1000, 1000)
-	for i = n, 2, -1 do
-		local j = math.random(i)
-		timers[i], timers[j] = timers[j], timers[i]
-	end
+	bench.shuffle()
 	local cancel = it.cancel
 	measure(function()
 		for i = 1, n do
@@ -121,7 +91,7 @@ local function expire(arm, patience)
 	local first = clock() + 1 + n * patience
 	arm_all(arm, first, n * 2e-7)
 	assert(clock() < first, 'arming took too long')
-	timers = nil
+	timers, bench.timers = nil, nil
 	measure(function() assert(socket.start()) end)
 	assert(count == n, 'not all timers went off')
 end
