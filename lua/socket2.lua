@@ -13,7 +13,7 @@ local udp = require'socket2.udp'
 require'socket2.loop'
 require'socket2.timer'
 require'socket2.sync'
-require'socket2.thread'
+require'socket2.control'
 
 socket.addr = addr.lookup
 socket.lookup_cache = addr.lookup_cache
