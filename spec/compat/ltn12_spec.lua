@@ -280,8 +280,11 @@ describe('ltn12', function()
 			for _, b in ipairs(values) do
 				for _, c in ipairs(values) do
 					for _, d in ipairs(values) do
-						both(function(m) return (pcall(call, m.sink.chain, a, b, c, d)) end)
-						both(function(m) return (pcall(call, m.source.chain, a, b, c, d)) end)
+						-- The original takes the length of a list of these, which one with holes does not have.
+						if d ~= none or a == none and b == none and c == none then
+							both(function(m) return (pcall(call, m.sink.chain, a, b, c, d)) end)
+							both(function(m) return (pcall(call, m.source.chain, a, b, c, d)) end)
+						end
 					end
 				end
 			end
