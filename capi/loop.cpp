@@ -8,7 +8,7 @@
 namespace socket2::capi {
 namespace {
 
-// The loops of the process: the library's only global, so that a loop can be an integer too and a
+// The loops of the process: so that a loop can be an integer too and a
 // stale one is recognized. A slot is read without a lock by the loop's own thread; the lock is for
 // what meets wake(), which may come from others.
 class Registry {
@@ -71,6 +71,12 @@ class Registry {
 constinit Registry registry;
 static_assert(std::is_trivially_destructible_v<Registry>);
 
+// Never destroyed, either.
+SystemPollers& pollers() {
+    static auto* const the_process = new SystemPollers;
+    return *the_process;
+}
+
 int detail_of(const Op& op) {
     switch (op.kind) {
         case OpKind::send:
@@ -128,7 +134,7 @@ using namespace socket2::capi;
 int socket2_loop_new(void) {
     return guarded([] {
         std::unique_ptr<Poller> poller;
-        const Result r = make_system_poller(-1, poller);
+        const Result r = pollers().make(-1, poller);
         if (r.is_error()) return r.value();
         return registry.insert(std::make_unique<LoopEntry>(std::move(poller), r.value()));
     });
@@ -167,7 +173,7 @@ int socket2_loop_set_epoll_fd(int loop, int epoll_fd) {
         if (epoll_fd < 0) return SOCKET2_EINVAL;
         if (entry.loop.reserved() > 0) return SOCKET2_EBUSY;
         std::unique_ptr<Poller> poller;
-        const Result r = make_system_poller(epoll_fd, poller);
+        const Result r = pollers().make(epoll_fd, poller);
         if (r.is_error()) return entry.report(r);
         registry.while_nobody_wakes([&] { entry.loop.replace_poller(std::move(poller)); });
         return entry.epoll_fd = r.value();

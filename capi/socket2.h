@@ -226,10 +226,11 @@ SOCKET2_API int socket2_wake(int loop);
 SOCKET2_API int socket2_os_error(int loop);
 
 /*
- * Linux: the loop's epoll descriptor, which stays the loop's. Setting one makes the loop work on a
- * duplicate of it, so the caller keeps and closes his own; SOCKET2_EBUSY once the loop has sockets.
- * Returns the descriptor in use. One epoll serves one loop: a loop that receives another loop's
- * event reports SOCKET2_ENOTSUPPORTED from socket2_poll(). Elsewhere SOCKET2_ENOTSUPPORTED.
+ * Linux: the loop's epoll descriptor, which other loops of the process, of any thread, can be set to:
+ * whichever of them takes an event from it, it reaches the loop that waits for it. It is good as long as
+ * any of these loops. Setting one, SOCKET2_EBUSY once the loop has sockets, returns the descriptor in
+ * use: of an epoll that no loop works on yet a duplicate, and the caller keeps and closes his own.
+ * Elsewhere SOCKET2_ENOTSUPPORTED.
  */
 SOCKET2_API int socket2_loop_epoll_fd(int loop);
 SOCKET2_API int socket2_loop_set_epoll_fd(int loop, int epoll_fd);

@@ -50,10 +50,13 @@ class IntrusiveList {
         node.prev_ = node.next_ = nullptr;
     }
 
+    // The oldest member; not of an empty list.
+    T& front() { return static_cast<T&>(*head_.next_); }
+
     // The oldest member, taken out; null when empty.
     T* pop_front() {
         if (empty()) return nullptr;
-        T& member = static_cast<T&>(*head_.next_);
+        T& member = front();
         remove(member);
         return &member;
     }

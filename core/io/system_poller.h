@@ -1,4 +1,4 @@
-// This system's poller.
+// This system's pollers.
 #pragma once
 
 #include <memory>
@@ -7,8 +7,20 @@
 
 namespace socket2 {
 
-// The value is the descriptor that an embedding program may share (an epoll's). With `shared` >= 0
-// the poller works on a duplicate of that descriptor, which stays the caller's.
-Result make_system_poller(int shared, std::unique_ptr<Poller>& out);
+// Those of a process, which may share what they wait on. Any thread.
+class SystemPollers {
+   public:
+    SystemPollers();
+    ~SystemPollers();
+
+    // The value is the descriptor that loops may share (an epoll's), good as long as any of its pollers.
+    // With `shared` >= 0 the poller joins those that work on that descriptor; the first takes a
+    // duplicate of it, and the given one stays the caller's. May throw bad_alloc.
+    Result make(int shared, std::unique_ptr<Poller>& out);
+
+   private:
+    struct Known;
+    const std::unique_ptr<Known> known_;
+};
 
 }  // namespace socket2

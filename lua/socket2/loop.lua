@@ -19,8 +19,9 @@ function api.clock()
 	return C.socket2_clock()
 end
 
--- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor. Setting one makes the loop
--- work on a duplicate of it; only before the first socket ('busy').
+-- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor, which the Lua states of other OS
+-- threads can be set to; good until the last of them is closed. Only before the first socket ('busy'). Of
+-- a descriptor that is the program's own the loop uses a duplicate.
 function api.epoll_fd(fd)
 	local n
 	if fd == nil then

@@ -334,15 +334,45 @@ class SocketChannel final : public Channel {
     Pair pair_;
 };
 
-std::unique_ptr<Selector> make_selector() {
+std::unique_ptr<EpollSelector> make_selector(const std::shared_ptr<EpollGroup>& group) {
     std::unique_ptr<EpollSelector> selector;
-    EXPECT_TRUE(EpollSelector::create(-1, selector).ok());
+    EXPECT_TRUE(EpollSelector::create(group, selector).ok());
     return selector;
 }
 
+std::shared_ptr<EpollGroup> make_group() {
+    std::shared_ptr<EpollGroup> group;
+    EXPECT_TRUE(EpollGroup::create(-1, group).ok());
+    return group;
+}
+
+std::unique_ptr<Selector> make_selector() { return make_selector(make_group()); }
+
+// One of two on an epoll, whose events the other takes whenever it can.
+class RobbedSelector final : public Selector {
+   public:
+    Result add(IoSource& source) override { return own_->add(source); }
+    void remove(IoSource& source) override { own_->remove(source); }
+    Result wait(double seconds, Event* events, int capacity) override {
+        Event none[64];
+        EXPECT_EQ(robber_->wait(0, none, 64).value(), 0) << "it has registered nothing";
+        return own_->wait(seconds, events, capacity);
+    }
+    void wake() const override { own_->wake(); }
+
+   private:
+    const std::shared_ptr<EpollGroup> group_ = make_group();
+    const std::unique_ptr<EpollSelector> robber_ = make_selector(group_);
+    const std::unique_ptr<EpollSelector> own_ = make_selector(group_);
+};
+
+enum class Epoll { alone, shared };
+
 class SocketWorld final : public World {
    public:
-    explicit SocketWorld(bool tcp) : tcp_(tcp) {}
+    explicit SocketWorld(bool tcp, Epoll epoll = Epoll::alone)
+        : tcp_(tcp),
+          poller_(epoll == Epoll::alone ? make_selector() : std::make_unique<RobbedSelector>()) {}
 
     Poller& poller() override { return poller_; }
     double now() const override { return clock_.now(); }
@@ -353,7 +383,7 @@ class SocketWorld final : public World {
    private:
     const bool tcp_;
     MonotonicClock clock_;
-    ReadinessPoller poller_{make_selector()};
+    ReadinessPoller poller_;
 };
 
 struct Implementation {
@@ -750,22 +780,20 @@ TEST_P(PollerContract, AWakeHidesNoCompletion) {
     end(std::move(c));
 }
 
-INSTANTIATE_TEST_SUITE_P(Implementations, PollerContract,
-                         ::testing::Values(Implementation{"Fake",
-                                                          []() -> std::unique_ptr<World> {
-                                                              return std::make_unique<FakeWorld>();
-                                                          }},
-                                           Implementation{"EpollTcp",
-                                                          []() -> std::unique_ptr<World> {
-                                                              return std::make_unique<SocketWorld>(
-                                                                  true);
-                                                          }},
-                                           Implementation{"EpollUnix",
-                                                          []() -> std::unique_ptr<World> {
-                                                              return std::make_unique<SocketWorld>(
-                                                                  false);
-                                                          }}),
-                         [](const auto& info) { return std::string(info.param.name); });
+template <typename W, auto... arguments>
+std::unique_ptr<World> make_world() {
+    return std::make_unique<W>(arguments...);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Implementations, PollerContract,
+    ::testing::Values(
+        Implementation{"Fake", make_world<FakeWorld>},
+        Implementation{"EpollTcp", make_world<SocketWorld, true>},
+        Implementation{"EpollUnix", make_world<SocketWorld, false>},
+        Implementation{"SharedEpollTcp", make_world<SocketWorld, true, Epoll::shared>},
+        Implementation{"SharedEpollUnix", make_world<SocketWorld, false, Epoll::shared>}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 // ---- readiness, with real sockets ---------------------------------------------------------------
 

@@ -113,7 +113,7 @@ using ScriptPtr = std::shared_ptr<Script>;
 
 std::unique_ptr<Loop> make_loop() {
     std::unique_ptr<Poller> poller;
-    EXPECT_TRUE(make_system_poller(-1, poller).ok());
+    EXPECT_TRUE(SystemPollers().make(-1, poller).ok());
     return std::make_unique<Loop>(std::move(poller), std::make_unique<MonotonicClock>());
 }
 
@@ -768,7 +768,7 @@ TEST(Inbox, ANewPollerIsWokenForWhatWaits) {
     bool arrived = false;
     loop->inbox()->post(std::make_shared<Note>([&] { arrived = true; }));
     std::unique_ptr<Poller> poller;
-    EXPECT_TRUE(make_system_poller(-1, poller).ok());
+    EXPECT_TRUE(SystemPollers().make(-1, poller).ok());
     loop->replace_poller(std::move(poller));
     EXPECT_TRUE(loop->poll(now() + kLimit).ok());
     EXPECT_TRUE(arrived);

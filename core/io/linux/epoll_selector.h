@@ -1,36 +1,29 @@
-// A Selector over epoll(7), edge-triggered.
+// A Selector over epoll(7), edge-triggered: one of those who wait on an EpollGroup.
 #pragma once
 
 #include <memory>
-#include <vector>
 
-#include "core/io/selector.h"
+#include "core/io/linux/epoll_group.h"
 
 namespace socket2 {
 
 class EpollSelector final : public Selector {
    public:
-    // With epoll_fd < 0 it makes an epoll of its own, else it takes a duplicate of the given one,
-    // which the caller keeps.
-    static Result create(int epoll_fd, std::unique_ptr<EpollSelector>& out);
-    ~EpollSelector() override;
+    static Result create(std::shared_ptr<EpollGroup> group, std::unique_ptr<EpollSelector>& out);
+    ~EpollSelector() override { group_->leave(me_); }
 
-    Result add(IoSource& source) override;
-    void remove(IoSource& source) override;
-    Result wait(double seconds, Event* events, int capacity) override;
-    void wake() const override;
-
-    int epoll_fd() const { return epoll_fd_; }
+    Result add(IoSource& source) override { return group_->add(me_, source); }
+    void remove(IoSource& source) override { group_->remove(me_, source); }
+    Result wait(double seconds, Event* events, int capacity) override {
+        return group_->wait(me_, seconds, events, capacity);
+    }
+    void wake() const override { group_->wake(me_); }
 
    private:
-    EpollSelector(int epoll_fd, int wake_fd) : epoll_fd_(epoll_fd), wake_fd_(wake_fd) {}
-    Result control(int operation, int fd, uint32_t events);
+    explicit EpollSelector(std::shared_ptr<EpollGroup> group) : group_(std::move(group)) {}
 
-    int epoll_fd_;
-    int wake_fd_;  // an eventfd, level-triggered
-    // By descriptor. Events carry the descriptor, not a pointer: one that was duplicated into
-    // another process can go on reporting after its source is gone here.
-    std::vector<IoSource*> sources_;
+    const std::shared_ptr<EpollGroup> group_;
+    mutable EpollGroup::Member me_;
 };
 
 }  // namespace socket2

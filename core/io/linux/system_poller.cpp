@@ -1,15 +1,44 @@
 #include "core/io/system_poller.h"
 
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
 #include "core/io/linux/epoll_selector.h"
 #include "core/io/readiness_poller.h"
 
 namespace socket2 {
 
-Result make_system_poller(int shared, std::unique_ptr<Poller>& out) {
-    std::unique_ptr<EpollSelector> selector;
-    const Result r = EpollSelector::create(shared, selector);
+struct SystemPollers::Known {
+    // Which of them works on that descriptor, else a new one.
+    Result find(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
+        const std::lock_guard lock(mutex);
+        std::erase_if(groups, [](const auto& group) { return group.expired(); });
+        for (const auto& known : groups) {
+            out = known.lock();
+            if (out != nullptr && epoll_fd >= 0 && out->works_on(epoll_fd)) return Result::done();
+        }
+        groups.reserve(groups.size() + 1);
+        const Result r = EpollGroup::create(epoll_fd, out);
+        if (r.ok()) groups.push_back(out);
+        return r;
+    }
+
+    std::mutex mutex;
+    std::vector<std::weak_ptr<EpollGroup>> groups;
+};
+
+SystemPollers::SystemPollers() : known_(std::make_unique<Known>()) {}
+SystemPollers::~SystemPollers() = default;
+
+Result SystemPollers::make(int shared, std::unique_ptr<Poller>& out) {
+    std::shared_ptr<EpollGroup> group;
+    Result r = known_->find(shared, group);
     if (r.is_error()) return r;
-    const int epoll_fd = selector->epoll_fd();
+    const int epoll_fd = group->fd();
+    std::unique_ptr<EpollSelector> selector;
+    r = EpollSelector::create(std::move(group), selector);
+    if (r.is_error()) return r;
     out = std::make_unique<ReadinessPoller>(std::move(selector));
     return Result::of(epoll_fd);
 }

@@ -1,0 +1,84 @@
+// An epoll(7) and those who wait on it together, each a selector in its loop's thread.
+//
+// Whoever takes an event from the epoll hands it to the one who has registered the descriptor. One of
+// those who wait, the leader, sleeps in the epoll; the others sleep on descriptors of their own, so that
+// each can be woken alone, and one of them follows when the leader has something else to do.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/base/intrusive_list.h"
+#include "core/io/selector.h"
+
+namespace socket2 {
+
+class EpollGroup {
+   public:
+    enum class Sleep : uint8_t { awake, leading, apart };
+
+    // What a member has registered under a descriptor.
+    struct Slot {
+        IoSource* source = nullptr;
+        uint32_t generation = 0;  // tells its events from those of the descriptor's former owner
+        uint8_t routed = 0;       // Ready bits that others took from the epoll
+        bool listed = false;      // in the member's list of these
+    };
+
+    // Under the group's lock, from join() to leave().
+    struct Member : ListNode<Member> {
+        size_t id = 0;
+        std::vector<Slot> slots;  // by descriptor
+        std::vector<int> routed;  // has room for all of them, so that nobody else has to make some
+        Sleep sleep = Sleep::awake;
+        bool woken = false;  // and has not noticed yet
+        int bell = -1;       // an eventfd to sleep on, as soon as there is a second member
+        bool rung = false;
+    };
+
+    // With epoll_fd < 0 an epoll of its own, else it works on a duplicate of the given one.
+    static Result create(int epoll_fd, std::shared_ptr<EpollGroup>& out);
+    EpollGroup(const EpollGroup&) = delete;
+    EpollGroup& operator=(const EpollGroup&) = delete;
+    ~EpollGroup();
+
+    int fd() const { return epoll_fd_; }
+    // Whether a descriptor is of this epoll.
+    bool works_on(int epoll_fd) const;
+
+    // As a Selector's. wake() is for any thread, the others are for the member's. Also who failed to
+    // join has to leave.
+    Result join(Member& member);
+    void leave(Member& member);
+    Result add(Member& member, IoSource& source);
+    void remove(Member& member, IoSource& source);
+    Result wait(Member& member, double seconds, Selector::Event* events, int capacity);
+    void wake(Member& member);
+
+   private:
+    static constexpr int kBatch = 64;
+
+    EpollGroup(int epoll_fd, int bell) : epoll_fd_(epoll_fd), bell_(bell) {}
+    Result make_bells();
+    void fall_asleep(Member& member);
+    void wake_up(Member& member);
+    void ring(Member& member);
+    Slot* find(uint64_t data, Member*& member);
+    int hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events);
+
+    const int epoll_fd_;
+    const int bell_;                // an eventfd in the epoll, level-triggered, for the leader
+    std::mutex mutex_;              // for all below
+    std::vector<Member*> members_;  // by id; null: free
+    size_t alive_ = 0;
+    uint32_t generation_ = 0;
+    Member* leader_ = nullptr;
+    IntrusiveList<Member> apart_;
+    bool rung_ = false;
+};
+
+}  // namespace socket2
