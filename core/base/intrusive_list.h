@@ -50,15 +50,14 @@ class IntrusiveList {
         node.prev_ = node.next_ = nullptr;
     }
 
-    // The oldest member; not of an empty list.
-    T& front() { return static_cast<T&>(*head_.next_); }
+    // The oldest member; null when empty.
+    T* front() const { return empty() ? nullptr : &static_cast<T&>(*head_.next_); }
 
     // The oldest member, taken out; null when empty.
     T* pop_front() {
-        if (empty()) return nullptr;
-        T& member = front();
-        remove(member);
-        return &member;
+        T* const member = front();
+        if (member != nullptr) remove(*member);
+        return member;
     }
 
     // Moves all of `other` behind what is here.

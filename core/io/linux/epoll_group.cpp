@@ -237,7 +237,7 @@ Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int
             if (seconds > 0) continue;
         }
         me.woken = false;
-        if (leader_ == nullptr && !apart_.empty()) ring(apart_.front());
+        if (leader_ == nullptr && !apart_.empty()) ring(*apart_.front());
         return error == 0 || error == EINTR ? Result::of(count)
                                             : Result(posix::errc_of(error), error);
     }
