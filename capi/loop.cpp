@@ -171,7 +171,7 @@ int socket2_loop_set_epoll_fd(int loop, int epoll_fd) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
         if (epoll_fd == entry.epoll_fd) return epoll_fd;
         if (epoll_fd < 0) return SOCKET2_EINVAL;
-        if (entry.loop.reserved() > 0) return SOCKET2_EBUSY;
+        if (entry.loop.has_sources()) return SOCKET2_EBUSY;
         std::unique_ptr<Poller> poller;
         const Result r = pollers().make(epoll_fd, poller);
         if (r.is_error()) return entry.report(r);

@@ -32,7 +32,10 @@ class Loop {
     void release(size_t ops);
     size_t reserved() const { return reserved_; }
 
-    // Only while no socket exists.
+    // What the poller knows, alive or with ops to be taken.
+    void count_source(int more) { sources_ += more; }
+    bool has_sources() const { return sources_ > 0; }
+    // Only while there are none.
     void replace_poller(std::unique_ptr<Poller> poller);
 
     Result attach(IoSource& source) { return poller_->attach(source); }
@@ -127,6 +130,7 @@ class Loop {
     double turn_time_;
     bool expired_ops_ = false;  // by the last turn
     size_t reserved_ = 0;
+    int sources_ = 0;
     IntrusiveList<OpOwner> retired_;
 };
 

@@ -7,6 +7,12 @@ namespace socket2 {
 Waitable::Waitable(Loop& loop)
     : loop_(loop), read_(source_, Side::read), write_(source_, Side::write) {
     loop_.reserve(2);
+    loop_.count_source(1);
+}
+
+Waitable::~Waitable() {
+    loop_.release(2);
+    loop_.count_source(-1);
 }
 
 void Waitable::close(std::unique_ptr<Waitable> waitable) {

@@ -10,7 +10,7 @@ namespace socket2 {
 // Whoever made it owns it until close(); from then on the loop does, until its ops were taken.
 class Waitable : public OpOwner {
    public:
-    ~Waitable() override { loop_.release(2); }
+    ~Waitable() override;
 
     Descriptor descriptor() const { return source_.fd; }
 

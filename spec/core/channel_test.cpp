@@ -31,7 +31,7 @@ double now() { return MonotonicClock().now(); }
 
 std::unique_ptr<Poller> make_poller() {
     std::unique_ptr<Poller> poller;
-    EXPECT_TRUE(make_system_poller(-1, poller).ok());
+    EXPECT_TRUE(SystemPollers().make(-1, poller).ok());
     return poller;
 }
 
