@@ -74,6 +74,7 @@ static_assert(std::is_trivially_destructible_v<Registry>);
 int detail_of(const Op& op) {
     switch (op.kind) {
         case OpKind::send:
+        case OpKind::write:
             return static_cast<int>(op.done);
         case OpKind::recv_from:
             return op.truncated ? 1 : 0;
