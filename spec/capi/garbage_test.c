@@ -588,9 +588,11 @@ static void call_fd_new(void) {
     if (is_full(loop) || !one_in(3)) return;
     /* Closed too early: its number gets another owner while the handle is alive. */
     const int early = one_in(5) ? dup(PICK(own_fds)) : -1;
-    const int handle = socket2_fd_new(loop, early >= 0   ? early
-                                            : one_in(10) ? any_number()
-                                                         : PICK(own_fds));
+    const int number = any_number();
+    const int strange = number < 0 || number > 2; /* not where this test writes to */
+    const int handle = socket2_fd_new(loop, early >= 0              ? early
+                                            : one_in(10) && strange ? number
+                                                                    : PICK(own_fds));
     made_socket(loop, handle, FD);
     if (early >= 0) close(early);
 }

@@ -20,8 +20,8 @@ local function runs(what, f)
 		spec.run(function() f(r, w, x, y) end, 20)
 		r:close()
 		w:close()
-		pcall(descriptor.close, x)
-		pcall(descriptor.close, y)
+		ffi.C.close(x) -- unless the test did
+		ffi.C.close(y)
 	end)
 end
 
@@ -81,8 +81,6 @@ describe('a wrapped descriptor', function()
 		assert.equal(0, r:recv(buffer(1), 1))
 		fails('end_of_stream', r:readline())
 		r:close()
-		local y2 = descriptor.of(io.stdout)
-		assert.is_true(y2 >= 0)
 		descriptor.close(x)
 		local a, b = descriptor.pipe()
 		w = assert(wrapfd(b))
@@ -126,15 +124,17 @@ describe('a wrapped descriptor', function()
 	end)
 
 	it('in blocking mode does not hold up the loop', function()
-		local output, code = spec.luajit([[
+		local script = os.tmpname()
+		local file = assert(io.open(script, 'w'))
+		file:write[[
 			local socket = require'socket2'
 			local input, lines, ticks = socket.wrapfd(0), {}, 0
 			socket.newthread(function()
 				for line in input:lines() do
 					lines[#lines + 1] = line
 				end
-				local out = socket.wrapfd(1)
-				assert(out:send(table.concat(lines, ',') .. (ticks > 5 and ' ticked' or ' stood still')))
+				lines[#lines + 1] = ticks > 5 and 'ticked' or 'stood still'
+				assert(socket.wrapfd(1):send(table.concat(lines, ' ')))
 			end)
 			socket.newthread(function()
 				while #lines < 2 do
@@ -143,8 +143,12 @@ describe('a wrapped descriptor', function()
 				end
 			end)
 			socket.start()
-		]], '(echo one; sleep 0.2; echo two) | exec 3<&0; LUA_INIT= ')
-		assert.is_string(output)
-		assert.is_number(code)
+		]]
+		file:close()
+		local program = assert(io.popen(("(echo one; sleep 0.3; echo two) | LUA_PATH='%s' timeout 20 luajit %s")
+			:format(package.path, script)))
+		assert.equal('one two ticked', program:read'*a')
+		program:close()
+		os.remove(script)
 	end)
 end)
