@@ -57,6 +57,7 @@ static_assert(same(SOCKET2_ESYSTEM, Errc::system_error));
 static_assert(same(SOCKET2_EENDOFSTREAM, Errc::end_of_stream));
 static_assert(same(SOCKET2_ETOOLONG, Errc::too_long));
 static_assert(same(SOCKET2_ENOTSUSPENDED, Errc::not_suspended));
+static_assert(same(SOCKET2_EIO, Errc::io_error));
 
 }  // namespace
 

@@ -9,8 +9,8 @@ LoopEntry::~LoopEntry() {
 void close_object(LoopEntry& entry, Object object) {
     if (auto* socket = std::get_if<std::unique_ptr<Socket>>(&object)) {
         Waitable::close(std::move(*socket));
-    } else if (auto* foreign = std::get_if<std::unique_ptr<Foreign>>(&object)) {
-        Waitable::close(std::move(*foreign));
+    } else if (auto* fd = std::get_if<std::unique_ptr<Fd>>(&object)) {
+        Waitable::close(std::move(*fd));
     } else if (auto* timer = std::get_if<std::unique_ptr<Timer>>(&object)) {
         entry.loop.disarm(**timer);
     } else if (auto* query = std::get_if<std::unique_ptr<Query>>(&object)) {

@@ -13,6 +13,7 @@
 #include "capi/socket2.h"
 #include "core/base/slot_map.h"
 #include "core/io/loop.h"
+#include "core/net/fd.h"
 #include "core/net/query.h"
 #include "core/net/socket.h"
 #include "core/net/tcp.h"
@@ -22,7 +23,7 @@
 namespace socket2::capi {
 
 // What a handle on a loop names.
-using Object = std::variant<std::monostate, std::unique_ptr<Socket>, std::unique_ptr<Foreign>,
+using Object = std::variant<std::monostate, std::unique_ptr<Socket>, std::unique_ptr<Fd>,
                             std::unique_ptr<Timer>, std::unique_ptr<Query>, std::unique_ptr<Port>>;
 
 // What a loop handle names. Its objects live here until they are closed.
@@ -108,12 +109,17 @@ S* find_socket(LoopEntry& entry, int handle) {
     return static_cast<S*>(socket);
 }
 
-// Sockets and descriptors of the program's.
+template <>
+inline Fd* find_socket<Fd>(LoopEntry& entry, int handle) {
+    return find_object<Fd>(entry, handle);
+}
+
+// Sockets and other descriptors.
 template <>
 inline Waitable* find_socket<Waitable>(LoopEntry& entry, int handle) {
     auto* socket = find_object<Socket>(entry, handle);
     if (socket != nullptr) return socket;
-    return find_object<Foreign>(entry, handle);
+    return find_object<Fd>(entry, handle);
 }
 
 // Runs `body`, whose result is an int; out of memory becomes its code.

@@ -80,6 +80,7 @@ SystemPollers& pollers() {
 int detail_of(const Op& op) {
     switch (op.kind) {
         case OpKind::send:
+        case OpKind::write:
             return static_cast<int>(op.done);
         case OpKind::recv_from:
             return op.truncated ? 1 : 0;

@@ -15,11 +15,13 @@ int op_number(OpKind kind) {
     switch (kind) {
         case OpKind::recv:
         case OpKind::recv_from:
+        case OpKind::read:
             return SOCKET2_OP_RECV;
         case OpKind::accept:
             return SOCKET2_OP_ACCEPT;
         case OpKind::send:
         case OpKind::send_to:
+        case OpKind::write:
             return SOCKET2_OP_SEND;
         case OpKind::connect:
             return SOCKET2_OP_CONNECT;
@@ -75,10 +77,13 @@ int socket2_socket_pending(int loop, int handle, int kind, double* since) {
 
 int socket2_socket_detach(int loop, int handle) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (find_socket<Socket>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
+        if (find_socket<Waitable>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
         Object object = entry.objects.take(handle);
-        auto& socket = *std::get_if<std::unique_ptr<Socket>>(&object);
-        return static_cast<int>(Socket::detach(std::move(socket)));
+        auto* fd = std::get_if<std::unique_ptr<Fd>>(&object);
+        std::unique_ptr<Waitable> taken =
+            fd != nullptr ? std::unique_ptr<Waitable>(std::move(*fd))
+                          : std::move(*std::get_if<std::unique_ptr<Socket>>(&object));
+        return static_cast<int>(Waitable::detach(std::move(taken)));
     });
 }
 
@@ -88,14 +93,6 @@ int socket2_socket_attach(int loop, intptr_t fd) {
         const Result r = attach_socket(entry.loop, fd, socket);
         if (r.is_error()) return entry.report(r);
         return entry.adopt(std::move(socket));
-    });
-}
-
-int socket2_fd_new(int loop, intptr_t fd) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        std::unique_ptr<Foreign> foreign;
-        const Result r = Foreign::create(entry.loop, fd, foreign);
-        return r.is_error() ? entry.report(r) : entry.adopt(std::move(foreign));
     });
 }
 

@@ -105,7 +105,8 @@ enum {
     SOCKET2_ESYSTEM = -44,
     SOCKET2_EENDOFSTREAM = -45,
     SOCKET2_ETOOLONG = -46,
-    SOCKET2_ENOTSUSPENDED = -47
+    SOCKET2_ENOTSUSPENDED = -47,
+    SOCKET2_EIO = -48
 };
 
 /* What an event reports. */
@@ -158,8 +159,8 @@ enum {
 
 /*
  * A finished operation. `result` is a value or an error code, never SOCKET2_PENDING. `detail` tells
- * of a socket2_tcp_send() how many bytes the system took, also when it failed, and of a
- * socket2_udp_recv() whether the datagram was cut (1) or not (0); it is 0 of others.
+ * of a socket2_tcp_send() or socket2_fd_send() how many bytes the system took, also when it failed, and
+ * of a socket2_udp_recv() whether the datagram was cut (1) or not (0); it is 0 of others.
  */
 typedef struct socket2_event {
     int32_t handle;
@@ -369,16 +370,7 @@ SOCKET2_API int socket2_socket_wait(int loop, int handle, int kind, double deadl
 SOCKET2_API int socket2_socket_pending(int loop, int handle, int kind, double* since);
 
 /*
- * A handle for a descriptor of the caller's (on Windows a SOCKET), for socket2_socket_wait(), _cancel(),
- * _pending(), _fd() and _close() alone; it is SOCKET2_EBADHANDLE elsewhere. The descriptor stays the
- * caller's, who closes the handle first and the descriptor after. Regular files are always ready. A
- * wait that cannot end at once is SOCKET2_EBUSY when another handle of the loop waits for the same
- * descriptor already, or a socket has it. SOCKET2_EDESCRIPTOR when it is none.
- */
-SOCKET2_API int socket2_fd_new(int loop, intptr_t fd);
-
-/*
- * Lets go of the descriptor, which is the caller's from now on: the value. The handle is stale, and what
+ * Lets go of the descriptor, of a socket or another, which is the caller's from now on: the value. The handle is stale, and what
  * was pending is SOCKET2_ECLOSED, as by socket2_socket_close().
  */
 SOCKET2_API int socket2_socket_detach(int loop, int handle);
@@ -462,6 +454,47 @@ SOCKET2_API int socket2_tcp_send(int loop, int handle, const void* data, size_t 
  * SOCKET2_ECONNRESET, SOCKET2_ENOTCONN.
  */
 SOCKET2_API int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline);
+
+/* ---- other descriptors ---- */
+
+/*
+ * A handle for a descriptor of the caller's (on Windows a SOCKET): a pipe, a terminal, a socket ..., for
+ * socket2_fd_recv(), socket2_fd_send(), socket2_socket_wait(), _cancel(), _pending(), _fd(), _detach() and
+ * _close() alone; it is SOCKET2_EBADHANDLE elsewhere. The descriptor and its mode stay the caller's, who
+ * closes the handle first and the descriptor after. Regular files are always ready. What cannot end at
+ * once is SOCKET2_EBUSY when another handle of the loop waits for the same descriptor already, or a
+ * socket has it. SOCKET2_EDESCRIPTOR when it is none.
+ */
+SOCKET2_API int socket2_fd_new(int loop, intptr_t fd);
+
+/*
+ * The same for a descriptor that the library takes over: it is made non-blocking and close-on-exec, and
+ * closed with the handle. On an error it stays the caller's (but for SOCKET2_ENOHANDLE, which closes it).
+ */
+SOCKET2_API int socket2_fd_attach(int loop, intptr_t fd);
+
+/*
+ * The same for what is opened at a path, for reading and writing, non-blocking and close-on-exec: a
+ * serial line or another terminal (which does not become the process's own), a FIFO, a file.
+ * SOCKET2_ENOENT, SOCKET2_EACCES, SOCKET2_ENODEV, SOCKET2_EMFILE, SOCKET2_ENFILE, SOCKET2_EPATHTOOLONG,
+ * SOCKET2_EIO; SOCKET2_ESYSTEM for a directory.
+ */
+SOCKET2_API int socket2_fd_open(int loop, const char* path);
+
+/*
+ * SOCKET2_WRITE and SOCKET2_READ, as socket2_tcp_send() and socket2_tcp_recv(): a send writes all, a recv
+ * gives what is there and 0 at the end. What write(2) and read(2) say otherwise is an error:
+ * SOCKET2_EPIPE (nobody reads the pipe), SOCKET2_EIO (a terminal whose other side is gone),
+ * SOCKET2_EDESCRIPTOR (not open for that direction), SOCKET2_EINVAL (an eventfd wants 8 bytes).
+ *
+ * A descriptor in blocking mode does not block the loop either: it is asked first whether it is ready,
+ * a pipe then takes PIPE_BUF bytes at a time, and a send to anything else but sockets and files is
+ * SOCKET2_ENOTSUPPORTED. Only who shares it with other readers or writers has to make it
+ * non-blocking, as they can be faster after it was asked.
+ */
+SOCKET2_API int socket2_fd_send(int loop, int handle, const void* data, size_t size,
+                                double deadline);
+SOCKET2_API int socket2_fd_recv(int loop, int handle, void* data, size_t size, double deadline);
 
 /* ---- UDP and raw sockets ---- */
 

@@ -10,6 +10,7 @@ local socket = require'socket2.sched'.api
 local addr = require'socket2.addr'
 local tcp = require'socket2.tcp'
 local udp = require'socket2.udp'
+local fd = require'socket2.fd'
 require'socket2.loop'
 require'socket2.timer'
 require'socket2.sync'
@@ -21,6 +22,7 @@ socket.tcp = tcp.new
 socket.connect = tcp.new_connected
 socket.udp = udp.new
 socket.raw = udp.new_raw
+socket.wrapfd = fd.new
 
 socket._VERSION = 'socket2 ' .. ffi.string(lib.C.socket2_version())
 

@@ -61,7 +61,8 @@ namespace socket2 {
     X(system_error, -44, "system_error", "a system error without a name here: ask for its code")  \
     X(end_of_stream, -45, "end_of_stream", "the peer ended the stream before all of it came")     \
     X(too_long, -46, "too_long", "more came than the given maximum")                              \
-    X(not_suspended, -47, "not_suspended", "the thread does not wait in suspend()")
+    X(not_suspended, -47, "not_suspended", "the thread does not wait in suspend()")               \
+    X(io_error, -48, "io_error", "the device failed, or its other side is gone")
 
 enum class Errc : int {
     ok = 0,

@@ -15,7 +15,19 @@ namespace socket2 {
 struct IoSource;
 
 // A wait is for readiness of its side, without memory to fill or empty.
-enum class OpKind : uint8_t { recv, accept, recv_from, send, connect, send_to, wait, lookup };
+// recv and send are of sockets, read and write of other descriptors.
+enum class OpKind : uint8_t {
+    recv,
+    accept,
+    recv_from,
+    read,
+    send,
+    connect,
+    send_to,
+    write,
+    wait,
+    lookup
+};
 
 // A source has one op of each side; an op of one side never waits for the other.
 enum class Side : uint8_t { read = 0, write = 1 };
@@ -42,9 +54,9 @@ struct Op : ListNode<Op>, HeapNode {
     bool truncated = false;          // recv_from: the datagram was longer than the buffer
     Errc cancel_reason = Errc::ok;   // why it was canceled; ok: it was not
     Result result = Result::done();  // of a completed op: what its submit would have returned
-    void* data = nullptr;            // recv*: filled; send*: read only
+    void* data = nullptr;            // recv*, read: filled; send*, write: read only
     size_t size = 0;                 // of data, in bytes
-    size_t done = 0;                 // send: bytes the system has taken
+    size_t done = 0;                 // send, write: bytes the system has taken
     SockAddr* addr = nullptr;        // accept, recv_from: the peer goes here; may be null
     const SockAddr* only = nullptr;  // recv_from: drop what others send; connect, send_to: to whom
     intptr_t accepted = -1;          // accept: the new descriptor, until somebody takes it

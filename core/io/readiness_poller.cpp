@@ -48,16 +48,27 @@ Attempt try_recv(Op& op) {
     return over(r);
 }
 
-Attempt try_send(Op& op) {
+Attempt try_read(Op& op) {
+    const Result r = posix::read(op.source.fd, op.data, op.size);
+    return r.is_pending() ? drained(op) : over(r);
+}
+
+// Of a socket a short send has filled the room; another descriptor may stop short for its own reasons.
+template <typename Send>
+Attempt try_all(Op& op, Send send, bool short_fills) {
     const size_t share = std::min(op.size - op.done, kSendShare);
     const char* data = static_cast<const char*>(op.data) + op.done;
-    const Result r = posix::send(op.source.fd, data, share);
+    const Result r = send(op.source.fd, data, share);
     if (r.is_pending()) return drained(op);
     if (r.is_error()) return over(r);
     op.done += static_cast<size_t>(r.value());
     if (op.done == op.size) return over(Result::of(static_cast<int>(op.size)));
-    return static_cast<size_t>(r.value()) < share ? drained(op) : kMore;
+    return short_fills && static_cast<size_t>(r.value()) < share ? drained(op) : kMore;
 }
+
+Attempt try_send(Op& op) { return try_all(op, posix::send, true); }
+
+Attempt try_write(Op& op) { return try_all(op, posix::write, false); }
 
 Attempt try_accept(Op& op) {
     const Result r = posix::accept(op.source.fd, op.accepted, op.addr);
@@ -104,12 +115,16 @@ Attempt attempt(Op& op) {
             return try_accept(op);
         case OpKind::recv_from:
             return try_recv_from(op);
+        case OpKind::read:
+            return try_read(op);
         case OpKind::send:
             return try_send(op);
         case OpKind::connect:
             return try_connect(op);
         case OpKind::send_to:
             return try_send_to(op);
+        case OpKind::write:
+            return try_write(op);
         case OpKind::wait:
             return try_wait(op);
         case OpKind::lookup:
@@ -137,15 +152,20 @@ void ReadinessPoller::detach(IoSource& source) {
 Result ReadinessPoller::submit(Op& op) {
     const Attempt a = attempt(op);
     if (a.next == Next::over) return a.result;
-    const Result r = park(op);
+    if (a.next == Next::more) {
+        parking_place(op) = &op;
+        hot_.push_back(op);
+        return Result::pending();
+    }
+    const Result r = watch(op.source);
+    if (r.is_error() && op.done == 0) return r;
     if (r.is_error()) {
-        if (op.done == 0) return r;
         // A part went out: only a completion tells how much.
         op.result = r;
         finished_.push_back(op);
-        return Result::pending();
+    } else {
+        parking_place(op) = &op;
     }
-    if (a.next == Next::more) hot_.push_back(op);
     return Result::pending();
 }
 
@@ -155,13 +175,6 @@ Result ReadinessPoller::watch(IoSource& source) {
     const Result r = selector_->add(source);
     if (r.is_error()) source.ready = kReadable | kWritable;  // nobody will tell: try again
     return r;
-}
-
-Result ReadinessPoller::park(Op& op) {
-    const Result r = watch(op.source);
-    if (r.is_error()) return r;
-    parking_place(op) = &op;
-    return Result::pending();
 }
 
 void ReadinessPoller::cancel(Op& op) {
@@ -194,8 +207,11 @@ Result ReadinessPoller::try_now(Op& op) {
 }
 
 void ReadinessPoller::retry(Op& op, OpList& completed) {
-    const Attempt a = attempt(op);
-    if (a.next == Next::wait) return;
+    Attempt a = attempt(op);
+    if (a.next == Next::wait) {
+        a.result = watch(op.source);
+        if (a.result.ok()) return;
+    }
     if (a.next == Next::more) {
         hot_.push_back(op);
         return;

@@ -22,7 +22,6 @@ class ReadinessPoller final : public Poller {
 
    private:
     Result watch(IoSource& source);
-    Result park(Op& op);
     void retry(Op& op, OpList& completed);
 
     std::unique_ptr<Selector> selector_;

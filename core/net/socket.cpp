@@ -36,14 +36,6 @@ Result Socket::adopt(Descriptor fd) {
     return loop_.attach(source_);
 }
 
-Descriptor Socket::detach(std::unique_ptr<Socket> socket) {
-    Socket& s = *socket;
-    s.loop_.detach(s.source_, s.read_, s.write_);
-    const Descriptor fd = std::exchange(s.source_.fd, kNoDescriptor);
-    s.loop_.retire(std::move(socket));
-    return fd;
-}
-
 void Socket::close_descriptor() { posix::close_descriptor(source_.fd); }
 
 Result Socket::check(const Address& address) const {

@@ -18,8 +18,6 @@ class Socket : public Waitable {
     int32_t protocol() const { return protocol_; }
 
     Result bind(const Address& address);
-    // Closes the socket but for its descriptor: the value.
-    static Descriptor detach(std::unique_ptr<Socket> socket);
 
     // Directions as Ready bits: kReadable, kWritable or both.
     Result shutdown(int directions);

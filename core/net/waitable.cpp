@@ -1,6 +1,6 @@
 #include "core/net/waitable.h"
 
-#include "core/io/posix/syscalls.h"
+#include <utility>
 
 namespace socket2 {
 
@@ -21,6 +21,14 @@ void Waitable::close(std::unique_ptr<Waitable> waitable) {
     w.close_descriptor();
     w.source_.fd = kNoDescriptor;
     w.loop_.retire(std::move(waitable));
+}
+
+Descriptor Waitable::detach(std::unique_ptr<Waitable> waitable) {
+    Waitable& w = *waitable;
+    w.loop_.detach(w.source_, w.read_, w.write_);
+    const Descriptor fd = std::exchange(w.source_.fd, kNoDescriptor);
+    w.loop_.retire(std::move(waitable));
+    return fd;
 }
 
 Result Waitable::check_free(const Op& op, double deadline) {
@@ -55,14 +63,6 @@ Result Waitable::submit(Op& op, OpKind kind, void* data, size_t size, double dea
 
 Result Waitable::wait(Side side, double deadline) {
     return submit(side == Side::read ? read_ : write_, OpKind::wait, nullptr, 0, deadline);
-}
-
-Result Foreign::create(Loop& loop, Descriptor fd, std::unique_ptr<Foreign>& out) {
-    const Result open = posix::check_open(fd);
-    if (open.is_error()) return open;
-    out.reset(new Foreign(loop));
-    out->source_.fd = fd;
-    return loop.attach(out->source_);
 }
 
 }  // namespace socket2

@@ -25,6 +25,8 @@ class Waitable : public OpOwner {
 
     // Pending ops complete with Errc::closed; the system is let go of at once.
     static void close(std::unique_ptr<Waitable> waitable);
+    // As close(), but for the descriptor: the value.
+    static Descriptor detach(std::unique_ptr<Waitable> waitable);
 
     bool idle() const override {
         return read_.state == OpState::idle && write_.state == OpState::idle;
@@ -47,16 +49,6 @@ class Waitable : public OpOwner {
     IoSource source_;
     Op read_;
     Op write_;
-};
-
-// A descriptor of the program's, which stays its own.
-class Foreign final : public Waitable {
-   public:
-    static Result create(Loop& loop, Descriptor fd, std::unique_ptr<Foreign>& out);
-
-   private:
-    using Waitable::Waitable;
-    void close_descriptor() override {}
 };
 
 }  // namespace socket2

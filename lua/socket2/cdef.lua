@@ -48,7 +48,8 @@ enum {
     SOCKET2_ESYSTEM = -44,
     SOCKET2_EENDOFSTREAM = -45,
     SOCKET2_ETOOLONG = -46,
-    SOCKET2_ENOTSUSPENDED = -47
+    SOCKET2_ENOTSUSPENDED = -47,
+    SOCKET2_EIO = -48
 };
 enum { SOCKET2_READ = 1, SOCKET2_WRITE = 2, SOCKET2_TIMER = 3, SOCKET2_LOOKUP = 4 };
 enum {
@@ -130,7 +131,6 @@ int socket2_socket_close(int loop, int handle);
 int socket2_socket_cancel(int loop, int handle, int kind);
 int socket2_socket_wait(int loop, int handle, int kind, double deadline);
 int socket2_socket_pending(int loop, int handle, int kind, double* since);
-int socket2_fd_new(int loop, intptr_t fd);
 int socket2_socket_detach(int loop, int handle);
 int socket2_socket_attach(int loop, intptr_t fd);
 int socket2_socket_type(int loop, int handle);
@@ -155,6 +155,12 @@ int socket2_tcp_connect(int loop, int handle, const socket2_addr* addr,
 int socket2_tcp_send(int loop, int handle, const void* data, size_t size,
                                  double deadline);
 int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline);
+int socket2_fd_new(int loop, intptr_t fd);
+int socket2_fd_attach(int loop, intptr_t fd);
+int socket2_fd_open(int loop, const char* path);
+int socket2_fd_send(int loop, int handle, const void* data, size_t size,
+                                double deadline);
+int socket2_fd_recv(int loop, int handle, void* data, size_t size, double deadline);
 int socket2_udp_connect(int loop, int handle, const socket2_addr* addr);
 int socket2_udp_send(int loop, int handle, const void* data, size_t size,
                                  const socket2_addr* to, double deadline);

@@ -1,6 +1,5 @@
 -- Buffered reading from an ordered stream of bytes: methods for classes of sockets. The class has
--- receive(buf, maxlen, [expires]) -> n (0 at the end) | nil, err, errcode, which knows no buffer, and its
--- close() calls drop_buffer().
+-- receive(buf, maxlen, [expires]) -> n (0 at the end) | nil, err, errcode, which knows no buffer.
 --
 -- The methods wait, at most until `expires`, a time of socket.clock(): nil, 'timeout'. Failures are
 -- nil, err, errcode; 'end_of_stream' when the stream ends before all of it came; 'too_long' as soon as it
@@ -9,6 +8,7 @@
 local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
+local waitable = require'socket2.waitable'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local inside, spend, deadline = sched.inside, sched.spend, sched.deadline
@@ -351,6 +351,16 @@ function stream:buffered()
 	return b and b.last - b.first or 0
 end
 
+-- wait(), as waitables have it: what is buffered is ready, too.
+local wait_ready = waitable.wait
+function stream:wait(what, expires)
+	if what ~= 'w' and self.rbuf and not self.rbuf.filling and self:buffered() > 0 then
+		inside'wait'
+		return 'r'
+	end
+	return wait_ready(self, what, expires)
+end
+
 -- drop_buffer(): forgets what is buffered. For close().
 function stream:drop_buffer()
 	local b = self.rbuf
@@ -360,6 +370,13 @@ function stream:drop_buffer()
 		b.last = b.first
 		settle(self, b)
 	end
+end
+
+-- close(), as waitables have it.
+local close = waitable.close
+function stream:close()
+	self:drop_buffer()
+	return close(self)
 end
 
 return stream

@@ -173,22 +173,10 @@ function tcp:recv(buf, maxlen, expires)
 	return receive(self, buf, maxlen, expires)
 end
 
-local wait_ready = tcp.wait
-function tcp:wait(what, expires)
-	if what ~= 'w' and self.rbuf and not self.rbuf.filling and self:buffered() > 0 then
-		inside'wait'
-		return 'r'
-	end
-	return wait_ready(self, what, expires)
-end
-
 local close = tcp.close
 function tcp:close()
 	if self.race then
 		self.race:wake_all(C.SOCKET2_ECLOSED)
-	end
-	if self.rbuf then
-		self:drop_buffer()
 	end
 	return close(self)
 end

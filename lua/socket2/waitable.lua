@@ -1,4 +1,4 @@
--- What a thread can wait on: sockets, and descriptors of the program's.
+-- What a thread can wait on: sockets and other descriptors.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -146,25 +146,6 @@ function waitable:wait(what, expires)
 		return fail(r)
 	end
 	return what
-end
-
-local fd = waitable:class()
-
-function fd:__tostring()
-	return self.h == 0 and 'fd closed' or ('fd %d'):format(self:fd())
-end
-
--- wrapfd(fd) -> object | nil, err, errcode: wait(), settimeout(), fd() and close() for a descriptor that
--- other code reads and writes. It stays that code's; close() this object first.
-function sched.api.wrapfd(number)
-	if type(number) ~= 'number' then
-		raise("bad argument #1 to 'wrapfd' (number expected, got %s)", type(number))
-	end
-	local h = number == math.floor(number) and C.socket2_fd_new(loop, number) or C.SOCKET2_EDESCRIPTOR
-	if h < 0 then
-		return fail(h)
-	end
-	return setmetatable({h = h, owner = waitable.owner_of(h), opened = lib.caller()}, fd)
 end
 
 return waitable

@@ -91,7 +91,7 @@ static live_socket* find_live(int loop, int handle) {
 }
 
 static void check_code(int code) {
-    if (code < SOCKET2_ESYSTEM || code == SOCKET2_PENDING) fail("no documented answer", code);
+    if (code < SOCKET2_EIO || code == SOCKET2_PENDING) fail("no documented answer", code);
 }
 
 /* Answers of a function that takes a loop. */
@@ -159,7 +159,7 @@ static void check_op(int loop, int handle, int kinds, int kind, int is_accept, i
 
 static void check_event(int loop, const socket2_event* event) {
     const int l = loop_index(loop);
-    if (event->result == SOCKET2_PENDING || event->result < SOCKET2_ESYSTEM) {
+    if (event->result == SOCKET2_PENDING || event->result < SOCKET2_EIO) {
         fail("no documented result", event->result);
     }
     if (event->kind == SOCKET2_TIMER) {
@@ -588,11 +588,38 @@ static void call_fd_new(void) {
     if (is_full(loop) || !one_in(3)) return;
     /* Closed too early: its number gets another owner while the handle is alive. */
     const int early = one_in(5) ? dup(PICK(own_fds)) : -1;
-    const int handle = socket2_fd_new(loop, early >= 0   ? early
-                                            : one_in(10) ? any_number()
-                                                         : PICK(own_fds));
+    const int number = any_number();
+    const int strange = number < 0 || number > 2; /* not where this test writes to */
+    const int handle = socket2_fd_new(loop, early >= 0              ? early
+                                            : one_in(10) && strange ? number
+                                                                    : PICK(own_fds));
     made_socket(loop, handle, FD);
     if (early >= 0) close(early);
+}
+
+static void call_fd_attach(void) {
+    const int loop = any_loop();
+    if (is_full(loop) || !one_in(3)) return;
+    const int fd = one_in(5) ? -1 : dup(PICK(own_fds));
+    const int handle = socket2_fd_attach(loop, fd);
+    made_socket(loop, handle, FD);
+    if (handle < 0 && fd >= 0) close(fd);
+}
+static void call_fd_open(void) {
+    static const char* const paths[] = {"/dev/null", "/dev/ptmx", "/", "", "/dev/null/x", NULL};
+    const int loop = any_loop();
+    if (is_full(loop) || !one_in(3)) return;
+    made_socket(loop, socket2_fd_open(loop, PICK(paths)), FD);
+}
+static void call_fd_recv(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_fd_recv(loop, handle, any_data(), any_size(), any_deadline());
+    check_op(loop, handle, FD, SOCKET2_READ, 0, code);
+}
+static void call_fd_send(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_fd_send(loop, handle, any_data(), any_size(), any_deadline());
+    check_op(loop, handle, FD, SOCKET2_WRITE, 0, code);
 }
 
 static void call_timer_new(void) {
@@ -909,7 +936,11 @@ static struct {
     CALL(clock),
     CALL(error_message),
     CALL(error_name),
+    CALL(fd_attach),
     CALL(fd_new),
+    CALL(fd_open),
+    CALL(fd_recv),
+    CALL(fd_send),
     CALL(lookup_cache),
     CALL(lookup_cancel),
     CALL(lookup_close),

@@ -62,12 +62,12 @@ TEST(Header, TheLibraryHasTheVersionOfTheHeader) {
 }
 
 TEST(Header, EveryCodeHasAName) {
-    for (int code = SOCKET2_ECLOSED; code >= SOCKET2_ENOTSUSPENDED; --code) {
+    for (int code = SOCKET2_ECLOSED; code >= SOCKET2_EIO; --code) {
         EXPECT_STRNE(socket2_error_name(code), "unknown_error") << code;
         EXPECT_GT(std::string(socket2_error_message(code)).size(), 0u) << code;
     }
     EXPECT_STREQ(socket2_error_name(SOCKET2_ECONNREFUSED), "connection_refused");
-    EXPECT_STREQ(socket2_error_name(SOCKET2_ENOTSUSPENDED - 1), "unknown_error");
+    EXPECT_STREQ(socket2_error_name(SOCKET2_EIO - 1), "unknown_error");
 }
 
 }  // namespace

@@ -992,7 +992,7 @@ static void test_the_loops_own_descriptors(void) {
     const int handle = new_fd(loop, socket2_loop_epoll_fd(loop));
     const int r = socket2_socket_wait(loop, handle, SOCKET2_READ, in(0.01));
     const int result = finish(loop, r, handle, SOCKET2_READ);
-    CHECK(result == 0 || (result < SOCKET2_PENDING && result >= SOCKET2_ESYSTEM));
+    CHECK(result == 0 || (result < SOCKET2_PENDING && result >= SOCKET2_EIO));
     const int fd = eventfd(1, EFD_CLOEXEC);
     const int other = new_fd(loop, fd);
     CHECK_INT(finish(loop, wait_for(loop, other, SOCKET2_READ), other, SOCKET2_READ), 0);
@@ -1170,7 +1170,8 @@ static void test_what_can_be_attached(void) {
     const int packets = socket(AF_UNIX, SOCK_SEQPACKET, 0);
     CHECK_INT(socket2_socket_attach(loop, packets), SOCKET2_ESOCKTYPE);
     CHECK(fcntl(event, F_GETFD) >= 0 && fcntl(packets, F_GETFD) >= 0);
-    CHECK_INT(socket2_socket_detach(loop, new_fd(loop, event)), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_socket_detach(loop, new_fd(loop, event)), event);
+    CHECK(fcntl(event, F_GETFD) >= 0);
     CHECK_INT(socket2_loop_close(loop), 0);
     close(event);
     close(packets);

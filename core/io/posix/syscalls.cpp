@@ -3,9 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <csignal>
 
 namespace socket2::posix {
 namespace {
@@ -48,6 +52,51 @@ Result address_of(SockAddr& address, Call call) {
     if (call(out(address), &size) != 0) return failure();
     set_size(address, size);
     return Result::done();
+}
+
+// Whether an open descriptor may block; an error if it is open in the wrong mode alone.
+Result may_block(int fd, int wrong_mode) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0) return failure();
+    if ((flags & O_ACCMODE) == wrong_mode) return Result(Errc::bad_descriptor, EBADF);
+    return Result::of((flags & O_NONBLOCK) == 0 ? 1 : 0);
+}
+
+// How much of `size` bytes a descriptor in blocking mode takes at once when it is writable.
+Result room_when_writable(int fd, size_t size) {
+    struct stat status;
+    if (::fstat(fd, &status) != 0) return failure();
+    if (S_ISFIFO(status.st_mode)) size = std::min(size, size_t{PIPE_BUF});
+    // Of a terminal, for one, nobody tells.
+    const bool known =
+        S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode) || S_ISBLK(status.st_mode);
+    return known ? Result::of(static_cast<int>(size)) : Errc::not_supported;
+}
+
+bool is_sigpipe_pending() {
+    sigset_t pending;
+    ::sigemptyset(&pending);
+    ::sigpending(&pending);
+    return ::sigismember(&pending, SIGPIPE) == 1;
+}
+
+// The result of a call that may write to a pipe without a reader. The signal of that is the thread's own:
+// it is blocked meanwhile and taken back, unless the program has it blocked and pending already.
+template <typename Call>
+Result without_sigpipe(Call call) {
+    sigset_t sigpipe;
+    sigset_t before;
+    ::sigemptyset(&sigpipe);
+    ::sigaddset(&sigpipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+    const bool pending = ::sigismember(&before, SIGPIPE) == 1 && is_sigpipe_pending();
+    const Result r = call();
+    if (r.os_code() == EPIPE && !pending) {
+        const timespec at_once{};
+        while (::sigtimedwait(&sigpipe, nullptr, &at_once) < 0 && errno == EINTR) continue;
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return r;
 }
 
 }  // namespace
@@ -116,6 +165,8 @@ Errc errc_of(int os_code) {
         case ENODEV:
         case ENXIO:
             return Errc::no_such_device;
+        case EIO:
+            return Errc::io_error;
         case EBADF:
         case ENOTSOCK:
             return Errc::bad_descriptor;
@@ -209,11 +260,11 @@ Result disconnect(Descriptor fd) {
 }
 
 Result recv(Descriptor fd, void* data, size_t size) {
-    return checked([&] { return ::recv(fd_of(fd), data, size, 0); });
+    return checked([&] { return ::recv(fd_of(fd), data, size, MSG_DONTWAIT); });
 }
 
 Result send(Descriptor fd, const void* data, size_t size) {
-    return checked([&] { return ::send(fd_of(fd), data, size, MSG_NOSIGNAL); });
+    return checked([&] { return ::send(fd_of(fd), data, size, MSG_NOSIGNAL | MSG_DONTWAIT); });
 }
 
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {
@@ -252,22 +303,54 @@ Result is_ready(Descriptor fd, uint8_t direction) {
     return r.value() == 0 ? Result::pending() : Result::done();
 }
 
-Result adopt_socket(Descriptor fd) {
+Result open_path(const char* path) {
+    const Result r =
+        checked([&] { return ::open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC); });
+    return r.is_pending() ? Result(Errc::busy, EAGAIN) : r;  // another process has a lease on it
+}
+
+Result read(Descriptor fd, void* data, size_t size) {
+    Result r = may_block(fd_of(fd), O_WRONLY);
+    if (r.ok() && r.value() != 0) r = is_ready(fd, kReadable);
+    return r.ok() ? checked([&] { return ::read(fd_of(fd), data, size); }) : r;
+}
+
+Result write(Descriptor fd, const void* data, size_t size) {
+    Result r = may_block(fd_of(fd), O_RDONLY);
+    if (r.ok() && r.value() != 0) {
+        const Result room = room_when_writable(fd_of(fd), size);
+        if (room.is_error()) return room;
+        size = static_cast<size_t>(room.value());
+        r = is_ready(fd, kWritable);
+    }
+    if (!r.ok()) return r;
+    return without_sigpipe([&] { return checked([&] { return ::write(fd_of(fd), data, size); }); });
+}
+
+Result make_nonblocking(Descriptor fd) {
     if (fd != fd_of(fd)) return Errc::bad_descriptor;
-    int type = 0;
-    socklen_t size = sizeof type;
-    if (::getsockopt(fd_of(fd), SOL_SOCKET, SO_TYPE, &type, &size) != 0) return failure();
     const int flags = ::fcntl(fd_of(fd), F_GETFL);
     if (flags < 0 || ::fcntl(fd_of(fd), F_SETFL, flags | O_NONBLOCK) < 0 ||
         ::fcntl(fd_of(fd), F_SETFD, FD_CLOEXEC) < 0) {
         return failure();
     }
-    return Result::of(type);
+    return Result::done();
 }
 
-Result check_open(Descriptor fd) {
+Result adopt_socket(Descriptor fd) {
     if (fd != fd_of(fd)) return Errc::bad_descriptor;
-    return ::fcntl(fd_of(fd), F_GETFL) >= 0 ? Result::done() : failure();
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (::getsockopt(fd_of(fd), SOL_SOCKET, SO_TYPE, &type, &size) != 0) return failure();
+    const Result r = make_nonblocking(fd);
+    return r.is_error() ? r : Result::of(type);
+}
+
+Result is_socket(Descriptor fd) {
+    if (fd != fd_of(fd)) return Errc::bad_descriptor;
+    struct stat status;
+    if (::fstat(fd_of(fd), &status) != 0) return failure();
+    return Result::of(S_ISSOCK(status.st_mode) ? 1 : 0);
 }
 
 Result shutdown(Descriptor fd, int directions) {

@@ -38,14 +38,24 @@ Result send(Descriptor fd, const void* data, size_t size);
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated);
 Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to);
 
+// Opens a path for reading and writing: the value is the descriptor.
+Result open_path(const char* path);
+// Of descriptors that are no sockets, in blocking mode or not: neither blocks, but for a disk, and for
+// who else reads from or writes to the same descriptor meanwhile. A write in blocking mode takes a
+// part, and is Errc::not_supported of what is neither pipe nor file.
+Result read(Descriptor fd, void* data, size_t size);
+Result write(Descriptor fd, const void* data, size_t size);
+
 // Done when the direction (kReadable or kWritable) has something to do, or an error to give;
 // pending when not.
 Result is_ready(Descriptor fd, uint8_t direction);
+// Makes a descriptor that others have made non-blocking and close-on-exec.
+Result make_nonblocking(Descriptor fd);
 // Makes a socket that others have made as one of open_socket(): the value is the system's number of
 // its type.
 Result adopt_socket(Descriptor fd);
-// Done for an open descriptor.
-Result check_open(Descriptor fd);
+// Of an open descriptor: 1 for a socket, else 0.
+Result is_socket(Descriptor fd);
 
 // Directions as Ready bits: kReadable, kWritable or both.
 Result shutdown(Descriptor fd, int directions);

@@ -40,6 +40,7 @@ local strings = {
 	too_many_open_files_in_system = 'Too many open files in system',
 	not_supported = 'Operation not supported', not_permitted = 'Operation not permitted',
 	busy = 'Operation already in progress', bad_descriptor = 'Bad file descriptor',
+	io_error = 'Input/output error',
 	message_too_long = 'Message too long', no_buffer_space = 'No buffer space available',
 	destination_address_required = 'Destination address required',
 	file_not_found = 'No such file or directory', path_too_long = 'path too long',

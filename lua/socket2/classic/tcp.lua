@@ -29,7 +29,7 @@ raw.received, raw.sent = 0, 0
 
 function raw.check_thread() end
 
-local function recv(time, self, buf, n)
+function raw.recv_once(time, self, buf, n)
 	local r = C.socket2_tcp_recv(loop, self.h, buf, n, time)
 	if r == PENDING then
 		r = wait(self, READ, buf)
@@ -38,7 +38,7 @@ local function recv(time, self, buf, n)
 end
 
 function raw:receive(buf, n, time)
-	local r = perform(time, recv, self, buf, n)
+	local r = perform(time, self.recv_once, self, buf, n)
 	if r < 0 then
 		return lib.fail(r)
 	end
@@ -46,7 +46,7 @@ function raw:receive(buf, n, time)
 	return r
 end
 
-local function send(time, self, p, n, data)
+function raw.send_once(time, self, p, n, data)
 	local r, sent = C.socket2_tcp_send(loop, self.h, p, n, time), 0
 	if r == PENDING then
 		r, sent = wait(self, WRITE, data)
@@ -80,7 +80,8 @@ end
 
 local open = object.opener(C.socket2_tcp_new, wrap)
 
--- A kind of objects: 'tcp' or 'unixstream'.
+-- A kind of objects, 'tcp' or 'unixstream': their maker and their methods. Those of a stream alone fit
+-- objects over other classes, too, that have what `raw` has.
 local function define(kind)
 	local master, client, server = kind .. '{master}', kind .. '{client}', kind .. '{server}'
 	local unix = kind ~= 'tcp'
@@ -246,7 +247,7 @@ local function define(kind)
 		local p, sent, part = cast(bytes, data), 0
 		while sent < left do
 			if not r then
-				r, part = perform(time, send, s, p + (i - 1 + sent), left - sent, data)
+				r, part = perform(time, s.send_once, s, p + (i - 1 + sent), left - sent, data)
 				part = r < 0 and part or r
 				sent, s.sent = sent + part, s.sent + part
 			end
@@ -360,7 +361,7 @@ local function define(kind)
 
 	object.add_names(methods, kind, nil, wrap)
 	option.add_methods(methods, kind)
-	return object.maker(new, master, open)
+	return object.maker(new, master, open), methods
 end
 
-return {tcp = define'tcp', unixstream = define'unixstream'}
+return {tcp = define'tcp', unixstream = define'unixstream', define = define, raw = raw}

@@ -1,0 +1,48 @@
+#include "capi/handles.h"
+
+using namespace socket2;
+using namespace socket2::capi;
+
+namespace {
+
+// make(loop, out) makes what the handle will name.
+template <typename Make>
+int new_fd(int loop, Make make) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        std::unique_ptr<Fd> fd;
+        const Result r = make(entry.loop, fd);
+        return r.is_error() ? entry.report(r) : entry.adopt(std::move(fd));
+    });
+}
+
+}  // namespace
+
+int socket2_fd_new(int loop, intptr_t fd) {
+    return new_fd(loop, [&](Loop& l, std::unique_ptr<Fd>& out) { return Fd::wrap(l, fd, out); });
+}
+
+int socket2_fd_attach(int loop, intptr_t fd) {
+    return new_fd(loop, [&](Loop& l, std::unique_ptr<Fd>& out) { return Fd::attach(l, fd, out); });
+}
+
+int socket2_fd_open(int loop, const char* path) {
+    return new_fd(loop, [&](Loop& l, std::unique_ptr<Fd>& out) -> Result {
+        return path == nullptr ? Errc::invalid_argument : Fd::open(l, path, out);
+    });
+}
+
+int socket2_fd_send(int loop, int handle, const void* data, size_t size, double deadline) {
+    return on_socket<Fd>(loop, handle, [&](Fd& fd) -> Result {
+        if (!is_buffer(data, size) || !is_time(deadline)) return Errc::invalid_argument;
+        return fd.send(data, size, deadline);
+    });
+}
+
+int socket2_fd_recv(int loop, int handle, void* data, size_t size, double deadline) {
+    return on_socket<Fd>(loop, handle, [&](Fd& fd) -> Result {
+        // An empty read could not be told from the end.
+        if (!is_buffer(data, size) || size == 0 || !is_time(deadline))
+            return Errc::invalid_argument;
+        return fd.recv(data, size, deadline);
+    });
+}

@@ -1,0 +1,54 @@
+#include "core/net/fd.h"
+
+#include "core/io/posix/syscalls.h"
+
+namespace socket2 {
+
+// Still there: it never got as far as to have a handle, so no op can be in flight.
+Fd::~Fd() {
+    if (source_.fd != kNoDescriptor) Fd::close_descriptor();
+}
+
+void Fd::close_descriptor() {
+    if (owned_) posix::close_descriptor(source_.fd);
+}
+
+Result Fd::adopt(Descriptor fd, Result is_socket) {
+    if (is_socket.is_error()) return is_socket;
+    source_.fd = fd;
+    socket_ = is_socket.value() != 0;
+    return loop_.attach(source_);
+}
+
+Result Fd::wrap(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out) {
+    out.reset(new Fd(loop));
+    return out->adopt(fd, posix::is_socket(fd));
+}
+
+Result Fd::attach(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out) {
+    const Result r = posix::make_nonblocking(fd);
+    if (r.is_error()) return r;
+    const Result adopted = wrap(loop, fd, out);
+    out->owned_ = adopted.ok();
+    return adopted;
+}
+
+Result Fd::open(Loop& loop, const char* path, std::unique_ptr<Fd>& out) {
+    out.reset(new Fd(loop));
+    const Result r = posix::open_path(path);
+    if (r.is_error()) return r;
+    out->owned_ = true;
+    return out->adopt(r.value(), Result::of(0));  // a path does not open a socket
+}
+
+Result Fd::send(const void* data, size_t size, double deadline) {
+    if (size == 0) return Result::done();
+    return submit(write_, socket_ ? OpKind::send : OpKind::write, const_cast<void*>(data), size,
+                  deadline);
+}
+
+Result Fd::recv(void* data, size_t size, double deadline) {
+    return submit(read_, socket_ ? OpKind::recv : OpKind::read, data, size, deadline);
+}
+
+}  // namespace socket2

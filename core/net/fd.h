@@ -1,0 +1,36 @@
+// Descriptors of any kind that can be read and written: pipes, terminals, files, others' sockets.
+#pragma once
+
+#include <memory>
+
+#include "core/net/waitable.h"
+
+namespace socket2 {
+
+class Fd final : public Waitable {
+   public:
+    ~Fd() override;
+
+    // A descriptor of the program's, which stays its own.
+    static Result wrap(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out);
+    // One that it owns from then on, unless this fails.
+    static Result attach(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out);
+    // Opens what there is at a path, for reading and writing.
+    static Result open(Loop& loop, const char* path, std::unique_ptr<Fd>& out);
+
+    // All of it or an error; op.done tells how far it came.
+    Result send(const void* data, size_t size, double deadline);
+    // 0: the end.
+    Result recv(void* data, size_t size, double deadline);
+
+   private:
+    using Waitable::Waitable;
+    // Takes the descriptor; is_socket as of posix::is_socket().
+    Result adopt(Descriptor fd, Result is_socket);
+    void close_descriptor() override;
+
+    bool owned_ = false;
+    bool socket_ = false;
+};
+
+}  // namespace socket2

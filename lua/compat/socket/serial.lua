@@ -1,0 +1,1 @@
+return require'socket2.classic.serial'

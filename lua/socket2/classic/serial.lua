@@ -1,0 +1,82 @@
+-- The classic API's serial objects: serial{client}, over a descriptor that is no socket.
+
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+local fd = require'socket2.fd'
+local tcp = require'socket2.classic.tcp'
+local object = require'socket2.classic.object'
+
+local C = lib.C
+local loop, wait = sched.loop, sched.wait
+local check, fail = object.check, object.fail
+local ipairs = ipairs
+
+local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+
+-- The descriptor inside an object.
+local raw = fd:class()
+for _, name in ipairs{'received', 'sent', 'check_thread', 'receive'} do
+	raw[name] = tcp.raw[name]
+end
+
+function raw.recv_once(time, self, buf, n)
+	local r = C.socket2_fd_recv(loop, self.h, buf, n, time)
+	if r == PENDING then
+		r = wait(self, READ, buf)
+	end
+	return r
+end
+
+function raw.send_once(time, self, p, n, data)
+	local r, sent = C.socket2_fd_send(loop, self.h, p, n, time), 0
+	if r == PENDING then
+		r, sent = wait(self, WRITE, data)
+	end
+	return r, sent
+end
+
+local function wrap(h)
+	local s = raw:wrap(h, lib.caller())
+	s.birth = C.socket2_clock()
+	return s
+end
+
+local _, stream = tcp.define'serial'
+local methods = {}
+for _, name in ipairs{'close', 'dirty', 'getfd', 'getstats', 'receive', 'send', 'setstats'} do
+	methods[name] = stream[name]
+end
+local new = object.class('serial', methods)
+methods.gettimeout = nil -- as there
+
+-- The descriptor that it had is not closed: somebody else has it now.
+function methods:setfd(number)
+	check(self, 'serial')
+	number = object.number(2, number)
+	local s = self.s
+	if s then
+		C.socket2_socket_detach(loop, s.h)
+		s.h, s.owner.handle, self.s = 0, 0, nil
+	end
+	local h = C.socket2_fd_attach(loop, number)
+	if h > 0 then
+		self.s = wrap(h)
+	end
+end
+
+-- What open(2) says beside the words of the library, by numbers that all systems share.
+local texts = {
+	[6] = 'No such device or address', [16] = 'Device or resource busy', [20] = 'Not a directory',
+	[21] = 'Is a directory', [26] = 'Text file busy', [30] = 'Read-only file system',
+}
+
+-- serial(path) -> object | nil, err, errno: opens a serial line, or whatever else is there.
+return function(path)
+	local h = C.socket2_fd_open(loop, object.string(1, path))
+	if h < 0 then
+		local errno = C.socket2_os_error(loop)
+		local _, err = fail(h)
+		return nil, texts[errno] or err, errno
+	end
+	return new('serial{client}', {s = wrap(h)})
+end

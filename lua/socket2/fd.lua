@@ -1,0 +1,74 @@
+-- Descriptors of the program's, of any kind: pipes, terminals, sockets of other libraries.
+
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+local socket = require'socket2.socket'
+local stream = require'socket2.stream'
+local waitable = require'socket2.waitable'
+
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local loop, wait, inside, deadline = sched.loop, sched.wait, sched.inside, sched.deadline
+local data_size, buffer_size = socket.data_size, socket.buffer_size
+local type, pairs, setmetatable, floor = type, pairs, setmetatable, math.floor
+
+local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+
+local fd = waitable:class()
+
+function fd:__tostring()
+	return self.h == 0 and 'fd closed' or ('fd %d'):format(self:fd())
+end
+
+-- An object for a handle that C gave, and the place in the program that opened it.
+function fd.wrap(class, handle, opened)
+	return setmetatable({h = handle, owner = waitable.owner_of(handle), opened = opened}, class)
+end
+
+-- wrapfd(fd) -> object | nil, err, errcode: for a descriptor that stays the program's; close() this object
+-- first. In blocking mode it does not block the loop, but for what others read from or write to it
+-- meanwhile, and cannot be sent to unless it is a pipe, a socket or a file.
+function fd.new(number)
+	if type(number) ~= 'number' then
+		raise("bad argument #1 to 'wrapfd' (number expected, got %s)", type(number))
+	end
+	local h = number == floor(number) and C.socket2_fd_new(loop, number) or C.SOCKET2_EDESCRIPTOR
+	if h < 0 then
+		return fail(h)
+	end
+	return fd:wrap(h, lib.caller())
+end
+
+-- send(s | data, [len], [expires]) -> len | nil, err, errcode, sent: writes all of it, as a tcp's send().
+function fd:send(data, len, expires)
+	inside'send'
+	local n, sent = C.socket2_fd_send(loop, self.h, data, data_size(data, len),
+		deadline(expires, self.write_timeout)), 0
+	if n == PENDING then
+		n, sent = wait(self, WRITE, data)
+	end
+	if n < 0 then
+		local _, err, errcode = fail(n)
+		return nil, err, errcode, sent
+	end
+	return n
+end
+
+-- receive(buf, maxlen, [expires]) -> len | nil, err, errcode: recv() past the buffer of the reads.
+function fd:receive(buf, maxlen, expires)
+	inside'recv'
+	local n = C.socket2_fd_recv(loop, self.h, buf, buffer_size(buf, maxlen),
+		deadline(expires, self.read_timeout))
+	if n == PENDING then
+		n = wait(self, READ, buf)
+	end
+	if n < 0 then
+		return fail(n)
+	end
+	return n
+end
+
+for name, method in pairs(stream) do
+	fd[name] = method
+end
+
+return fd
