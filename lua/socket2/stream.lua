@@ -130,17 +130,28 @@ local function fill(self, b, need)
 	return n, err, errcode
 end
 
+-- The functions that repeat themselves do so by tail calls: mostly there is nothing to repeat, and a loop
+-- that is left at once keeps LuaJIT from compiling what is around it.
+
+-- Receives until the buffer has n bytes: the buffer | nil, err, errcode.
+local function fill_to(self, b, n)
+	if b.last - b.first >= n then
+		return b
+	end
+	local ok, err, errcode = fill(self, b, n)
+	if ok then
+		return fill_to(self, b, n)
+	end
+	return failed(self, b, err, errcode)
+end
+
 -- Starts a read and receives until the buffer has n bytes: the buffer | nil, err, errcode.
 local function gather(self, what, n, expires)
 	local b, err, errcode = open(self, what, n, expires)
-	while b and b.last - b.first < n do
-		local ok
-		ok, err, errcode = fill(self, b, n)
-		if not ok then
-			return failed(self, b, err, errcode)
-		end
+	if b then
+		return fill_to(self, b, n)
 	end
-	return b, err, errcode
+	return nil, err, errcode
 end
 
 -- Consumes `size` bytes, of which the first n are the result.
@@ -262,9 +273,6 @@ function stream:readall(maxlen, expires)
 	b = self.rbuf
 	return b and take(self, b, b.last - b.first, b.last - b.first) or ''
 end
-
--- The two below repeat themselves by tail calls: mostly there is nothing to repeat, and a loop that is
--- left at once keeps LuaJIT from compiling what is around it.
 
 -- Where in p[from] to p[to - 1] the delimiter begins, or bytes that do so may become one: those that end
 -- the `have` bytes at p.
