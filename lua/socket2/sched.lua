@@ -126,9 +126,15 @@ sched.cancel = cancel
 
 -- Parks the running thread until the pending operation is over; returns its result and the event's
 -- detail. `object` (whose handle it is on), and `data`, `addr`, `from` (the memory that C has pointers
--- to), stay alive until then.
-local function wait(object, kind, data, addr, from)
-	local me, thread, outer, h = self(), this, limit, object.h
+-- to), stay alive until then. Where the caller cannot wait that raises, unless the object has a
+-- wait_elsewhere(wait, ...) -> results of wait(...), which it calls in a thread.
+local wait
+function wait(object, kind, data, addr, from)
+	local thread, outer, h = this, limit, object.h
+	local me = thread and self()
+	if not me and object.wait_elsewhere then
+		return object.wait_elsewhere(wait, object, kind, data, addr, from)
+	end
 	local waiting = kind == READ and readers or waiting_for[kind]
 	waiting[h] = me or stand_in(object, data, addr, from)
 	nwaiting = nwaiting + 1
