@@ -400,6 +400,23 @@ function sched.unfinished()
 	return nwaiting > 0 or nready > 0 or next_event <= event_count
 end
 
+-- Polls until there is something to resume, as round(). It repeats itself by a tail call, as a loop that
+-- is left at once keeps LuaJIT from compiling what is around it.
+local function poll(deadline, once)
+	local n = drain(nready > 0 and 0 or deadline)
+	if sched.on_poll then
+		sched.on_poll()
+	end
+	if n < 0 then
+		return fail(n)
+	elseif n > 0 then
+		return true
+	elseif once or C.socket2_clock() >= deadline then
+		return false
+	end
+	return poll(deadline, once)
+end
+
 -- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
 -- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
 function sched.round(deadline, once)
@@ -407,17 +424,10 @@ function sched.round(deadline, once)
 		if deadline == NEVER and not once and not sched.unfinished() then
 			return false
 		end
-		repeat
-			local n = drain(nready > 0 and 0 or deadline)
-			if sched.on_poll then
-				sched.on_poll()
-			end
-			if n < 0 then
-				return fail(n)
-			elseif n == 0 and (C.socket2_clock() >= deadline or once) then
-				return false
-			end
-		until n > 0
+		local ok, err, errcode = poll(deadline, once)
+		if not ok then
+			return ok, err, errcode
+		end
 	end
 	resume_all()
 	return true
