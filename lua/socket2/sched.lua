@@ -124,22 +124,32 @@ local function cancel(h, kind)
 end
 sched.cancel = cancel
 
+-- abandon(object, kind): ends an operation whose thread gets an error instead of its event.
+local function abandon(object, kind)
+	cancel(object.h, kind)
+	if kind == READ and object.leave_behind then
+		object:leave_behind()
+	end
+end
+
+sched.abandon = abandon
+
 -- Parks the running thread until the pending operation is over; returns its result and the event's
 -- detail. `object` (whose handle it is on), and `data`, `addr`, `from` (the memory that C has pointers
 -- to), stay alive until then. Where the caller cannot wait that raises, unless the object has a
--- wait_elsewhere(wait, ...) -> results of wait(...), which it calls in a thread.
+-- wait_elsewhere(wait, kind, ...) -> results of wait(object, kind, ...), which it calls in a thread.
 local wait
 function wait(object, kind, data, addr, from)
 	local thread, outer, h = this, limit, object.h
 	local me = thread and self()
 	if not me and object.wait_elsewhere then
-		return object.wait_elsewhere(wait, object, kind, data, addr, from)
+		return object:wait_elsewhere(wait, kind, data, addr, from)
 	end
 	local waiting = kind == READ and readers or waiting_for[kind]
 	waiting[h] = me or stand_in(object, data, addr, from)
 	nwaiting = nwaiting + 1
 	if not me then
-		cancel(h, kind)
+		abandon(object, kind)
 		raise(CANNOT_WAIT)
 	elseif me ~= thread then
 		generators[me] = thread
@@ -152,7 +162,7 @@ function wait(object, kind, data, addr, from)
 	this, limit, waits[thread] = thread, outer, nil
 	if waiting[h] == me then
 		waiting[h] = stand_in(object, data, addr, from)
-		cancel(h, kind)
+		abandon(object, kind)
 		raise(INTRUDER)
 	end
 	if result == ECANCELED then

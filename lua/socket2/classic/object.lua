@@ -168,7 +168,18 @@ end
 -- anywhere.
 function object.class_of(modern)
 	local class = modern:class()
-	class.wait_elsewhere = object.wait
+
+	local function waited(self, kind, ok, ...)
+		if not ok then
+			sched.abandon(self, kind)
+			error((...), 0)
+		end
+		return ...
+	end
+
+	function class:wait_elsewhere(wait, kind, ...)
+		return waited(self, kind, pcall(object.wait, wait, self, kind, ...))
+	end
 	return class
 end
 
