@@ -59,6 +59,11 @@ local function send(self, time, p, n, sent, data)
 	return send(self, time, p, n, sent + part, data)
 end
 
+-- Of a connect that failed, too, there is nothing to read.
+local function text_of(err)
+	return err == 'not_connected' and 'closed' or object.text(err)
+end
+
 local function accept(self, time)
 	local r = C.socket2_tcp_accept(loop, self.h, nil, time)
 	if r == PENDING then
@@ -84,6 +89,10 @@ local function whole(n)
 end
 
 local open = object.opener(C.socket2_tcp_new, wrap)
+
+-- receive method of ours -> f(object, max) -> line, bytes taken | nil, err: a line of at most max bytes with
+-- its end, which is LF; what is longer is 'too_long'.
+local line_readers = {}
 
 -- A kind of objects: 'tcp' or 'unixstream'.
 local function define(kind)
@@ -311,8 +320,21 @@ local function define(kind)
 		if how == '*l' then
 			part = part:gsub('\r', '')
 		end
-		-- Of a connect that failed, too, there is nothing to read.
-		return nil, err == 'not_connected' and 'closed' or object.text(err), prefix .. part
+		return nil, text_of(err), prefix .. part
+	end
+
+	line_readers[methods.receive] = function(self, most)
+		check(self, kind, client)
+		local time = deadline(self)
+		local s, err = connected_socket(self, time)
+		local data
+		if not err then
+			data, err = s:readuntil('\n', most - 1, time)
+		end
+		if data then
+			return (data:gsub('\r', '')), #data + 1
+		end
+		return nil, text_of(err)
 	end
 
 	local directions = {both = 'rw', send = 'w', receive = 'r'}
@@ -364,4 +386,4 @@ local function define(kind)
 	return object.maker(new, master, open)
 end
 
-return {tcp = define'tcp', unixstream = define'unixstream'}
+return {tcp = define'tcp', unixstream = define'unixstream', line_readers = line_readers}
