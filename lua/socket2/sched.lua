@@ -124,16 +124,32 @@ local function cancel(h, kind)
 end
 sched.cancel = cancel
 
+-- abandon(object, kind): ends an operation whose thread gets an error instead of its event.
+local function abandon(object, kind)
+	cancel(object.h, kind)
+	if kind == READ and object.leave_behind then
+		object:leave_behind()
+	end
+end
+
+sched.abandon = abandon
+
 -- Parks the running thread until the pending operation is over; returns its result and the event's
 -- detail. `object` (whose handle it is on), and `data`, `addr`, `from` (the memory that C has pointers
--- to), stay alive until then.
-local function wait(object, kind, data, addr, from)
-	local me, thread, outer, h = self(), this, limit, object.h
+-- to), stay alive until then. Where the caller cannot wait that raises, unless the object has a
+-- wait_elsewhere(wait, kind, ...) -> results of wait(object, kind, ...), which it calls in a thread.
+local wait
+function wait(object, kind, data, addr, from)
+	local thread, outer, h = this, limit, object.h
+	local me = thread and self()
+	if not me and object.wait_elsewhere then
+		return object:wait_elsewhere(wait, kind, data, addr, from)
+	end
 	local waiting = kind == READ and readers or waiting_for[kind]
 	waiting[h] = me or stand_in(object, data, addr, from)
 	nwaiting = nwaiting + 1
 	if not me then
-		cancel(h, kind)
+		abandon(object, kind)
 		raise(CANNOT_WAIT)
 	elseif me ~= thread then
 		generators[me] = thread
@@ -146,7 +162,7 @@ local function wait(object, kind, data, addr, from)
 	this, limit, waits[thread] = thread, outer, nil
 	if waiting[h] == me then
 		waiting[h] = stand_in(object, data, addr, from)
-		cancel(h, kind)
+		abandon(object, kind)
 		raise(INTRUDER)
 	end
 	if result == ECANCELED then
@@ -394,6 +410,23 @@ function sched.unfinished()
 	return nwaiting > 0 or nready > 0 or next_event <= event_count
 end
 
+-- Polls until there is something to resume, as round(). It repeats itself by a tail call, as a loop that
+-- is left at once keeps LuaJIT from compiling what is around it.
+local function poll(deadline, once)
+	local n = drain(nready > 0 and 0 or deadline)
+	if sched.on_poll then
+		sched.on_poll()
+	end
+	if n < 0 then
+		return fail(n)
+	elseif n > 0 then
+		return true
+	elseif once or C.socket2_clock() >= deadline then
+		return false
+	end
+	return poll(deadline, once)
+end
+
 -- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
 -- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
 function sched.round(deadline, once)
@@ -401,17 +434,10 @@ function sched.round(deadline, once)
 		if deadline == NEVER and not once and not sched.unfinished() then
 			return false
 		end
-		repeat
-			local n = drain(nready > 0 and 0 or deadline)
-			if sched.on_poll then
-				sched.on_poll()
-			end
-			if n < 0 then
-				return fail(n)
-			elseif n == 0 and (C.socket2_clock() >= deadline or once) then
-				return false
-			end
-		until n > 0
+		local ok, err, errcode = poll(deadline, once)
+		if not ok then
+			return ok, err, errcode
+		end
 	end
 	resume_all()
 	return true

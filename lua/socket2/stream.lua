@@ -1,5 +1,6 @@
 -- Buffered reading from an ordered stream of bytes: methods for classes of sockets. The class has
--- receive(buf, maxlen, [expires]) -> n (0 at the end) | nil, err, errcode, which knows no buffer.
+-- receive(buf, maxlen, [expires]) -> n (0 at the end) | nil, err, errcode, which knows no buffer. When what
+-- receive() waits for raises, that calls leave_behind() before.
 --
 -- The methods wait, at most until `expires`, a time of socket.clock(): nil, 'timeout'. Failures are
 -- nil, err, errcode; 'end_of_stream' when the stream ends before all of it came; 'too_long' as soon as it
@@ -57,12 +58,8 @@ local function settle(self, b)
 end
 
 -- Ends a read that failed.
-local RAISED = {} -- the errcode of an error that receive() raised
 local function failed(self, b, err, errcode)
 	settle(self, b)
-	if errcode == RAISED then
-		error(err, 0)
-	end
 	return nil, err, errcode
 end
 
@@ -95,16 +92,10 @@ end
 -- Receives into memory + offset: n > 0 | nil, err, errcode.
 local function receive(self, b, memory, offset, size)
 	b.filling = memory
-	local ok, n, err, errcode = pcall(self.receive, self, cast(bytes, memory) + offset, size, b.expires)
+	local n, err, errcode = self:receive(cast(bytes, memory) + offset, size, b.expires)
 	b.filling = false
 	if b.closed then
 		self.rbuf = false
-	end
-	if not ok then -- because it cannot wait here, for one; then an operation still points to the memory
-		self.left_behind = memory
-		replace(b, b.size, b.mem + b.first, b.last - b.first)
-		return nil, n, RAISED
-	elseif b.closed then
 		return fail(ECLOSED)
 	elseif n == 0 then
 		return fail(EENDOFSTREAM)
@@ -130,17 +121,28 @@ local function fill(self, b, need)
 	return n, err, errcode
 end
 
+-- The functions that repeat themselves do so by tail calls: mostly there is nothing to repeat, and a loop
+-- that is left at once keeps LuaJIT from compiling what is around it.
+
+-- Receives until the buffer has n bytes: the buffer | nil, err, errcode.
+local function fill_to(self, b, n)
+	if b.last - b.first >= n then
+		return b
+	end
+	local ok, err, errcode = fill(self, b, n)
+	if ok then
+		return fill_to(self, b, n)
+	end
+	return failed(self, b, err, errcode)
+end
+
 -- Starts a read and receives until the buffer has n bytes: the buffer | nil, err, errcode.
 local function gather(self, what, n, expires)
 	local b, err, errcode = open(self, what, n, expires)
-	while b and b.last - b.first < n do
-		local ok
-		ok, err, errcode = fill(self, b, n)
-		if not ok then
-			return failed(self, b, err, errcode)
-		end
+	if b then
+		return fill_to(self, b, n)
 	end
-	return b, err, errcode
+	return nil, err, errcode
 end
 
 -- Consumes `size` bytes, of which the first n are the result.
@@ -174,6 +176,16 @@ local function address(buf)
 end
 
 local stream = {rbuf = false}
+
+-- leave_behind(): to be called before receive() raises an error: what it began still points to the memory.
+function stream:leave_behind()
+	local b = self.rbuf
+	if b and b.filling then
+		self.left_behind, b.filling = b.filling, false
+		replace(b, b.size, b.mem + b.first, b.last - b.first)
+		self.rbuf = not b.closed and b
+	end
+end
 
 -- check_thread(what): raises where receive() could not wait. For classes that can everywhere.
 function stream.check_thread(_, what)
@@ -214,13 +226,17 @@ function stream:recvn(buf, n, expires)
 	copy(p, b.mem + b.first, had)
 	local got = had
 	while got < n do
-		local more
-		more, err, errcode = receive(self, b, buf, got, n - got)
-		if not more then
+		local ok, more
+		ok, more, err, errcode = pcall(receive, self, b, buf, got, n - got)
+		if not ok or not more then
 			if got > had then
 				replace(b, max(got, CHUNK), p, got)
 			end
-			return failed(self, b, err, errcode)
+			settle(self, b)
+			if not ok then
+				error(more, 0)
+			end
+			return nil, err, errcode
 		end
 		got = got + more
 	end
@@ -262,9 +278,6 @@ function stream:readall(maxlen, expires)
 	b = self.rbuf
 	return b and take(self, b, b.last - b.first, b.last - b.first) or ''
 end
-
--- The two below repeat themselves by tail calls: mostly there is nothing to repeat, and a loop that is
--- left at once keeps LuaJIT from compiling what is around it.
 
 -- Where in p[from] to p[to - 1] the delimiter begins, or bytes that do so may become one: those that end
 -- the `have` bytes at p.

@@ -759,7 +759,13 @@ describe('a read that raises', function()
 
 	runs('through the class can go on', function()
 		for name, read in pairs(reads) do
-			local s = script{'one ', function() error'oops' end, 'two', function() error({}, 0) end, '\n--'}
+			local function raises(err, level)
+				return function(self)
+					self:leave_behind()
+					error(err, level)
+				end
+			end
+			local s = script{'one ', raises'oops', 'two', raises({}, 0), '\n--'}
 			local ok, err = pcall(read, s)
 			assert.is_false(ok, name)
 			assert.matches('stream_spec.lua:%d+: oops', err)

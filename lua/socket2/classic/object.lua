@@ -12,7 +12,7 @@ local error, type, tostring, tonumber, select, unpack, pcall, setmetatable =
 	error, type, tostring, tonumber, select, unpack, pcall, setmetatable
 
 local TIMEOUT = C.SOCKET2_ETIMEOUT
-local NEVER, AT_ONCE = 1/0, -1/0
+local NEVER, AT_ONCE = 1/0, -1/0 -- at once: without a deadline that has to be looked at
 
 local object = {}
 
@@ -111,7 +111,7 @@ function object.deadline(self)
 	if self.total >= 0 and (seconds < 0 or self.total < seconds) then
 		seconds = self.total
 	end
-	return seconds < 0 and NEVER or seconds == 0 and 0 or C.socket2_clock() + seconds
+	return seconds < 0 and NEVER or seconds == 0 and AT_ONCE or C.socket2_clock() + seconds
 end
 
 -- settimeout([seconds], [mode = 'b']) -> 1: for each operation; nil or negative: for ever. The two modes
@@ -165,20 +165,23 @@ function object.wait(f, ...)
 	return unpack(results, 2, results.n)
 end
 
--- perform(time, f, ...) -> f(time, ...), an operation of C's with its deadline that returns a result, or
--- PENDING after which `f` has to wait: tried at once, so that a thread is only made when it has to wait.
-function object.perform(time, f, ...)
-	if time <= 0 then
-		time = AT_ONCE
+-- class_of(modern) -> class of the sockets inside of objects: what is pending on one can be waited for
+-- anywhere.
+function object.class_of(modern)
+	local class = modern:class()
+
+	local function waited(self, kind, ok, ...)
+		if not ok then
+			sched.abandon(self, kind)
+			error((...), 0)
+		end
+		return ...
 	end
-	if time ~= AT_ONCE and sched.can_wait() then
-		return f(time, ...)
+
+	function class:wait_elsewhere(wait, kind, ...)
+		return waited(self, kind, pcall(object.wait, wait, self, kind, ...))
 	end
-	local r, more = f(AT_ONCE, ...)
-	if r == TIMEOUT and time ~= AT_ONCE then
-		return object.wait(f, time, ...)
-	end
-	return r, more
+	return class
 end
 
 -- sleep(seconds): in a thread the others go on, and so they do elsewhere.

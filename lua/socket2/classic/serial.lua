@@ -7,32 +7,23 @@ local tcp = require'socket2.classic.tcp'
 local object = require'socket2.classic.object'
 
 local C = lib.C
-local loop, wait = sched.loop, sched.wait
+local loop = sched.loop
 local check, fail = object.check, object.fail
 local ipairs = ipairs
 
-local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 
 -- The descriptor inside an object.
-local raw = fd:class()
+local raw = object.class_of(fd)
 for _, name in ipairs{'received', 'sent', 'check_thread', 'receive'} do
 	raw[name] = tcp.raw[name]
 end
 
-function raw.recv_once(time, self, buf, n)
-	local r = C.socket2_fd_recv(loop, self.h, buf, n, time)
-	if r == PENDING then
-		r = wait(self, READ, buf)
-	end
-	return r
+function raw.recv_call(h, buf, n, time)
+	return C.socket2_fd_recv(loop, h, buf, n, time)
 end
 
-function raw.send_once(time, self, p, n, data)
-	local r, sent = C.socket2_fd_send(loop, self.h, p, n, time), 0
-	if r == PENDING then
-		r, sent = wait(self, WRITE, data)
-	end
-	return r, sent
+function raw.send_call(h, p, n, time)
+	return C.socket2_fd_send(loop, h, p, n, time)
 end
 
 local function wrap(h)

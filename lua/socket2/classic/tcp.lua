@@ -14,7 +14,7 @@ local option = require'socket2.classic.option'
 local C = lib.C
 local loop, wait = sched.loop, sched.wait
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
-local perform, deadline = object.perform, object.deadline
+local deadline = object.deadline
 local type, tonumber, min, max, floor, ceil = type, tonumber, math.min, math.max, math.floor, math.ceil
 local cast, bytes = ffi.cast, ffi.typeof'const char *'
 
@@ -24,21 +24,25 @@ local BUSY, ISCONN = C.SOCKET2_EBUSY, C.SOCKET2_EISCONN
 local BACKLOG, MOST = 32, 2^31 - 1
 
 -- The socket inside an object: its reads may be called anywhere.
-local raw = modern:class()
+local raw = object.class_of(modern)
 raw.received, raw.sent = 0, 0
 
 function raw.check_thread() end
 
-function raw.recv_once(time, self, buf, n)
-	local r = C.socket2_tcp_recv(loop, self.h, buf, n, time)
-	if r == PENDING then
-		r = wait(self, READ, buf)
-	end
-	return r
+-- The calls themselves, which an object over something else has others of.
+function raw.recv_call(h, buf, n, time)
+	return C.socket2_tcp_recv(loop, h, buf, n, time)
+end
+
+function raw.send_call(h, p, n, time)
+	return C.socket2_tcp_send(loop, h, p, n, time)
 end
 
 function raw:receive(buf, n, time)
-	local r = perform(time, self.recv_once, self, buf, n)
+	local r = self.recv_call(self.h, buf, n, time <= 0 and AT_ONCE or time)
+	if r == PENDING then
+		r = wait(self, READ, buf)
+	end
 	if r < 0 then
 		return lib.fail(r)
 	end
@@ -46,15 +50,30 @@ function raw:receive(buf, n, time)
 	return r
 end
 
-function raw.send_once(time, self, p, n, data)
-	local r, sent = C.socket2_tcp_send(loop, self.h, p, n, time), 0
-	if r == PENDING then
-		r, sent = wait(self, WRITE, data)
+-- Sends what is left of n bytes, of which `sent` are gone: sent | sent, code. It repeats itself by a tail
+-- call, as a loop that is left at once keeps LuaJIT from compiling what is around it.
+local function send(self, time, p, n, sent, data)
+	if sent == n then
+		return n
 	end
-	return r, sent
+	local r, part = self.send_call(self.h, p + sent, n - sent, time), 0
+	if r == PENDING then
+		r, part = wait(self, WRITE, data)
+	end
+	part = r < 0 and part or r
+	self.sent = self.sent + part
+	if r < 0 then
+		return sent + part, r
+	end
+	return send(self, time, p, n, sent + part, data)
 end
 
-local function accept(time, self)
+-- Of a connect that failed, too, there is nothing to read.
+local function text_of(err)
+	return err == 'not_connected' and 'closed' or object.text(err)
+end
+
+local function accept(self, time)
 	local r = C.socket2_tcp_accept(loop, self.h, nil, time)
 	if r == PENDING then
 		r = wait(self, READ)
@@ -79,6 +98,10 @@ local function whole(n)
 end
 
 local open = object.opener(C.socket2_tcp_new, wrap)
+
+-- receive method of ours -> f(object, max) -> line, bytes taken | nil, err: a line of at most max bytes with
+-- its end, which is LF; what is longer is 'too_long'.
+local line_readers = {}
 
 -- A kind of objects, 'tcp' or 'unixstream': their maker and their methods. Those of a stream alone fit
 -- objects over other classes, too, that have what `raw` has.
@@ -124,10 +147,10 @@ local function define(kind)
 		end
 		local r = C.socket2_tcp_connect(loop, s.h, addr.pointer(self.connecting), AT_ONCE)
 		if r == BUSY and time > 0 then
-			r = perform(time, function(t)
-				local w = C.socket2_socket_wait(loop, s.h, WRITE, t)
-				return w == PENDING and wait(s, WRITE) or w
-			end)
+			r = C.socket2_socket_wait(loop, s.h, WRITE, time)
+			if r == PENDING then
+				r = wait(s, WRITE)
+			end
 			if r >= 0 then
 				return connect_pending(self, AT_ONCE)
 			end
@@ -217,7 +240,7 @@ local function define(kind)
 	function methods:accept()
 		check(self, kind, server)
 		local s = self.s or none
-		local h = perform(deadline(self), accept, s)
+		local h = accept(s, deadline(self))
 		if h < 0 then
 			return fail(h)
 		end
@@ -244,17 +267,13 @@ local function define(kind)
 		j = min(j < 0 and size + j + 1 or j, size)
 		local time, left = deadline(self), j - i + 1
 		local s, r = connected_socket(self, time)
-		local p, sent, part = cast(bytes, data), 0
-		while sent < left do
-			if not r then
-				r, part = perform(time, s.send_once, s, p + (i - 1 + sent), left - sent, data)
-				part = r < 0 and part or r
-				sent, s.sent = sent + part, s.sent + part
-			end
-			if r < 0 then
-				return nil, object.text(r), i + sent - 1
-			end
-			r = nil
+		if r and left > 0 then
+			return nil, object.text(r), i - 1
+		end
+		local sent
+		sent, r = send(s, time, cast(bytes, data) + (i - 1), max(left, 0), 0, data)
+		if r then
+			return nil, object.text(r), i + sent - 1
 		end
 		return i + sent - 1, nil, nil
 	end
@@ -311,8 +330,21 @@ local function define(kind)
 		if how == '*l' then
 			part = part:gsub('\r', '')
 		end
-		-- Of a connect that failed, too, there is nothing to read.
-		return nil, err == 'not_connected' and 'closed' or object.text(err), prefix .. part
+		return nil, text_of(err), prefix .. part
+	end
+
+	line_readers[methods.receive] = function(self, most)
+		check(self, kind, client)
+		local time = deadline(self)
+		local s, err = connected_socket(self, time)
+		local data
+		if not err then
+			data, err = s:readuntil('\n', most - 1, time)
+		end
+		if data then
+			return (data:gsub('\r', '')), #data + 1
+		end
+		return nil, text_of(err)
 	end
 
 	local directions = {both = 'rw', send = 'w', receive = 'r'}
@@ -364,4 +396,5 @@ local function define(kind)
 	return object.maker(new, master, open), methods
 end
 
-return {tcp = define'tcp', unixstream = define'unixstream', define = define, raw = raw}
+return {tcp = define'tcp', unixstream = define'unixstream', define = define, raw = raw,
+	line_readers = line_readers}

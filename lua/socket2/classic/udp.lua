@@ -12,13 +12,15 @@ local option = require'socket2.classic.option'
 local C = lib.C
 local loop, wait = sched.loop, sched.wait
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
-local perform, deadline = object.perform, object.deadline
+local deadline = object.deadline
 local min, max, floor = math.min, math.max, math.floor
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 local DATAGRAM, MOST = 8192, 2^20 -- no datagram is longer than that
 
-local function send(time, self, data, to, memory)
+local raw = object.class_of(modern)
+
+local function send(self, time, data, to, memory)
 	local r = C.socket2_udp_send(loop, self.h, data, #data, to, time)
 	if r == PENDING then
 		r = wait(self, WRITE, data, memory)
@@ -26,7 +28,7 @@ local function send(time, self, data, to, memory)
 	return r
 end
 
-local function recv(time, self, buf, n, from)
+local function recv(self, time, buf, n, from)
 	local r = C.socket2_udp_recv(loop, self.h, buf, n, nil, from, time)
 	if r == PENDING then
 		r = wait(self, READ, buf, nil, from)
@@ -41,7 +43,7 @@ local function failed(s, code)
 end
 
 local function wrap(h, family)
-	return socket.wrap(modern, h, family, C.socket2_socket_protocol(loop, h), lib.caller())
+	return socket.wrap(raw, h, family, C.socket2_socket_protocol(loop, h), lib.caller())
 end
 
 local open = object.opener(C.socket2_udp_new, wrap)
@@ -116,7 +118,7 @@ local function define(kind)
 		if not s or s.h == 0 then
 			return fail'refused' -- as there
 		end
-		local r = perform(deadline(self), send, s, data)
+		local r = send(s, deadline(self), data)
 		if r < 0 then
 			return failed(s, r)
 		end
@@ -136,7 +138,7 @@ local function define(kind)
 			return fail'refused' -- as there
 		end
 		local s, code = open(self, C.socket2_addr_family(addr.pointer(ai)))
-		local r = s and perform(deadline(self), send, s, data, addr.pointer(ai), addr.memory(ai)) or code
+		local r = s and send(s, deadline(self), data, addr.pointer(ai), addr.memory(ai)) or code
 		if r < 0 then
 			return failed(s, r)
 		end
@@ -151,7 +153,7 @@ local function define(kind)
 			return fail'closed'
 		end
 		local buf = ffi.new('char[?]', size)
-		local r = perform(deadline(self), recv, s, buf, size, from)
+		local r = recv(s, deadline(self), buf, size, from)
 		if r < 0 then
 			return failed(s, r)
 		end
