@@ -182,6 +182,11 @@ function tcp:wait(what, expires)
 	return wait_ready(self, what, expires)
 end
 
+local is_busy = tcp.is_busy
+function tcp:is_busy()
+	return is_busy(self) or self.race ~= nil or self.rbuf and self.rbuf.filling ~= false
+end
+
 local close = tcp.close
 function tcp:close()
 	if self.race then
