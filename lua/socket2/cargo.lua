@@ -9,13 +9,15 @@ local socket = require'socket2.socket'
 local tcp = require'socket2.tcp'
 local udp = require'socket2.udp'
 local message = require'socket2.message'
+local reader = require'socket2.message.reader'
+local writer = require'socket2.message.writer'
 
 local C = lib.C
 local loop = sched.loop
-local put, put_number, get, add = message.put, message.put_number, message.get, message.add
+local put, put_number, get, add = writer.put, writer.put_number, reader.get, reader.add
 local type, ipairs, error = type, ipairs, error
 
-local ADDR, SOCKET = 16, 17 -- tags
+local ADDR, SOCKET = message.tags.ADDR, message.tags.SOCKET
 
 local cargo = {}
 
@@ -24,23 +26,23 @@ local addr_array, addr_size = ffi.typeof'socket2_addr[?]', ffi.sizeof'socket2_ad
 message.kind(ADDR, addr.class, function(w, ai)
 	local a, n, i, name = addr.parts(ai)
 	if not a then
-		message.refuse(w, ai, 'freed address')
+		writer.refuse(w, ai, 'freed address')
 	end
 	put_number(w, ADDR, n)
 	put(w, i)
 	put(w, name)
-	message.put_bytes(w, a, n * addr_size)
+	writer.put_bytes(w, a, n * addr_size)
 end, function(r)
-	local n, i, name = message.get_number(r), get(r), get(r)
+	local n, i, name = reader.get_number(r), get(r), get(r)
 	local a = addr_array(n)
-	ffi.copy(a, message.take(r, n * addr_size), n * addr_size)
+	ffi.copy(a, reader.take(r, n * addr_size), n * addr_size)
 	return add(r, addr.from_parts(a, n, i, name))
 end)
 
 local function put_socket(w, s)
 	local kind = s:type()
 	if s.h == 0 then
-		message.refuse(w, s, 'closed ' .. kind .. ' socket')
+		writer.refuse(w, s, 'closed ' .. kind .. ' socket')
 	end
 	local list = w.sockets or {}
 	w.sockets = list
@@ -56,7 +58,7 @@ local function put_socket(w, s)
 end
 
 local function get_socket(r)
-	local index = message.get_number(r)
+	local index = reader.get_number(r)
 	local fd = r.handle and C.socket2_message_fd(loop, r.handle, index) or C.SOCKET2_EINVAL
 	local s = fd >= 0 and socket.wrap_attached(fd) or fd
 	if type(s) == 'number' then

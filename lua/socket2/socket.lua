@@ -72,7 +72,7 @@ end
 local type_numbers = {tcp = C.SOCKET2_TCP, udp = C.SOCKET2_UDP, raw = C.SOCKET2_RAW}
 
 -- attach(fd, 'tcp' | 'udp' | 'raw') -> socket | nil, err, errcode: an object for a descriptor, which is its
--- own from now on; after an error it stays the program's. 'bad_socket_type' when it is of another kind.
+-- own from now on; after an error it stays the program's. 'socket_type_not_supported' when it is of another.
 function sched.api.attach(fd, kind)
 	if type(fd) ~= 'number' then
 		raise("bad argument #1 to 'attach' (number expected, got %s)", type(fd))
