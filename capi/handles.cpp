@@ -15,6 +15,8 @@ void close_object(LoopEntry& entry, Object object) {
         entry.loop.disarm(**timer);
     } else if (auto* query = std::get_if<std::unique_ptr<Query>>(&object)) {
         Query::close(std::move(*query));
+    } else if (auto* port = std::get_if<std::unique_ptr<Port>>(&object)) {
+        Port::close(std::move(*port));
     }
 }
 

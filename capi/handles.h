@@ -17,12 +17,13 @@
 #include "core/net/socket.h"
 #include "core/net/tcp.h"
 #include "core/net/udp.h"
+#include "core/thread/port.h"
 
 namespace socket2::capi {
 
 // What a handle on a loop names.
 using Object = std::variant<std::monostate, std::unique_ptr<Socket>, std::unique_ptr<Foreign>,
-                            std::unique_ptr<Timer>, std::unique_ptr<Query>>;
+                            std::unique_ptr<Timer>, std::unique_ptr<Query>, std::unique_ptr<Port>>;
 
 // What a loop handle names. Its objects live here until they are closed.
 struct LoopEntry {
@@ -57,6 +58,7 @@ using Kept = std::conditional_t<std::is_base_of_v<Socket, T>, Socket, T>;
 
 inline void set_user(Waitable& object, int name) { object.set_user(name); }
 inline void set_user(Query& object, int name) { object.set_user(name); }
+inline void set_user(Port& object, int name) { object.set_user(name); }
 inline void set_user(Timer& object, int name) { object.user = name; }
 
 template <typename T>
@@ -150,6 +152,18 @@ int on_socket(int loop, int handle, Body body) {
         }
     });
 }
+
+// Finds the channel handle, runs `body(entry, port)`, whose result is an int.
+template <typename Body>
+int on_port(int loop, int handle, Body body) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        auto* port = find_object<Port>(entry, handle);
+        return port == nullptr ? static_cast<int>(SOCKET2_EBADHANDLE) : body(entry, *port);
+    });
+}
+
+// The number of a channel in the process.
+int channel_number(const Channel& channel);
 
 inline bool is_time(double t) { return t == t; }
 inline bool is_buffer(const void* data, size_t size) {

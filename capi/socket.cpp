@@ -28,6 +28,16 @@ int op_number(OpKind kind) {
     }
 }
 
+// Runs `body` on whatever has an op a direction: a socket, a descriptor, a channel.
+template <typename Body>
+int on_ops(int loop, int handle, Body body) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (auto* waitable = find_socket<Waitable>(entry, handle)) return body(*waitable);
+        if (auto* port = find_object<Port>(entry, handle)) return body(*port);
+        return SOCKET2_EBADHANDLE;
+    });
+}
+
 }  // namespace
 
 int socket2_socket_close(int loop, int handle) {
@@ -39,10 +49,10 @@ int socket2_socket_close(int loop, int handle) {
 }
 
 int socket2_socket_cancel(int loop, int handle, int kind) {
-    return on_socket<Waitable>(loop, handle, [&](Waitable& s) -> Result {
-        if (!is_kind(kind)) return Errc::invalid_argument;
+    return on_ops(loop, handle, [&](auto& s) -> int {
+        if (!is_kind(kind)) return SOCKET2_EINVAL;
         s.cancel(side_of(kind));
-        return Result::done();
+        return 0;
     });
 }
 
@@ -54,7 +64,7 @@ int socket2_socket_wait(int loop, int handle, int kind, double deadline) {
 }
 
 int socket2_socket_pending(int loop, int handle, int kind, double* since) {
-    return on_socket<Waitable>(loop, handle, [&](Waitable& s) -> int {
+    return on_ops(loop, handle, [&](auto& s) -> int {
         if (!is_kind(kind)) return SOCKET2_EINVAL;
         const Op& op = s.op(side_of(kind));
         if (op.state == OpState::idle) return 0;

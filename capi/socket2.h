@@ -9,7 +9,7 @@
  *     its result means what the return value would have meant.
  *  3. From PENDING until that event every pointer that was passed (data, addresses) belongs to the
  *     library: it has to stay valid and unchanged. The event is given only when the system and the
- *     library have let go of it.
+ *     library have let go of it. What a comment says is copied is the caller's again at once.
  *  4. A handle is a positive int. One that is stale, of the wrong kind or made up is
  *     SOCKET2_EBADHANDLE, never undefined behaviour. Closing a socket completes what was pending on
  *     it with SOCKET2_ECLOSED.
@@ -22,15 +22,18 @@
  *     so give a part; a connect goes on in the system, and is SOCKET2_EBUSY when tried again before
  *     it is over, SOCKET2_EISCONN after.
  *  6. A loop and all handles on it belong to one thread at a time. Only socket2_wake(), and the
- *     functions without a loop argument, may be called from any thread at any time. Handles of
- *     sockets are names on their loop: another loop can use the same number for another socket.
+ *     functions without a loop argument, may be called from any thread at any time. Handles are
+ *     names on their loop: another loop can use the same number for another socket. What loops, of
+ *     one thread or of several, have in common are channels: each has handles of its own on them,
+ *     and the numbers of socket2_channel_id() are the process's. Several loops may use a channel at
+ *     the same time.
  *  7. Error codes are the library's own, the same on every system; socket2_error_name() has their
  *     words and socket2_os_error() the system's code behind the last one.
  *  8. Within one soname functions and codes are only added; socket2_event never grows.
  *
  * One operation of each kind at a time: while a SOCKET2_READ (recv, accept) or SOCKET2_WRITE (send,
- * connect) is pending on a socket, another of that kind is SOCKET2_EBUSY. Reading and writing do
- * not hinder each other.
+ * connect) is pending on a socket or a channel's handle, another of that kind is SOCKET2_EBUSY.
+ * Reading and writing do not hinder each other.
  *
  * Null pointers where a value is needed, lengths over INT_MAX, and numbers that are none of the
  * constants below are SOCKET2_EINVAL, or the code of what they name (SOCKET2_EFAMILY,
@@ -346,6 +349,7 @@ SOCKET2_API int socket2_socket_close(int loop, int handle);
 /*
  * Ends what is pending on the socket, of `kind` (SOCKET2_READ or SOCKET2_WRITE): its event follows,
  * with SOCKET2_ECANCELED, or with its result when the system was faster. Nothing pending: does nothing.
+ * Takes handles of channels too.
  */
 SOCKET2_API int socket2_socket_cancel(int loop, int handle, int kind);
 
@@ -358,7 +362,8 @@ SOCKET2_API int socket2_socket_wait(int loop, int handle, int kind, double deadl
 
 /*
  * What is pending of `kind`: SOCKET2_OP_..., or 0 for nothing. `since` (may be null) gets the time of
- * the turn of the loop in which it began to wait.
+ * the turn of the loop in which it began to wait. Takes handles of channels too: SOCKET2_OP_RECV,
+ * SOCKET2_OP_SEND.
  */
 SOCKET2_API int socket2_socket_pending(int loop, int handle, int kind, double* since);
 
@@ -492,6 +497,142 @@ SOCKET2_API int socket2_udp_join(int loop, int handle, const socket2_addr* group
                                  const char* ifname);
 SOCKET2_API int socket2_udp_leave(int loop, int handle, const socket2_addr* group,
                                   const char* ifname);
+
+/* ---- channels: messages between loops of the process, of any threads ---- */
+
+/*
+ * A new channel: a handle of this loop on it. At most `capacity` (>= 0) messages wait in it; with 0
+ * each send waits for its receiver. SOCKET2_ENOHANDLE.
+ *
+ * Messages come in the order in which they were accepted, each to one receiver; who waits is served in
+ * the order of coming. Handles are independent of each other, on one loop too.
+ */
+SOCKET2_API int socket2_channel_new(int loop, int capacity);
+
+/*
+ * The channel's number in the process: positive, the same for all its handles, and good as long as a
+ * handle, a thread or a message has the channel.
+ */
+SOCKET2_API int socket2_channel_id(int loop, int handle);
+
+/*
+ * A new handle, on the channel with that number, which may have come from another thread.
+ * SOCKET2_EBADHANDLE when the channel is gone.
+ */
+SOCKET2_API int socket2_channel_open(int loop, int id);
+
+/*
+ * Lets go of the handle, which is stale from now on; the channel goes on for the others. What was
+ * pending: SOCKET2_ECLOSED follows, and nothing was sent or received. (A message that had come for a
+ * recv whose event was not given yet goes back to its place in the channel. A send that was accepted
+ * before has its 0.) socket2_loop_close() does this too. With the last reference the channel is
+ * freed, and the messages in it, whose descriptors are closed.
+ */
+SOCKET2_API int socket2_channel_close(int loop, int handle);
+
+/*
+ * Ends the channel for all: sends, waiting ones too, are SOCKET2_ECLOSED from now on. What is in it
+ * can still be received; then recv is SOCKET2_ECLOSED. A second time: does nothing.
+ */
+SOCKET2_API int socket2_channel_shutdown(int loop, int handle);
+
+/* How many messages wait in it; not those of waiting senders. */
+SOCKET2_API int socket2_channel_length(int loop, int handle);
+
+/*
+ * SOCKET2_WRITE: sends a message: `size` bytes (may be 0), references to the channels of
+ * `channel_count` handles of this loop, and `fd_count` descriptors, as of socket2_socket_detach().
+ * All is copied at once. 0 when the message is in the channel, with capacity 0 when it was handed to
+ * a receiver; from then on the descriptors are the message's. Until then, and after an error, they are
+ * the caller's, who leaves them open meanwhile.
+ *
+ * SOCKET2_ECLOSED after a shutdown; SOCKET2_EBADHANDLE also of a handle in `channels`;
+ * SOCKET2_EDESCRIPTOR; SOCKET2_EINVAL of a descriptor that is there twice. SOCKET2_AT_ONCE:
+ * SOCKET2_ETIMEOUT when there is no room (no receiver that waits).
+ *
+ * Channels that are in messages in each other, with no handle left on any of them, are never freed.
+ * A channel in a message in itself is.
+ */
+SOCKET2_API int socket2_channel_send(int loop, int handle, const void* data, size_t size,
+                                     const int* channels, int channel_count, const intptr_t* fds,
+                                     int fd_count, double deadline);
+
+/*
+ * SOCKET2_READ: takes the oldest message, and gives its size in bytes. The message is the handle's
+ * until its next recv (but one that is SOCKET2_EBUSY or SOCKET2_EINVAL) or its close. SOCKET2_ECLOSED
+ * after a shutdown, when the channel is empty. SOCKET2_AT_ONCE: SOCKET2_ETIMEOUT when there is none;
+ * a later one makes no socket2_poll() return.
+ *
+ * A message that has come before a deadline or a cancel was noticed is never lost: the event then has
+ * its size, not the error. A send likewise.
+ */
+SOCKET2_API int socket2_channel_recv(int loop, int handle, double deadline);
+
+/*
+ * The bytes of the handle's message: a pointer, not an int. Null when there is none (no recv yet, the
+ * last one failed or is pending) or the handle is bad. Not to be read beyond the size; good until the
+ * handle's next recv or close.
+ */
+SOCKET2_API const void* socket2_message_data(int loop, int handle);
+
+/*
+ * A new handle of this loop on the message's channel of that index (from 0), each time another.
+ * SOCKET2_EINVAL when there is none such.
+ */
+SOCKET2_API int socket2_message_channel(int loop, int handle, int index);
+
+/*
+ * The message's descriptor of that index (from 0), the caller's from now on. SOCKET2_EINVAL when there
+ * is none such or it was taken already. Those that were not are closed with the message.
+ */
+SOCKET2_API int socket2_message_fd(int loop, int handle, int index);
+
+/* ---- threads of the system's, each with a Lua state ---- */
+
+/*
+ * Functions of the program's Lua library (5.1's C API), which this library does not bring along, as
+ * Lua's manual declares them; lua_State is void here.
+ */
+typedef struct socket2_lua {
+    void* (*newstate)(void);                                             /* luaL_newstate */
+    void (*openlibs)(void* state);                                       /* luaL_openlibs */
+    int (*loadbuffer)(void* state, const char* code, size_t size, const char* name); /* luaL_ */
+    void (*pushnumber)(void* state, double number);                      /* lua_pushnumber */
+    int (*pcall)(void* state, int arguments, int results, int handler);  /* lua_pcall */
+    int (*cpcall)(void* state, int (*function)(void*), void* data);      /* lua_cpcall */
+    const char* (*tolstring)(void* state, int index, size_t* size);      /* lua_tolstring */
+    void (*close)(void* state);                                          /* lua_close */
+} socket2_lua;
+
+/*
+ * Starts a thread, which makes a Lua state with the standard libraries, runs `code` (`size` bytes,
+ * source or bytecode) in it with one argument, the number of the channel on `channel`, and closes the
+ * state. Then it shuts the channel down. If the code ended with an error, was none, or the state could
+ * not be made, a message goes to the channel before that, whatever its capacity: a zero byte, and then
+ * the text of the error. The thread keeps a reference to the channel.
+ *
+ * `name` is the thread's, cut to what the system takes (Linux: 15 bytes), and the code's in messages.
+ * The functions, code and name are copied. Nobody joins the thread; it takes no signals, and ends with
+ * the process. Returns 0; SOCKET2_ENOMEM or SOCKET2_ENOBUFS when the system has no thread to give, and
+ * nothing is done to the channel. SOCKET2_EINVAL when a function is null.
+ */
+SOCKET2_API int socket2_thread_new(int loop, const socket2_lua* lua, const char* code, size_t size,
+                                   const char* name, int channel);
+
+/*
+ * How many processors the calling thread may run on, as the threads that it starts may: at least 1.
+ * Any thread.
+ */
+SOCKET2_API int socket2_thread_cpus(void);
+
+/*
+ * Names the calling thread, for the system's tools; cut to what the system takes. On Linux the name of
+ * the first thread is the process's. Any thread.
+ */
+SOCKET2_API int socket2_thread_setname(const char* name);
+
+/* The calling thread's name, as socket2_addr_ip() writes text. Any thread. */
+SOCKET2_API int socket2_thread_name(char* text, size_t size);
 
 #ifdef __cplusplus
 }

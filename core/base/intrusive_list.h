@@ -50,6 +50,9 @@ class IntrusiveList {
         node.prev_ = node.next_ = nullptr;
     }
 
+    // The oldest member; null when empty.
+    T* front() const { return empty() ? nullptr : &static_cast<T&>(*head_.next_); }
+
     // The oldest member, taken out; null when empty.
     T* pop_front() {
         if (empty()) return nullptr;

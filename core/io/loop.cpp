@@ -75,7 +75,7 @@ void Loop::submitted(Op& op) {
     if (op.deadline < kNever) times_.push(op, op.deadline);
 }
 
-Result Loop::submit_outside(Op& op) {
+Result Loop::submit_outside(OutsideOp& op) {
     if (op.state != OpState::idle) return Errc::busy;
     op.cancel_reason = Errc::ok;
     op.since = turn_time_;
@@ -84,11 +84,19 @@ Result Loop::submit_outside(Op& op) {
     return Result::pending();
 }
 
-void Loop::finish_outside(Op& op, Result result) {
+void Loop::finish_outside(OutsideOp& op, Result result) {
     if (op.state != OpState::outside || op.in_list()) return;
     if (op.in_heap()) times_.remove(op);
     op.result = result;
     ended_.push_back(op);
+}
+
+Result Loop::end_outside(OutsideOp& op, Result result) {
+    if (++streak_ <= kBudget) return result;
+    streak_ = 0;
+    const Result r = submit_outside(op);
+    finish_outside(op, result);
+    return r;
 }
 
 Result Loop::hold(Op& op, double not_before) {
@@ -121,6 +129,7 @@ void Loop::complete(Op& op) {
 void Loop::cancel(Op& op, Errc reason) {
     const bool in_flight = op.state != OpState::idle && op.state != OpState::completed;
     if (!in_flight || op.cancel_reason != Errc::ok) return;  // the first reason counts
+    if (op.state == OpState::outside && !static_cast<OutsideOp&>(op).let_go()) return;
     op.cancel_reason = reason;
     if (op.in_heap()) times_.remove(op);
     if (op.state == OpState::submitted) {

@@ -46,10 +46,13 @@ class Loop {
 
     // As submit(), for an op that the poller has nothing to do with: pending until somebody calls
     // finish_outside() in the loop's thread, or it is canceled, which needs nobody's help.
-    Result submit_outside(Op& op);
+    Result submit_outside(OutsideOp& op);
     // The op completes with the next turn. One that was canceled (or finished) meanwhile keeps
     // what it has.
-    void finish_outside(Op& op, Result result);
+    void finish_outside(OutsideOp& op, Result result);
+    // For such an op that was over at once: its result, or, when it is to be held back for a turn as
+    // others are, pending.
+    Result end_outside(OutsideOp& op, Result result);
 
     // What other threads post to; it can outlive the loop.
     const std::shared_ptr<Inbox>& inbox() const { return inbox_; }

@@ -52,6 +52,16 @@ struct Op : ListNode<Op>, HeapNode {
     double since = 0;  // when it began to wait: the time of the loop's turn
 };
 
+// An op that no poller knows; see Loop::submit_outside().
+struct OutsideOp : Op {
+    using Op::Op;
+    virtual ~OutsideOp() = default;
+
+    // Asked before it is canceled: whether whoever has it lets go of it. If not, it keeps the result
+    // that it has or is about to be finished with.
+    virtual bool let_go() { return true; }
+};
+
 using OpList = IntrusiveList<Op>;
 
 }  // namespace socket2

@@ -43,7 +43,7 @@ class Query : public OpOwner {
 
     Loop& loop_;
     IoSource source_;
-    Op op_;
+    OutsideOp op_;
     Lookup found_;
     std::shared_ptr<Job> job_;  // null: its answer is not wanted (any more)
 };

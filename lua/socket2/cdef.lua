@@ -165,4 +165,32 @@ int socket2_udp_join(int loop, int handle, const socket2_addr* group,
                                  const char* ifname);
 int socket2_udp_leave(int loop, int handle, const socket2_addr* group,
                                   const char* ifname);
+int socket2_channel_new(int loop, int capacity);
+int socket2_channel_id(int loop, int handle);
+int socket2_channel_open(int loop, int id);
+int socket2_channel_close(int loop, int handle);
+int socket2_channel_shutdown(int loop, int handle);
+int socket2_channel_length(int loop, int handle);
+int socket2_channel_send(int loop, int handle, const void* data, size_t size,
+                                     const int* channels, int channel_count, const intptr_t* fds,
+                                     int fd_count, double deadline);
+int socket2_channel_recv(int loop, int handle, double deadline);
+const void* socket2_message_data(int loop, int handle);
+int socket2_message_channel(int loop, int handle, int index);
+int socket2_message_fd(int loop, int handle, int index);
+typedef struct socket2_lua {
+    void* (*newstate)(void);
+    void (*openlibs)(void* state);
+    int (*loadbuffer)(void* state, const char* code, size_t size, const char* name);
+    void (*pushnumber)(void* state, double number);
+    int (*pcall)(void* state, int arguments, int results, int handler);
+    int (*cpcall)(void* state, int (*function)(void*), void* data);
+    const char* (*tolstring)(void* state, int index, size_t* size);
+    void (*close)(void* state);
+} socket2_lua;
+int socket2_thread_new(int loop, const socket2_lua* lua, const char* code, size_t size,
+                                   const char* name, int channel);
+int socket2_thread_cpus(void);
+int socket2_thread_setname(const char* name);
+int socket2_thread_name(char* text, size_t size);
 ]]

@@ -1,0 +1,160 @@
+#include "core/thread/channel.h"
+
+#include <utility>
+
+namespace socket2 {
+namespace {
+
+// Those that the thread is freeing. Messages in channels in messages would else recurse.
+thread_local constinit IntrusiveList<Message>* doomed = nullptr;
+
+void free_all(IntrusiveList<Message>& messages) {
+    if (doomed != nullptr) {
+        doomed->splice(messages);
+        return;
+    }
+    doomed = &messages;
+    while (Message* const message = messages.pop_front()) delete message;
+    doomed = nullptr;
+}
+
+Result size_of(const Message& message) {
+    return Result::of(static_cast<int>(message.bytes.size()));
+}
+
+}  // namespace
+
+Channel::~Channel() { free_all(queue_); }
+
+Result Channel::send(MessagePtr& message, Waiter* waiter) {
+    Served served;
+    {
+        const std::lock_guard lock(mutex_);
+        if (shut_) return Errc::closed;
+        if (receivers_.empty() && length_ >= capacity_) {
+            const Result r = wait(senders_, waiter);
+            if (waiter != nullptr) waiter->message = std::move(message);
+            return r;
+        }
+        served = accept(std::move(message));
+    }
+    post(std::move(served));
+    return Result::done();
+}
+
+Result Channel::recv(MessagePtr& message, Waiter* waiter) {
+    Served served;
+    {
+        const std::lock_guard lock(mutex_);
+        if (queue_.empty() && senders_.empty()) {
+            return shut_ ? Result(Errc::closed) : wait(receivers_, waiter);
+        }
+        if (queue_.empty()) served = refill();  // of a sender without a queue
+        message.reset(queue_.pop_front());
+        --length_;
+        if (length_ < capacity_ && !senders_.empty()) served = refill();
+    }
+    post(std::move(served));
+    return size_of(*message);
+}
+
+void Channel::force(MessagePtr message) {
+    Served served;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!shut_) served = accept(std::move(message));
+    }
+    post(std::move(served));
+}
+
+void Channel::put_back(MessagePtr message) {
+    Served served;
+    {
+        const std::lock_guard lock(mutex_);
+        if (Waiter* const receiver = receivers_.pop_front()) {
+            const Result r = size_of(*message);
+            receiver->message = std::move(message);
+            served = serve(*receiver, r);
+        } else {
+            IntrusiveList<Message> older;
+            const auto is_older = [&] {
+                return !queue_.empty() && queue_.front()->number < message->number;
+            };
+            while (is_older()) older.push_back(*queue_.pop_front());
+            older.push_back(*message.release());
+            older.splice(queue_);
+            queue_.splice(older);
+            ++length_;
+        }
+    }
+    post(std::move(served));
+}
+
+bool Channel::withdraw(Waiter& waiter) {
+    const std::lock_guard lock(mutex_);
+    if (waiter.state != Waiter::State::waiting) return false;
+    IntrusiveList<Waiter>::remove(waiter);
+    waiter.state = Waiter::State::idle;
+    return true;
+}
+
+void Channel::shutdown() {
+    for (;;) {
+        Served served;
+        {
+            const std::lock_guard lock(mutex_);
+            shut_ = true;
+            Waiter* waiter = senders_.pop_front();
+            if (waiter == nullptr) waiter = receivers_.pop_front();
+            if (waiter == nullptr) return;
+            served = serve(*waiter, Errc::closed);
+        }
+        post(std::move(served));
+    }
+}
+
+size_t Channel::length() const {
+    const std::lock_guard lock(mutex_);
+    return length_;
+}
+
+// To the first receiver, or into the queue.
+Channel::Served Channel::accept(MessagePtr message) {
+    message->number = ++sent_;
+    if (Waiter* const receiver = receivers_.pop_front()) {
+        const Result r = size_of(*message);
+        receiver->message = std::move(message);
+        return serve(*receiver, r);
+    }
+    queue_.push_back(*message.release());
+    ++length_;
+    return nullptr;
+}
+
+// The message of the first sender that waits goes into the queue.
+Channel::Served Channel::refill() {
+    Waiter& sender = *senders_.pop_front();
+    accept(std::move(sender.message));
+    return serve(sender, Result::done());
+}
+
+Channel::Served Channel::serve(Waiter& waiter, Result result) {
+    waiter.state = Waiter::State::served;
+    waiter.result = result;
+    return waiter.shared_from_this();
+}
+
+Result Channel::wait(IntrusiveList<Waiter>& line, Waiter* waiter) {
+    if (waiter == nullptr) return Errc::timeout;
+    waiter->state = Waiter::State::waiting;
+    line.push_back(*waiter);
+    return Result::pending();
+}
+
+void Channel::post(Served served) {
+    if (served == nullptr) return;
+    const std::shared_ptr<Inbox> inbox = served->inbox_;  // the waiter could be its last owner
+    inbox->post(std::move(served));
+}
+
+}  // namespace socket2

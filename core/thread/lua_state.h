@@ -1,0 +1,39 @@
+// A Lua state in a thread of the system's.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "core/base/result.h"
+#include "core/thread/channel.h"
+
+namespace socket2 {
+
+// Lua's own functions, of the library that the program has; a lua_State is void.
+struct LuaFunctions {
+    void* (*newstate)();
+    void (*openlibs)(void*);
+    int (*loadbuffer)(void*, const char*, size_t, const char*);
+    void (*pushnumber)(void*, double);
+    int (*pcall)(void*, int, int, int);
+    int (*cpcall)(void*, int (*)(void*), void*);
+    const char* (*tolstring)(void*, int, size_t*);
+    void (*close)(void*);
+};
+
+// What a thread is to run.
+struct LuaCode {
+    LuaFunctions lua;
+    std::string code;  // source or bytecode
+    std::string name;  // the thread's
+    double argument;   // the only one
+};
+
+// Starts a thread that runs the code in a new state, closes the state, and shuts `channel` down. Where
+// that failed a message goes to the channel first: a zero byte and the text of the error. Errors
+// are start_thread()'s; then nothing is done to the channel. May throw bad_alloc, with nothing
+// started.
+Result start_lua_state(LuaCode code, std::shared_ptr<Channel> channel);
+
+}  // namespace socket2

@@ -1,0 +1,110 @@
+#include "core/thread/port.h"
+
+#include <utility>
+
+namespace socket2 {
+namespace {
+
+// One that was not sent: its descriptors stay its sender's.
+void drop_unsent(MessagePtr message) {
+    if (message != nullptr) message->descriptors.clear();
+}
+
+}  // namespace
+
+class Port::Line final : public Waiter {
+   public:
+    explicit Line(End& end) : Waiter(end.port.loop_.inbox()), end_(&end) {}
+
+    void arrive() override {
+        if (end_ != nullptr) end_->port.arrived(*end_);
+    }
+    void forget_end() { end_ = nullptr; }
+
+   private:
+    End* end_;  // null: gone; for the loop's thread
+};
+
+Port::End::End(Port& the_port, Side op_side)
+    : OutsideOp(the_port.source_, op_side), port(the_port), line(std::make_shared<Line>(*this)) {
+    kind = op_side == Side::read ? OpKind::recv : OpKind::send;
+}
+
+bool Port::End::let_go() {
+    if (!port.channel_->withdraw(*line)) return false;
+    drop_unsent(std::move(line->message));
+    return true;
+}
+
+Port::Port(Loop& loop, std::shared_ptr<Channel> channel)
+    : loop_(loop),
+      channel_(std::move(channel)),
+      read_(*this, Side::read),
+      write_(*this, Side::write) {
+    loop_.reserve(2);
+}
+
+Result Port::send(MessagePtr message, double deadline) {
+    Result r = Errc::busy;
+    if (write_.state == OpState::idle) {
+        for (std::shared_ptr<Channel>& channel : message->channels) {
+            if (channel == channel_) channel = nullptr;
+        }
+        r = channel_->send(message, deadline == kAtOnce ? nullptr : write_.line.get());
+        r = submit(write_, r, deadline);
+    }
+    drop_unsent(std::move(message));
+    return r;
+}
+
+Result Port::recv(double deadline) {
+    if (read_.state != OpState::idle) return Errc::busy;
+    message_ = nullptr;
+    const Result r = channel_->recv(message_, deadline == kAtOnce ? nullptr : read_.line.get());
+    return submit(read_, r, deadline);
+}
+
+// With what the channel said.
+Result Port::submit(End& end, Result result, double deadline) {
+    if (deadline == kAtOnce) return result;
+    end.deadline = deadline;
+    return result.is_pending() ? loop_.submit_outside(end) : loop_.end_outside(end, result);
+}
+
+std::shared_ptr<Channel> Port::message_channel(size_t index) const {
+    const Message* const m = message();
+    if (m == nullptr || index >= m->channels.size()) return nullptr;
+    return m->channels[index] != nullptr ? m->channels[index] : channel_;
+}
+
+// The end was served, and its line is the loop's thread's again.
+void Port::arrived(End& end) {
+    Line& line = *end.line;
+    line.state = Waiter::State::idle;
+    if (end.side == Side::read) {
+        message_ = std::move(line.message);
+    } else {
+        drop_unsent(std::move(line.message));
+    }
+    loop_.finish_outside(end, line.result);
+}
+
+// Nothing comes for this end any more: what was served and has not arrived does so now.
+void Port::leave(End& end) {
+    loop_.cancel(end, Errc::closed);
+    if (end.line->state == Waiter::State::served) arrived(end);
+    end.line->forget_end();
+}
+
+void Port::close(std::unique_ptr<Port> port) {
+    Port& p = *port;
+    p.leave(p.write_);
+    p.leave(p.read_);
+    if (p.read_.state != OpState::idle) {
+        if (p.message_ != nullptr) p.channel_->put_back(std::move(p.message_));
+        if (p.read_.result.ok()) p.read_.result = Errc::closed;
+    }
+    p.loop_.retire(std::move(port));
+}
+
+}  // namespace socket2

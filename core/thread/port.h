@@ -1,0 +1,72 @@
+// A loop's end of a channel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/io/loop.h"
+#include "core/thread/channel.h"
+
+namespace socket2 {
+
+// Whoever made it owns it until close(); from then on the loop does, until its ops were taken. For
+// the loop's thread.
+class Port final : public OpOwner {
+   public:
+    // May throw bad_alloc.
+    Port(Loop& loop, std::shared_ptr<Channel> channel);
+    ~Port() override { loop_.release(2); }
+
+    const std::shared_ptr<Channel>& channel() const { return channel_; }
+
+    // The owner's name for it, handed back with its ops (op.source.user).
+    void set_user(int64_t user) { source_.user = user; }
+
+    // Done when the message is in the channel; without capacity: with its receiver. Until then, and
+    // when it fails, its descriptors are the caller's.
+    Result send(MessagePtr message, double deadline);
+    // The size of a message, which message() then gives; the one before is gone.
+    Result recv(double deadline);
+    // The message received last; null when there is none, or it was not taken from the loop yet.
+    Message* message() const { return read_.state == OpState::idle ? message_.get() : nullptr; }
+    // Of that message; null when there is no such channel.
+    std::shared_ptr<Channel> message_channel(size_t index) const;
+
+    // The op of that side completes with Errc::canceled, unless it was served already.
+    void cancel(Side side) { loop_.cancel(side == Side::read ? read_ : write_, Errc::canceled); }
+    const Op& op(Side side) const { return side == Side::read ? read_ : write_; }
+
+    // Pending ops complete with Errc::closed, but for a send whose message was accepted. A message
+    // that was received but not taken from the loop goes back to the channel.
+    static void close(std::unique_ptr<Port> port);
+
+    bool idle() const override {
+        return read_.state == OpState::idle && write_.state == OpState::idle;
+    }
+
+   private:
+    class Line;
+
+    // An op, and what waits in the channel for it.
+    struct End final : OutsideOp {
+        End(Port& port, Side side);
+        bool let_go() override;
+
+        Port& port;
+        std::shared_ptr<Line> line;
+    };
+
+    Result submit(End& end, Result result, double deadline);
+    void arrived(End& end);
+    void leave(End& end);
+
+    Loop& loop_;
+    const std::shared_ptr<Channel> channel_;
+    IoSource source_;
+    MessagePtr message_;
+    End read_;
+    End write_;
+};
+
+}  // namespace socket2
