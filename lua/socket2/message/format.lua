@@ -16,7 +16,8 @@ format.memory, format.pointer = ffi.typeof'uint8_t[?]', ffi.typeof'const uint8_t
 -- To copy numbers from: where one belongs in a message is not where every processor would take it from.
 format.number, format.word = ffi.new'double[1]', ffi.new'uint32_t[1]'
 
--- cdata numbers: names of their types, and arrays of one.
+-- cdata numbers: their types by name, and arrays to copy them from and to. (By text: compiled, `typeof'$[1]'`
+-- gives the same type for all.)
 local scalars = {}
 format.scalars = scalars
 for name in ([[bool,char,signed char,unsigned char,short,unsigned short,int,unsigned int,long,unsigned long,
@@ -25,7 +26,7 @@ for name in ([[bool,char,signed char,unsigned char,short,unsigned short,int,unsi
 	local ctype = ffi.typeof(name)
 	local text = tostring(ctype):sub(7, -2)
 	if not scalars[text] then
-		scalars[text] = {name = text, new = ctype, array = ffi.typeof('$[1]', ctype), size = ffi.sizeof(ctype)}
+		scalars[text] = {name = text, new = ctype, array = ffi.new(name .. '[1]'), size = ffi.sizeof(ctype)}
 	end
 end
 

@@ -32,7 +32,7 @@ end
 
 local function is_builtin(f)
 	local info = getinfo(f, 'S')
-	return info.what == 'C' or info.source:sub(1, 9) == '=[builtin'
+	return info.what == 'C' or info.short_src:find('[builtin:', 1, true) == 1
 end
 
 local function find_fields()

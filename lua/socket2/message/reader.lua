@@ -127,9 +127,8 @@ end
 readers[tags.CDATA] = function(r)
 	get_number(r)
 	local scalar = scalars[get_string(r)] or malformed()
-	local a = scalar.array()
-	copy(a, take(r, scalar.size), scalar.size)
-	return scalar.new(a[0])
+	copy(scalar.array, take(r, scalar.size), scalar.size)
+	return scalar.new(scalar.array[0])
 end
 
 function get(r)

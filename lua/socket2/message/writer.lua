@@ -97,7 +97,7 @@ end
 local function place(w, culprit)
 	local parents, texts = {}, {}
 	local function link(child, parent, text)
-		if child ~= nil and child == child and texts[child] == nil then
+		if type(child) ~= 'nil' and child == child and texts[child] == nil then
 			parents[child], texts[child] = parent, text
 		end
 	end
@@ -121,7 +121,7 @@ local function place(w, culprit)
 	end
 	local path = {}
 	local at = culprit
-	while at ~= nil and texts[at] do
+	while type(at) ~= 'nil' and texts[at] do
 		table.insert(path, texts[at])
 		at = parents[at]
 	end
@@ -165,7 +165,8 @@ local function put_scalar(w, v)
 	elseif scalar then
 		put_number(w, CDATA, 0)
 		put(w, scalar.name)
-		put_bytes(w, scalar.array(v), scalar.size)
+		scalar.array[0] = v
+		put_bytes(w, scalar.array, scalar.size)
 	end
 	return scalar
 end
