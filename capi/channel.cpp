@@ -165,14 +165,14 @@ int socket2_channel_send(int loop, int handle, const void* data, size_t size, co
             return SOCKET2_EINVAL;
         }
         if (port.op(Side::write).state != OpState::idle) return SOCKET2_EBUSY;
-        auto message = std::make_unique<Message>();
+        auto message =
+            std::make_unique<Message>(std::string_view(static_cast<const char*>(data), size));
         if (!find_channels(entry, channels, channel_count, message->channels)) {
             return SOCKET2_EBADHANDLE;
         }
         std::vector<Descriptor> descriptors(fds, fds + fd_count);
         const Result r = check_descriptors(descriptors);
         if (r.is_error()) return entry.report(r);
-        message->bytes = std::string_view(static_cast<const char*>(data), size);
         message->descriptors = std::move(descriptors);
         return entry.report(port.send(std::move(message), deadline));
     });
@@ -189,7 +189,7 @@ const void* socket2_message_data(int loop, int handle) {
     LoopEntry* const entry = find_loop(loop);
     const Port* const port = entry == nullptr ? nullptr : find_object<Port>(*entry, handle);
     const Message* const message = port == nullptr ? nullptr : port->message();
-    return message == nullptr ? nullptr : message->bytes.data();
+    return message == nullptr ? nullptr : message->data.get();
 }
 
 int socket2_message_channel(int loop, int handle, int index) {

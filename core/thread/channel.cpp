@@ -5,26 +5,28 @@
 namespace socket2 {
 namespace {
 
-// Those that the thread is freeing. Messages in channels in messages would else recurse.
-thread_local constinit IntrusiveList<Message>* doomed = nullptr;
-
-void free_all(IntrusiveList<Message>& messages) {
-    if (doomed != nullptr) {
-        doomed->splice(messages);
-        return;
-    }
-    doomed = &messages;
-    while (Message* const message = messages.pop_front()) delete message;
-    doomed = nullptr;
-}
-
-Result size_of(const Message& message) {
-    return Result::of(static_cast<int>(message.bytes.size()));
-}
+Result size_of(const Message& message) { return Result::of(static_cast<int>(message.size)); }
 
 }  // namespace
 
-Channel::~Channel() { free_all(queue_); }
+// Messages in channels in messages would recurse.
+Channel::~Channel() {
+    IntrusiveList<Message> doomed;
+    doomed.splice(queue_);
+    while (Message* const first = doomed.pop_front()) {
+        const MessagePtr message(first);
+        for (const std::shared_ptr<Channel>& channel : message->channels) {
+            // Nobody will ever see what is in it, unless he finds it by its number right now.
+            if (channel.use_count() == 1) channel->empty_into(doomed);
+        }
+    }
+}
+
+void Channel::empty_into(IntrusiveList<Message>& messages) {
+    const std::lock_guard lock(mutex_);
+    messages.splice(queue_);
+    length_ = 0;
+}
 
 Result Channel::send(MessagePtr& message, Waiter* waiter) {
     Served served;

@@ -72,6 +72,8 @@ class Channel {
    private:
     using Served = std::shared_ptr<Waiter>;
 
+    void empty_into(IntrusiveList<Message>& messages);
+
     // With the lock.
     Served accept(MessagePtr message);
     Served refill();

@@ -1,9 +1,10 @@
 #include "core/thread/lua_state.h"
 
-#include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <new>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "core/io/thread.h"
@@ -11,83 +12,107 @@
 namespace socket2 {
 namespace {
 
-// What a thread has. All that it needs to say that there is no memory is made before it starts.
+// What a thread has. Made before it starts, with all that it needs to say that there is no memory.
+// The thread itself throws nothing and has no thread_local: without memory the system ends the
+// process at the first use of what a library that was loaded late keeps for a thread.
 struct Job {
     Job(LuaCode the_code, std::shared_ptr<Channel> the_channel)
         : start(std::move(the_code)),
           chunk_name("=" + start.name),
-          channel(std::move(the_channel)) {
-        failure->bytes = std::string_view("\0not enough memory", 18);
-    }
-    Job(const Job&) = delete;
-    Job& operator=(const Job&) = delete;
-    ~Job() { std::free(error); }
+          channel(std::move(the_channel)) {}
 
     const LuaCode start;
     const std::string chunk_name;
     const std::shared_ptr<Channel> channel;
+    MessagePtr no_memory = std::make_unique<Message>(std::string_view("\0not enough memory", 18));
     MessagePtr failure = std::make_unique<Message>();
+    void* state = nullptr;
+    Job* next = nullptr;  // in Running
     bool failed = true;
-    char* error = nullptr;  // the text of it, malloc's; null: there was no memory for it
-    size_t error_size = 0;
 };
 
-// The thread's own. A function that Lua calls is given the state alone.
-thread_local constinit Job* running = nullptr;
-
-// In the state, in protected mode: an error of Lua's leaves this frame and runs no destructors.
-int run_code(void* state) {
-    Job& job = *running;
-    const LuaFunctions& lua = job.start.lua;
-    const std::string& code = job.start.code;
-    lua.openlibs(state);
-    if (lua.loadbuffer(state, code.data(), code.size(), job.chunk_name.c_str()) == 0) {
-        lua.pushnumber(state, job.start.argument);
-        if (lua.pcall(state, 1, 0, 0) == 0) {
-            job.failed = false;
-            return 0;
-        }
+// The jobs that are in their states. Global, as all that a function that Lua calls is given is the
+// state, and to learn more it would have to know this job's Lua. Never destroyed.
+class Running {
+   public:
+    void add(Job& job) {
+        const std::lock_guard lock(mutex_);
+        job.next = std::exchange(first_, &job);
     }
+
+    Job& find(const void* state) {
+        const std::lock_guard lock(mutex_);
+        return **place([&](const Job& job) { return job.state == state; });
+    }
+
+    void remove(const Job& job) {
+        const std::lock_guard lock(mutex_);
+        *place([&](const Job& other) { return &other == &job; }) = job.next;
+    }
+
+   private:
+    template <typename Is>
+    Job** place(Is is) {
+        Job** link = &first_;
+        while (!is(**link)) link = &(*link)->next;
+        return link;
+    }
+
+    std::mutex mutex_;
+    Job* first_ = nullptr;
+};
+
+constinit Running running;
+static_assert(std::is_trivially_destructible_v<Running>);
+
+// The text of the error on top of the stack, into job.failure; nothing when there is no memory.
+void take_error(const LuaFunctions& lua, void* state, Message& failure) {
     size_t size = 0;
     const char* text = lua.tolstring(state, -1, &size);
     if (text == nullptr) {
         text = "the error is not a text";
         size = std::strlen(text);
     }
-    job.error = static_cast<char*>(std::malloc(size + 1));
-    if (job.error != nullptr) std::memcpy(job.error, text, size);
-    job.error_size = size;
+    failure.data.reset(new (std::nothrow) char[size + 1]);
+    if (failure.data == nullptr) return;
+    failure.size = size + 1;
+    failure.data[0] = '\0';
+    std::memcpy(&failure.data[1], text, size);
+}
+
+// In the state, in protected mode: an error of Lua's leaves this frame and runs no destructors.
+int run_code(void* state) {
+    Job& job = running.find(state);
+    const LuaFunctions& lua = job.start.lua;
+    const std::string& code = job.start.code;
+    lua.openlibs(state);
+    if (lua.loadbuffer(state, code.data(), code.size(), job.chunk_name.c_str()) == 0) {
+        lua.pushnumber(state, job.start.argument);
+        job.failed = lua.pcall(state, 1, 0, 0) != 0;
+    }
+    if (job.failed) take_error(lua, state, *job.failure);
     return 0;
 }
 
 void run_state(Job& job) {
     const LuaFunctions& lua = job.start.lua;
-    void* const state = lua.newstate();
-    if (state == nullptr) return;
-    running = &job;
+    job.state = lua.newstate();
+    if (job.state == nullptr) return;
+    running.add(job);
     // What is raised in there, and not caught by its own call, is a want of memory.
-    if (lua.cpcall(state, run_code, nullptr) != 0) job.failed = true;
-    lua.close(state);
-}
-
-void tell_failure(Job& job) {
-    std::string& bytes = job.failure->bytes;
-    try {
-        if (job.error != nullptr) {
-            std::string text(1, '\0');
-            text.append(job.error, job.error_size);
-            bytes = std::move(text);
-        }
-    } catch (const std::bad_alloc&) {  // which the message says already
-    }
-    job.channel->force(std::move(job.failure));
+    lua.cpcall(job.state, run_code, nullptr);
+    running.remove(job);
+    lua.close(job.state);
 }
 
 void run(Job& job) {
     // A thread can do without a name.
     static_cast<void>(set_thread_name(job.start.name.c_str()));
     run_state(job);
-    if (job.failed) tell_failure(job);
+    if (job.failed) {
+        const bool told = job.failure->data != nullptr;
+        job.channel->force(std::move(told ? job.failure : job.no_memory));
+    }
     job.channel->shutdown();
 }
 

@@ -1,9 +1,11 @@
 // What goes through a channel.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/intrusive_list.h"
@@ -16,13 +18,21 @@ class Channel;
 
 struct Message : ListNode<Message> {
     Message() = default;
+    // Copies the bytes. May throw bad_alloc.
+    explicit Message(std::string_view bytes)
+        : data(std::make_unique_for_overwrite<char[]>(bytes.size())), size(bytes.size()) {
+        if (size > 0) std::memcpy(data.get(), bytes.data(), size);
+    }
     ~Message() {
         for (const Descriptor fd : descriptors) {
             if (fd != kNoDescriptor) posix::close_descriptor(fd);
         }
     }
 
-    std::string bytes;
+    std::string_view bytes() const { return {data.get(), size}; }
+
+    std::unique_ptr<char[]> data;
+    size_t size = 0;
     // Null: the channel that the message went through. It would keep itself alive in there.
     std::vector<std::shared_ptr<Channel>> channels;
     // The message's own, but while its sender waits and when it failed: then they are the sender's.

@@ -65,6 +65,18 @@ function addr.wrap(a)
 	return new(a, 1)
 end
 
+-- For message.lua: what an ai is made of, memory, n, i, name, and another of the like. nil when it was freed.
+function addr.parts(self)
+	local head = self.head
+	return head.a, head.n, self.i, head.canonical
+end
+
+function addr.from_parts(a, n, i, name)
+	local head = new(a, n, name)
+	return i == 0 and head or setmetatable({head = head, i = i}, ai)
+end
+addr.class = ai
+
 function addr.is(v)
 	return type(v) == 'table' and getmetatable(v) == ai
 end

@@ -55,10 +55,11 @@ end
 
 ffi.cdef(require'socket2.cdef')
 
--- $SOCKET2_LIB, a library beside the Lua files (a relocatable folder), the system's own.
+-- The one of the state that started ours (thread.lua), $SOCKET2_LIB, a library beside the Lua files (a
+-- relocatable folder), the system's own.
 local function candidates()
 	local t = {}
-	local env = getenv'SOCKET2_LIB'
+	local env = package.loaded['socket2.library'] or getenv'SOCKET2_LIB'
 	if env then
 		t[1] = env
 		return t
@@ -77,6 +78,7 @@ local function load()
 	for _, name in ipairs(candidates()) do
 		local ok, C = pcall(ffi.load, name)
 		if ok then
+			lib.path = name
 			return C
 		end
 		tried[#tried + 1] = '\n\t' .. tostring(C)

@@ -8,7 +8,7 @@ local waitable = require'socket2.waitable'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, owner_of = sched.loop, waitable.owner_of
-local type, tostring, setmetatable, floor = type, tostring, setmetatable, math.floor
+local type, next, tostring, setmetatable, floor = type, next, tostring, setmetatable, math.floor
 
 local socket = waitable:class()
 
@@ -17,8 +17,11 @@ function socket.wrap(class, handle, family, protocol, opened)
 	return setmetatable({h = handle, owner = owner_of(handle, family, protocol), opened = opened}, class)
 end
 
+local classes = {}
+
 -- A constructor for the class: f([family], [protocol]) -> socket | nil, err, errcode
 function socket.constructor(class, new)
+	classes[class.type_number] = class
 	return function(family, protocol)
 		local f, p = addr.family(family), addr.protocol(protocol)
 		local h = f < 0 and f or p < 0 and p or new(loop, f, p)
@@ -27,6 +30,65 @@ function socket.constructor(class, new)
 		end
 		return socket.wrap(class, h, f, C.socket2_socket_protocol(loop, h), lib.caller())
 	end
+end
+
+-- wrap_attached(fd, [opened]) -> socket | code: of whatever kind the descriptor is. It is the socket's from
+-- now on, but not after an error.
+function socket.wrap_attached(fd, opened)
+	local h = C.socket2_socket_attach(loop, fd)
+	if h < 0 then
+		return h
+	end
+	return socket.wrap(classes[C.socket2_socket_type(loop, h)], h, C.socket2_socket_family(loop, h),
+		C.socket2_socket_protocol(loop, h), opened)
+end
+
+-- is_busy() -> boolean: does a thread wait on it?
+function socket:is_busy()
+	return C.socket2_socket_pending(loop, self.h, C.SOCKET2_READ, nil) > 0
+		or C.socket2_socket_pending(loop, self.h, C.SOCKET2_WRITE, nil) > 0
+		or self.lookups and next(self.lookups) ~= nil
+end
+
+-- let_go() -> fd | code: detach() for one that is not busy.
+function socket:let_go()
+	local fd = C.socket2_socket_detach(loop, self.h)
+	if fd >= 0 then
+		self.h, self.owner.handle = 0, 0
+	end
+	return fd
+end
+
+-- detach() -> fd | nil, err, errcode: closes the object but not the system's descriptor, which is the
+-- program's from now on. 'busy' while a thread waits on it, or bytes are buffered that would be lost.
+function socket:detach()
+	local fd = (self:is_busy() or self.rbuf) and C.SOCKET2_EBUSY or self:let_go()
+	if fd < 0 then
+		return fail(fd)
+	end
+	return fd
+end
+
+local type_numbers = {tcp = C.SOCKET2_TCP, udp = C.SOCKET2_UDP, raw = C.SOCKET2_RAW}
+
+-- attach(fd, 'tcp' | 'udp' | 'raw') -> socket | nil, err, errcode: an object for a descriptor, which is its
+-- own from now on; after an error it stays the program's. 'socket_type_not_supported' when it is of another.
+function sched.api.attach(fd, kind)
+	if type(fd) ~= 'number' then
+		raise("bad argument #1 to 'attach' (number expected, got %s)", type(fd))
+	elseif not type_numbers[kind] then
+		raise("bad argument #2 to 'attach' ('tcp', 'udp' or 'raw' expected)")
+	end
+	local self = fd == floor(fd) and socket.wrap_attached(fd, lib.caller()) or C.SOCKET2_EDESCRIPTOR
+	if type(self) == 'number' then
+		return fail(self)
+	elseif self.type_number ~= type_numbers[kind] then
+		self:let_go()
+		return fail(C.SOCKET2_ESOCKTYPE)
+	end
+	local here = self:localaddr()
+	self.bound = here and (here:port() ~= 0 or self.owner.family == C.SOCKET2_UNIX and here:ip() ~= '') or nil
+	return self
 end
 
 -- A length in bytes for C, which takes what is out of range as too long.

@@ -374,6 +374,21 @@ function stream:wait(what, expires)
 	return wait_ready(self, what, expires)
 end
 
+-- rest() -> the bytes that are buffered | nil while a thread receives into the buffer.
+function stream:rest()
+	local b = self.rbuf
+	if not b then
+		return ''
+	end
+	return not b.filling and string_of(b.mem + b.first, b.last - b.first) or nil
+end
+
+-- unread(s): the bytes come before those to be received. For a socket that has none buffered.
+function stream:unread(s)
+	self.rbuf = new_buffer()
+	replace(self.rbuf, max(#s, CHUNK), s, #s)
+end
+
 -- drop_buffer(): forgets what is buffered. For close().
 function stream:drop_buffer()
 	local b = self.rbuf

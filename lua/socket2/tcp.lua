@@ -173,6 +173,11 @@ function tcp:recv(buf, maxlen, expires)
 	return receive(self, buf, maxlen, expires)
 end
 
+local is_busy = tcp.is_busy
+function tcp:is_busy()
+	return is_busy(self) or self.race ~= nil or self.rbuf and self.rbuf.filling ~= false
+end
+
 local close = tcp.close
 function tcp:close()
 	if self.race then

@@ -139,5 +139,6 @@ raw.type_number = C.SOCKET2_RAW
 
 -- raw([family='inet'], [protocol='raw']) -> raw | nil, err, errcode: a new socket; needs a privilege.
 udp.new_raw = socket.constructor(raw, C.socket2_raw_new)
+udp.raw_class = raw
 
 return udp

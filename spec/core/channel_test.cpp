@@ -35,11 +35,9 @@ std::unique_ptr<Poller> make_poller() {
     return poller;
 }
 
-MessagePtr text(const std::string& bytes) {
-    auto message = std::make_unique<Message>();
-    message->bytes = bytes;
-    return message;
-}
+MessagePtr text(const std::string& bytes) { return std::make_unique<Message>(bytes); }
+
+std::string bytes_of(const Port& port) { return std::string(port.message()->bytes()); }
 
 MessagePtr with_descriptor(Descriptor fd) {
     auto message = text("fd");
@@ -91,8 +89,8 @@ struct TestLoop {
     std::string recv(Port& port, double deadline = now() + kLimit) {
         const Result r = finish(port.recv(deadline), port.op(Side::read));
         if (!r.ok()) return std::string("(") + error_word(r.value()) + ")";
-        EXPECT_EQ(static_cast<size_t>(r.value()), port.message()->bytes.size());
-        return port.message()->bytes;
+        EXPECT_EQ(static_cast<size_t>(r.value()), port.message()->size);
+        return bytes_of(port);
     }
 
     Loop loop{make_poller(), std::make_unique<MonotonicClock>()};
@@ -138,7 +136,7 @@ TEST(Channel, AtOnceNeverWaits) {
     EXPECT_TRUE(p.a->send(text("x"), kAtOnce).ok());
     EXPECT_EQ(p.a->send(text("y"), kAtOnce).error(), Errc::timeout);
     EXPECT_EQ(p.b->recv(kAtOnce).value(), 1);
-    EXPECT_EQ(p.b->message()->bytes, "x");
+    EXPECT_EQ(p.b->message()->bytes(), "x");
     EXPECT_TRUE(p.left.look().empty());
     EXPECT_TRUE(p.right.look().empty());
     EXPECT_EQ(p.channel->length(), 0u);
@@ -168,7 +166,7 @@ TEST(Channel, WithoutCapacityASendEndsWhenAReceiverHasIt) {
     EXPECT_TRUE(p.a->send(text("yy"), kAtOnce).ok());
     EXPECT_EQ(p.b->message(), nullptr) << "it was not taken yet";
     EXPECT_EQ(p.right.finish(Result::pending(), p.b->op(Side::read)).value(), 2);
-    EXPECT_EQ(p.b->message()->bytes, "yy");
+    EXPECT_EQ(p.b->message()->bytes(), "yy");
 }
 
 TEST(Channel, WaitersAreServedInTheOrderOfComing) {
@@ -181,16 +179,15 @@ TEST(Channel, WaitersAreServedInTheOrderOfComing) {
             ports[static_cast<size_t>(i)]->send(text(std::to_string(i)), kNever).is_pending());
     }
     EXPECT_EQ(ports[3]->recv(kAtOnce).value(), 1);
-    EXPECT_EQ(ports[3]->message()->bytes, "0");
+    EXPECT_EQ(bytes_of(*ports[3]), "0");
     ports[1]->cancel(Side::write);
     EXPECT_EQ(ports[3]->recv(kAtOnce).value(), 1);
-    EXPECT_EQ(ports[3]->message()->bytes, "2");
+    EXPECT_EQ(bytes_of(*ports[3]), "2");
     EXPECT_EQ(loop.look().size(), 3u);
     for (size_t i = 3; i < 6; ++i) EXPECT_TRUE(ports[i]->recv(kNever).is_pending());
     for (const char* s : {"a", "b", "c"}) EXPECT_TRUE(ports[0]->send(text(s), kAtOnce).ok());
     EXPECT_EQ(loop.look().size(), 3u);
-    EXPECT_EQ(ports[3]->message()->bytes + ports[4]->message()->bytes + ports[5]->message()->bytes,
-              "abc");
+    EXPECT_EQ(bytes_of(*ports[3]) + bytes_of(*ports[4]) + bytes_of(*ports[5]), "abc");
     for (PortPtr& port : ports) Port::close(std::move(port));
 }
 
@@ -225,7 +222,7 @@ TEST(Channel, WhoNeverWaitsIsHeldBackAfterTheBudget) {
     EXPECT_EQ(received, kBudget);
     EXPECT_EQ(p.b->message(), nullptr);
     EXPECT_EQ(p.right.look().size(), 1u);
-    EXPECT_EQ(p.b->message()->bytes, "x");
+    EXPECT_EQ(p.b->message()->bytes(), "x");
     EXPECT_EQ(p.channel->length(), 0u);
 }
 
@@ -262,7 +259,7 @@ TEST(Channel, WhatCameBeforeACancelOrADeadlineIsKept) {
             p.b->cancel(Side::read);
         }
         EXPECT_EQ(p.right.finish(Result::pending(), p.b->op(Side::read)).value(), 1);
-        EXPECT_EQ(p.b->message()->bytes, "x");
+        EXPECT_EQ(p.b->message()->bytes(), "x");
 
         EXPECT_TRUE(p.a->send(text("y"), late ? now() + 0.01 : kNever).is_pending());
         EXPECT_EQ(p.b->recv(kAtOnce).value(), 1);
@@ -346,7 +343,7 @@ TEST(Channel, AMessageThatGoesBackIsForWhoWaits) {
     EXPECT_TRUE(p.a->recv(kNever).is_pending());
     Port::close(std::move(p.b));
     EXPECT_EQ(p.left.finish(Result::pending(), p.a->op(Side::read)).value(), 1);
-    EXPECT_EQ(p.a->message()->bytes, "x");
+    EXPECT_EQ(p.a->message()->bytes(), "x");
 }
 
 TEST(Channel, MessagesThatGoBackKeepTheirOrder) {
@@ -361,7 +358,7 @@ TEST(Channel, MessagesThatGoBackKeepTheirOrder) {
     for (const size_t i : {1, 0, 3, 2}) Port::close(std::move(ports[i]));
     const PortPtr last = loop.open(channel);
     std::string all;
-    while (last->recv(kAtOnce).ok()) all += last->message()->bytes;
+    while (last->recv(kAtOnce).ok()) all += last->message()->bytes();
     EXPECT_EQ(all, "12345");
     EXPECT_EQ(loop.look().size(), 4u);
 }
@@ -533,7 +530,7 @@ class Throng {
         // A message that went back after the others had seen the end.
         TestLoop loop;
         PortPtr port = loop.open(channel_);
-        while (port->recv(kAtOnce).ok()) saw(port->message()->bytes);
+        while (port->recv(kAtOnce).ok()) saw(bytes_of(*port));
         Port::close(std::move(port));
         for (size_t i = 0; i < seen_.size(); ++i) {
             ASSERT_EQ(seen_[i].load(), 1) << "message " << i;
@@ -595,7 +592,7 @@ class Throng {
             const bool closed_own = port.get() != before;
             if (r.ok()) {
                 ASSERT_FALSE(closed_own);
-                const auto [producer, n] = saw(port->message()->bytes);
+                const auto [producer, n] = saw(bytes_of(*port));
                 int& newest = last[static_cast<size_t>(producer)];
                 // Who closes a handle gives messages back, which then come behind later ones.
                 if (!crowd_.closes) {

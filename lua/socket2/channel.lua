@@ -1,0 +1,268 @@
+-- Channels: values on their way from one Lua state to another, of threads of the process.
+
+local ffi = require'ffi'
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+local sync = require'socket2.sync'
+local cargo = require'socket2.cargo'
+local message = require'socket2.message'
+local reader = require'socket2.message.reader'
+local writer = require'socket2.message.writer'
+
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local loop, wait, deadline, spend, inside = sched.loop, sched.wait, sched.deadline, sched.spend, sched.inside
+local write, read, done = message.write, message.read, message.done
+local type, pcall, error, setmetatable = type, pcall, error, setmetatable
+local cast, bytes, int_array = ffi.cast, message.pointer, ffi.typeof'int[?]'
+
+local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+local ETIMEOUT, ECLOSED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECLOSED
+local NEVER, AT_ONCE = 1/0, -1/0
+
+-- Each side waits for the other every so many messages, which is seldom, and what is under way stays small.
+local CAPACITY = 64
+
+local channel = {}
+channel.__index = channel
+
+-- Lets go of what was forgotten, as waitable.lua's.
+ffi.cdef'typedef struct { int32_t handle; } socket2_lua_channel;'
+local owner_of = ffi.metatype('socket2_lua_channel', {__gc = function(self)
+	C.socket2_channel_close(loop, self.handle)
+end})
+
+-- number of the channel -> its object: a channel that comes again is the same object.
+local objects = setmetatable({}, {__mode = 'v'})
+
+-- of_handle(h) -> channel | nil, err, errcode: for a handle that C gave, or its error.
+local function of_handle(h, opened)
+	if h < 0 then
+		return fail(h)
+	end
+	local id = C.socket2_channel_id(loop, h)
+	local self = objects[id]
+	if self then
+		C.socket2_channel_close(loop, h)
+		return self
+	end
+	self = setmetatable({h = h, owner = owner_of(h), id = id, opened = opened,
+		senders = sync.list(), receivers = sync.list()}, channel)
+	objects[id] = self
+	return self
+end
+
+-- channel([capacity = 64]) -> channel | nil, err, errcode: as many messages wait in it, then send() waits;
+-- with 0 each send() waits until its message is received.
+function channel.new(capacity)
+	if capacity == nil then
+		capacity = CAPACITY
+	elseif type(capacity) ~= 'number' then
+		raise('bad capacity of a channel (number expected, got %s)', type(capacity))
+	elseif capacity < 0 or capacity % 1 ~= 0 and capacity ~= 1/0 then
+		raise('bad capacity of a channel (a whole number of at least 0 expected)')
+	end
+	return of_handle(C.socket2_channel_new(loop, capacity < 2^31 and capacity or 2^31 - 1), lib.caller())
+end
+
+-- open(id) -> channel | nil, err, errcode: the one with that number, which another state's channel has.
+function channel.open(id)
+	return of_handle(C.socket2_channel_open(loop, id))
+end
+
+message.kind(message.tags.CHANNEL, channel, function(w, ch)
+	local list = w.channels or {}
+	w.channels = list
+	list[#list + 1] = ch.h
+	writer.put_number(w, message.tags.CHANNEL, #list - 1)
+end, function(r)
+	local index = reader.get_number(r)
+	local ch, err = of_handle(r.handle and C.socket2_message_channel(loop, r.handle, index) or C.SOCKET2_EINVAL)
+	return reader.add(r, ch or error('cannot receive a channel: ' .. err, 0))
+end)
+
+-- One thread sends on the handle at a time, and one receives; the others of this state are in line. Whoever
+-- has had his turn passes it to the first of them.
+
+local function pass_turn(line)
+	local waiter = line:pop()
+	if waiter then
+		sched.wake(waiter, true)
+	else
+		line.taken = false
+	end
+end
+
+-- -> true | code
+local function take_turn(self, line, what, time)
+	if line.taken then
+		inside(what)
+		return (line:wait(what, time, nil, self))
+	end
+	line.taken = true
+	return true
+end
+
+-- Who cannot wait tries all the same, as with a queue.
+local function time_of(expires)
+	local time = deadline(expires)
+	return sched.can_wait() and time or AT_ONCE
+end
+
+-- Raises, when the try came to nothing.
+local function cannot_wait(self, line, what)
+	inside(what)
+	line:wait(what, NEVER, nil, self)
+end
+
+-- The result of what is pending. If something else resumes the thread, which raises, the turn is passed
+-- when the operation is over.
+local function result_of(self, kind, line)
+	local ok, r = pcall(wait, self, kind)
+	if ok then
+		return r
+	end
+	sched.start_thread(NEVER, function()
+		sched.hidden[sched.this()] = true
+		while sched.waiting_for[kind][self.h] do
+			sched.turn()
+		end
+		pass_turn(line)
+	end)
+	error(r, 0)
+end
+
+-- -> 0 | code. Gives the writer back.
+local function transmit(self, w, time, fds, nfds)
+	local line = self.senders
+	local r = take_turn(self, line, 'send', time)
+	if r ~= true then
+		done(w)
+		return r
+	end
+	local channels = w.channels
+	if channels then
+		local n = #channels
+		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, int_array(n, channels), n, fds, nfds, time)
+	else
+		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, nil, 0, fds, nfds, time)
+	end
+	done(w)
+	if r == PENDING then
+		r = result_of(self, WRITE, line)
+	end
+	pass_turn(line)
+	if r == ETIMEOUT and time == AT_ONCE then
+		cannot_wait(self, line, 'send')
+	end
+	return r
+end
+
+-- The sockets leave before anything can wait: another thread could read from them.
+local function transmit_sockets(self, w, time)
+	local sockets = w.sockets
+	local fds, code = cargo.load(sockets)
+	if not fds then
+		done(w)
+		return code
+	end
+	local ok, r = pcall(transmit, self, w, time, fds, #sockets)
+	if ok and r >= 0 or not ok and sched.waiting_for[WRITE][self.h] then -- gone, or nobody knows
+		cargo.gone(sockets)
+	else
+		cargo.unload(sockets, fds, #sockets)
+	end
+	return ok and r or error(r, 0)
+end
+
+-- send_written(channel, w, [expires]) -> true | nil, err, errcode: what a writer has, which is given back.
+function channel.send_written(self, w, expires)
+	local time = time_of(expires)
+	local r
+	if w.sockets then
+		r = transmit_sockets(self, w, time)
+	else
+		r = transmit(self, w, time, nil, 0)
+	end
+	if r < 0 then
+		return fail(r)
+	end
+	spend()
+	return true
+end
+local send_written = channel.send_written
+
+-- send(v, [expires]) -> true | nil, err, errcode: a copy of any value but nil; message.lua says of which.
+-- 'closed' after close(); 'busy' when it has a socket that a thread waits on. After an error the sockets
+-- are this state's as before.
+function channel:send(v, expires)
+	if v == nil then
+		raise("bad argument #1 to 'send' (value expected)")
+	end
+	return send_written(self, write(v), expires)
+end
+
+local function received(_, line, ok, ...)
+	pass_turn(line)
+	if not ok then
+		error((...), 0)
+	end
+	spend()
+	return ...
+end
+
+-- receive(channel, f, [expires]) -> results of f | nil, err, errcode: f(mem, size, handle) reads the message.
+function channel.receive(self, f, expires)
+	local time, line, h = time_of(expires), self.receivers, self.h
+	local n = take_turn(self, line, 'recv', time)
+	if n ~= true then
+		return fail(n)
+	end
+	n = C.socket2_channel_recv(loop, h, time)
+	if n == PENDING then
+		n = result_of(self, READ, line)
+	end
+	if n < 0 then
+		pass_turn(line)
+		if n == ETIMEOUT and time == AT_ONCE then
+			cannot_wait(self, line, 'recv')
+		end
+		return fail(n)
+	end
+	return received(self, line, pcall(f, cast(bytes, C.socket2_message_data(loop, h)), n, h))
+end
+local receive = channel.receive
+
+-- recv([expires]) -> value | nil, err, errcode: the oldest; 'closed' when there is none and will be none.
+function channel:recv(expires)
+	return receive(self, read, expires)
+end
+
+-- values([expires]) -> iterator: `for v in ch:values() do`, until the channel is closed and empty. Other
+-- failures are raised.
+function channel:values(expires)
+	return function()
+		local v, err, errcode = receive(self, read, expires)
+		if v == nil and errcode ~= ECLOSED then
+			raise(err)
+		end
+		return v
+	end
+end
+
+-- count() -> number of messages that wait to be received.
+function channel:count()
+	return C.socket2_channel_length(loop, self.h)
+end
+
+-- close() -> true: for all states. What is in the channel can still be received; nothing more gets in, and
+-- nobody waits any more.
+function channel:close()
+	C.socket2_channel_shutdown(loop, self.h)
+	return true
+end
+
+function channel:__tostring()
+	return 'channel ' .. self.id
+end
+
+return channel

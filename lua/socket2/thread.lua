@@ -1,0 +1,214 @@
+-- require'socket2.thread': threads of the system's, each with a Lua state and a loop of its own. They have
+-- nothing in common with each other but channels; message.lua says what can be sent.
+--
+-- A box is the channel between a thread and who started it. First it has the function and the arguments, then
+-- a message of the results, which begins with 1, or of an error, which begins with 0; it is closed when
+-- the state is. Who joins may only receive when the first message is gone. He knows by sending one himself,
+-- for which there is no room before; it begins with something else, and comes back to him.
+
+local lib = require'socket2.lib'
+local socket = require'socket2'
+local sched = require'socket2.sched'
+local sync = require'socket2.sync'
+local failure = require'socket2.failure'
+local channel = require'socket2.channel'
+local message = require'socket2.message'
+local host = require'socket2.host'
+
+local ffi = require'ffi'
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local type, select, unpack, pcall, error, pairs, loadstring, setmetatable, getmetatable =
+	type, select, unpack, pcall, error, pairs, loadstring, setmetatable, getmetatable
+local getinfo = debug.getinfo
+
+local ECLOSED = C.SOCKET2_ECLOSED
+local NAME = 15 -- characters of a name that Linux shows
+
+local thread = {}
+
+-- channel([capacity = 64]) -> channel | nil, err, errcode
+thread.channel = channel.new
+
+local thr = {}
+thr.__index = thr
+
+message.refuses(thr, 'thread object')
+
+-- Objects of the library that only mean something in their own state.
+local timer = socket.runafter(0, function() end)
+timer:cancel()
+for what, object in pairs{event = socket.event(), semaphore = socket.semaphore(0), queue = socket.queue(),
+	threadset = socket.threadset(), timer = timer} do
+	message.refuses(getmetatable(object), what)
+end
+
+-- What a new state begins with.
+local BOOT = [[
+package.path, package.cpath = %q, %q
+package.loaded['socket2.library'] = %q
+require'socket2.state'(...)]]
+
+local function function_of(f)
+	if type(f) == 'string' then
+		local chunk, err = loadstring(f)
+		return chunk or raise('%s', err)
+	elseif type(f) ~= 'function' then
+		raise("bad argument #1 to 'new' (function or string expected, got %s)", type(f))
+	end
+	return f
+end
+
+local function name_of(f)
+	local info = getinfo(f, 'S')
+	return ('%s:%d'):format(info.short_src:match'[^/\\]*$', info.linedefined)
+end
+
+-- new(f | code, ...) -> thread | nil, err, errcode: runs f(...) in a new thread, in a socket thread of a new
+-- state's loop. `code` is Lua source. The state has the package.path and package.cpath of this one. It ends
+-- when f and all socket threads are over, or one fails; a thread that nobody joins does so as well.
+-- Raises what message.lua does of values that cannot be sent, and for code with an error.
+function thread.new(f, ...)
+	f = function_of(f)
+	local lua, name = host(), name_of(f)
+	local box, err, errcode = channel.new(1)
+	if not box then
+		return nil, err, errcode
+	end
+	local w = message.write{n = select('#', ...), f = f, ...}
+	local boot = BOOT:format(package.path, package.cpath, lib.path)
+	local r = C.socket2_thread_new(sched.loop, lua, boot, #boot, name:sub(-NAME), box.h)
+	if r < 0 then
+		message.done(w)
+		return fail(r)
+	end
+	local ok
+	ok, err, errcode = box:send_written(w)
+	if not ok then -- a socket is busy: the state finds nothing to do
+		box:close()
+		return nil, err, errcode
+	end
+	return setmetatable({box = box, label = name, asked = false, over = false, joining = false,
+		joiners = sync.list()}, thr)
+end
+
+local function pack(...)
+	return {n = select('#', ...), ...}
+end
+
+-- For receive().
+local function read_result(mem, size, handle)
+	if mem[0] == 0 then
+		return ffi.string(mem + 1, size - 1)
+	elseif mem[0] ~= 1 then
+		return true
+	end
+	local ok, results = pcall(function()
+		return pack(message.read(mem, size, handle))
+	end)
+	return ok and results or failure.text_of(results)
+end
+
+-- -> true | nil, err, errcode: until the state is closed.
+local function finish(self, expires)
+	local box = self.box
+	local ok, err, errcode
+	if not self.asked then
+		ok, err, errcode = box:send_written(message.write(nil), expires)
+		if not ok and errcode ~= ECLOSED then
+			return nil, err, errcode
+		end
+		self.asked = true
+	end
+	while true do
+		ok, err, errcode = box:receive(read_result, expires)
+		if not ok then
+			break
+		elseif type(ok) == 'string' then
+			self.err = self.err or ok
+		elseif ok ~= true then
+			self.results = ok
+		end
+	end
+	if errcode ~= ECLOSED then
+		return nil, err, errcode
+	end
+	self.over = true
+	return true
+end
+
+local function finished(self, raised, ok, err, errcode)
+	self.joining = false
+	self.joiners:wake_all(true)
+	if not raised then
+		error(ok, 0)
+	end
+	return ok, err, errcode
+end
+
+local function wait(self, expires)
+	sched.inside'join'
+	if not self.joining then
+		self.joining = true
+		return finished(self, pcall(finish, self, expires))
+	end
+	local r = self.joiners:wait('join', sched.deadline(expires))
+	if r ~= true then
+		return fail(r)
+	end
+	return true
+end
+
+-- join([expires]) -> results of f | nil, err, [errcode]: waits until the thread is over and its state
+-- closed. `err` of a thread that failed is the error with its traceback, and there is no errcode. May be
+-- called again, and by several threads. To tell a failure from results of nil: failed().
+function thr:join(expires)
+	while not self.over do
+		local ok, err, errcode = wait(self, expires)
+		if not ok then
+			return nil, err, errcode
+		end
+	end
+	if self.err then
+		return nil, self.err
+	end
+	return unpack(self.results, 1, self.results.n)
+end
+
+-- failed() -> boolean: did it end with an error? nil before a join() has seen the end.
+function thr:failed()
+	if self.over then
+		return self.err ~= nil
+	end
+end
+
+-- name() -> the name it was started with: 'file:line' of its function.
+function thr:name()
+	return self.label
+end
+
+function thr:__tostring()
+	return 'thread ' .. self.label
+end
+
+local SIZE = 256
+local text = ffi.new('char[?]', SIZE)
+
+-- name([name]) -> name | nil, err, errcode: gets or sets what the system calls the thread that runs.
+function thread.name(name)
+	if name ~= nil and type(name) ~= 'string' then
+		raise("bad argument #1 to 'name' (string expected, got %s)", type(name))
+	end
+	local r = name and (name:find('\0', 1, true) and C.SOCKET2_EINVAL or C.socket2_thread_setname(name)) or 0
+	r = r < 0 and r or C.socket2_thread_name(text, SIZE)
+	if r < 0 then
+		return fail(r)
+	end
+	return ffi.string(text)
+end
+
+-- cpus() -> number of processors that this thread may run on, at least 1.
+function thread.cpus()
+	return C.socket2_thread_cpus()
+end
+
+return thread
