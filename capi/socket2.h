@@ -628,14 +628,15 @@ SOCKET2_API int socket2_message_fd(int loop, int handle, int index);
  * Lua's manual declares them; lua_State is void here.
  */
 typedef struct socket2_lua {
-    void* (*newstate)(void);                                             /* luaL_newstate */
-    void (*openlibs)(void* state);                                       /* luaL_openlibs */
-    int (*loadbuffer)(void* state, const char* code, size_t size, const char* name); /* luaL_ */
-    void (*pushnumber)(void* state, double number);                      /* lua_pushnumber */
-    int (*pcall)(void* state, int arguments, int results, int handler);  /* lua_pcall */
-    int (*cpcall)(void* state, int (*function)(void*), void* data);      /* lua_cpcall */
-    const char* (*tolstring)(void* state, int index, size_t* size);      /* lua_tolstring */
-    void (*close)(void* state);                                          /* lua_close */
+    void* (*newstate)(void);       /* luaL_newstate */
+    void (*openlibs)(void* state); /* luaL_openlibs */
+    /* luaL_loadbuffer */
+    int (*loadbuffer)(void* state, const char* code, size_t size, const char* name);
+    void (*pushnumber)(void* state, double number);                     /* lua_pushnumber */
+    int (*pcall)(void* state, int arguments, int results, int handler); /* lua_pcall */
+    int (*cpcall)(void* state, int (*function)(void*), void* data);     /* lua_cpcall */
+    const char* (*tolstring)(void* state, int index, size_t* size);     /* lua_tolstring */
+    void (*close)(void* state);                                         /* lua_close */
 } socket2_lua;
 
 /*

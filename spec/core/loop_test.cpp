@@ -1172,6 +1172,36 @@ TEST_F(LoopTest, AnOpThatIsOutsideWaitsSinceItsSubmit) {
     EXPECT_EQ(look(), Ops{&o.op});
 }
 
+TEST_F(LoopTest, AnOpThatIsOutsideIsCanceledAsFarAsItsOwnerLetsGo) {
+    Outsider o(*loop);
+    o.op.lets_go = false;
+    o.op.deadline = kStart + 1;
+    EXPECT_TRUE(loop->submit_outside(o.op).is_pending());
+    loop->cancel(o.op, Errc::canceled);
+    EXPECT_EQ(poll(kStart + 2), Ops{}) << "its deadline has passed";
+    loop->finish_outside(o.op, Result::of(1));
+    loop->cancel(o.op, Errc::canceled);
+    EXPECT_EQ(look(), Ops{&o.op});
+    EXPECT_EQ(o.op.result.value(), 1);
+
+    o.op.lets_go = true;
+    EXPECT_TRUE(loop->submit_outside(o.op).is_pending());
+    EXPECT_EQ(poll(), Ops{&o.op});
+    EXPECT_EQ(o.op.result.error(), Errc::timeout);
+}
+
+TEST_F(LoopTest, AnOpThatWasOverOutsideIsHeldBackAfterTheBudget) {
+    Outsider o(*loop);
+    for (int i = 0; i < kBudget; ++i) {
+        EXPECT_EQ(loop->end_outside(o.op, Result::of(i)).value(), i);
+        EXPECT_EQ(o.op.state, OpState::idle);
+    }
+    EXPECT_TRUE(loop->end_outside(o.op, Result::of(7)).is_pending());
+    EXPECT_EQ(look(), Ops{&o.op});
+    EXPECT_EQ(o.op.result.value(), 7);
+    EXPECT_EQ(loop->end_outside(o.op, Result::of(8)).value(), 8);
+}
+
 // ---- waits for readiness ------------------------------------------------------------------------
 
 // To the loop a wait is an op like any other.
