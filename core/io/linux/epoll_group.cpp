@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,9 @@ constexpr unsigned kGenerationBits = 22;
 constexpr size_t kMaxMembers = size_t{1} << (64 - kFdBits - kGenerationBits);
 constexpr uint32_t kFdMask = (1u << kFdBits) - 1;
 constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
+// Seconds in which events of those who sleep may wait for a leader.
+constexpr double kPatience = 1e-3;
+
 constexpr uint64_t kBell = ~uint64_t{0};  // and no member's, as no descriptor is so high
 
 uint64_t data_of(size_t id, uint32_t generation, int fd) {
@@ -70,10 +74,11 @@ int take_events(int epoll_fd, epoll_event* events, int capacity, double seconds)
     return ::epoll_wait(epoll_fd, events, capacity, static_cast<int>(std::ceil(ms)));
 }
 
-int sleep_on(int bell, double seconds) {
-    pollfd rings{bell, POLLIN, 0};
-    const timespec limit = timespec_of(seconds);
-    return ::ppoll(&rings, 1, seconds == kNever ? nullptr : &limit, nullptr);
+// Seconds from now; 0 stops it.
+void set_timer(int timer, double seconds) {
+    itimerspec at{};
+    at.it_value = timespec_of(seconds);
+    ::timerfd_settime(timer, 0, &at, nullptr);
 }
 
 void ring_once(int bell, bool& rung) {
@@ -123,6 +128,7 @@ EpollGroup::~EpollGroup() {
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_, nullptr);
     ::close(bell_);
     ::close(epoll_fd_);
+    if (timer_ >= 0) ::close(timer_);
 }
 
 // The system knows the bell there.
@@ -146,8 +152,11 @@ Result EpollGroup::join(Member& member) {
     return make_bells();
 }
 
+// What only several need.
 Result EpollGroup::make_bells() {
     if (alive_ < 2) return Result::done();
+    if (timer_ < 0) timer_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer_ < 0) return failure();
     for (Member* member : members_) {
         if (member == nullptr || member->bell >= 0) continue;
         member->bell = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -212,17 +221,23 @@ Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int
     const MonotonicClock clock;
     const double until = seconds > 0 && seconds < kNever ? clock.now() + seconds : seconds;
     epoll_event reported[kBatch];
+    bool gave = false;
     for (;;) {
         std::unique_lock lock(mutex_);
         int count = take_routed(me, events, capacity);
         if (me.woken || count > 0) seconds = 0;
-        if (seconds > 0) fall_asleep(me);
+        if (seconds > 0 && leader_ == nullptr && !gave) {
+            lead(me);
+        } else if (seconds > 0) {
+            sleep_apart(me);
+        }
         const bool apart = me.sleep == Sleep::apart;
+        const bool deputy = deputy_ == &me;
         lock.unlock();
 
         int n = 0;
         if (apart) {
-            n = sleep_on(me.bell, seconds);
+            n = sleep_on_bell(me, seconds, deputy);
         } else if (count == 0) {  // those who took these have looked for more
             n = take_events(epoll_fd_, reported, std::min(capacity, kBatch), seconds);
         }
@@ -230,14 +245,15 @@ Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int
 
         lock.lock();
         wake_up(me);
-        if (!apart) count += hand_out(me, reported, n, events);
+        gave = false;
+        if (!apart) count += hand_out(me, reported, n, events, gave);
         if (seconds > 0 && count == 0 && !me.woken && error == 0) {
             if (until == kNever) continue;
             seconds = until - clock.now();
             if (seconds > 0) continue;
         }
         me.woken = false;
-        if (leader_ == nullptr && !apart_.empty()) ring(*apart_.front());
+        see_to_a_leader();
         return error == 0 || error == EINTR ? Result::of(count)
                                             : Result(posix::errc_of(error), error);
     }
@@ -249,14 +265,16 @@ void EpollGroup::wake(Member& member) {
     ring(member);
 }
 
-void EpollGroup::fall_asleep(Member& me) {
-    if (leader_ == nullptr) {
-        leader_ = &me;
-        me.sleep = Sleep::leading;
-    } else {
-        apart_.push_back(me);
-        me.sleep = Sleep::apart;
-    }
+void EpollGroup::lead(Member& me) {
+    leader_ = &me;
+    me.sleep = Sleep::leading;
+}
+
+void EpollGroup::sleep_apart(Member& me) {
+    apart_.push_back(me);
+    me.sleep = Sleep::apart;
+    if (deputy_ == nullptr) deputy_ = &me;
+    if (leader_ == nullptr) see_to_a_leader();
 }
 
 void EpollGroup::wake_up(Member& me) {
@@ -266,8 +284,22 @@ void EpollGroup::wake_up(Member& me) {
     } else if (me.sleep == Sleep::apart) {
         IntrusiveList<Member>::remove(me);
         silence(me.bell, me.rung);
+        if (deputy_ == &me) {
+            deputy_ = nullptr;
+            set_timer(timer_, 0);
+        }
     }
     me.sleep = Sleep::awake;
+}
+
+// Whoever waits next leads. If nobody does for a while it is the deputy.
+void EpollGroup::see_to_a_leader() {
+    if (leader_ != nullptr || apart_.empty()) return;
+    if (deputy_ != nullptr) {
+        set_timer(timer_, kPatience);
+    } else {
+        ring(*apart_.front());
+    }
 }
 
 // Makes a member that sleeps look for what there is.
@@ -290,8 +322,15 @@ EpollGroup::Slot* EpollGroup::find(uint64_t data, Member*& member) {
     return slot.source != nullptr && slot.generation == generation ? &slot : nullptr;
 }
 
+int EpollGroup::sleep_on_bell(Member& me, double seconds, bool deputy) const {
+    pollfd sleep[2] = {{me.bell, POLLIN, 0}, {timer_, POLLIN, 0}};
+    const timespec limit = timespec_of(seconds);
+    return ::ppoll(sleep, deputy ? 2 : 1, seconds == kNever ? nullptr : &limit, nullptr);
+}
+
 // The member's own go to `events`: how many.
-int EpollGroup::hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events) {
+int EpollGroup::hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events,
+                         bool& gave) {
     int count = 0;
     for (int i = 0; i < n; ++i) {
         Member* member = nullptr;
@@ -303,6 +342,7 @@ int EpollGroup::hand_out(Member& me, const epoll_event* reported, int n, Selecto
             events[count++] = {slot->source, ready};
             continue;
         }
+        gave = true;
         slot->routed |= ready;
         if (!slot->listed) {
             slot->listed = true;

@@ -2,7 +2,9 @@
 //
 // Whoever takes an event from the epoll hands it to the one who has registered the descriptor. One of
 // those who wait, the leader, sleeps in the epoll; the others sleep on descriptors of their own, so that
-// each can be woken alone, and one of them follows when the leader has something else to do.
+// each can be woken alone. A leader who has something to do, or has given others something, leads no
+// more: mostly somebody comes back to wait soon and leads. Waking another for it at once would cost
+// more than the event, so one of those who sleep, the deputy, has a timer to do it if nobody comes.
 #pragma once
 
 #include <sys/epoll.h>
@@ -64,11 +66,15 @@ class EpollGroup {
 
     EpollGroup(int epoll_fd, int bell) : epoll_fd_(epoll_fd), bell_(bell) {}
     Result make_bells();
-    void fall_asleep(Member& member);
+    void lead(Member& member);
+    void sleep_apart(Member& member);
+    int sleep_on_bell(Member& member, double seconds, bool deputy) const;
     void wake_up(Member& member);
+    void see_to_a_leader();
     void ring(Member& member);
     Slot* find(uint64_t data, Member*& member);
-    int hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events);
+    int hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events,
+                 bool& gave);
 
     const int epoll_fd_;
     const int bell_;                // an eventfd in the epoll, level-triggered, for the leader
@@ -77,8 +83,10 @@ class EpollGroup {
     size_t alive_ = 0;
     uint32_t generation_ = 0;
     Member* leader_ = nullptr;
-    IntrusiveList<Member> apart_;
     bool rung_ = false;
+    IntrusiveList<Member> apart_;
+    Member* deputy_ = nullptr;
+    int timer_ = -1;  // a timerfd, as soon as there is a second member
 };
 
 }  // namespace socket2

@@ -1,0 +1,225 @@
+-- A TCP server on all processors: OS threads with a Lua state each, and the connections spread over them.
+
+local lib = require'socket2.lib'
+local sched = require'socket2.sched'
+local sync = require'socket2.sync'
+local addr = require'socket2.addr'
+local tcp = require'socket2.tcp'
+local thread = require'socket2.thread'
+local worker = require'socket2.worker'
+
+local fail, raise, api = lib.fail, lib.raise, sched.api
+local type, ipairs, setmetatable, error = type, ipairs, setmetatable, error
+local max = math.max
+
+local NEVER = 1/0
+local CONNECTIONS = 1024 -- so many on their way to a thread at most
+
+local server = {}
+server.__index = server
+
+-- addr() -> ai: where it listens.
+function server:addr()
+	return self.ai
+end
+
+local function load_of(w)
+	return max(w.handed, w.started) - w.ended
+end
+
+-- loads() -> {number of open connections of the first thread, of the second, ...}, as known by now.
+function server:loads()
+	local loads = {}
+	for i, w in ipairs(self.workers) do
+		loads[i] = load_of(w)
+	end
+	return loads
+end
+
+-- Gives a connection to the least loaded; of equals the one whose turn is longest ago.
+local function hand_over(self, s)
+	local least
+	for _, w in ipairs(self.workers) do
+		local load, least_load = load_of(w), least and load_of(least)
+		if not w.over and (not least or load < least_load or load == least_load and w.turn < least.turn) then
+			least = w
+		end
+	end
+	if not least then
+		return s:close()
+	end
+	self.turn = self.turn + 1
+	least.turn, least.handed = self.turn, least.handed + 1
+	if not least.control:send{'serve', s} then
+		least.over = true -- it was closed: the thread has failed
+		return hand_over(self, s)
+	end
+end
+
+local function watch(self, w)
+	local clean, err = w.thread:join()
+	w.over = true
+	w.control:close()
+	self.clean = self.clean and clean
+	self.alive = self.alive - 1
+	if self.alive == 0 then
+		if self.listener then
+			self.listener:close()
+		end
+		self.reports:close()
+		self.ended:set()
+	end
+	if clean == nil then
+		self.failure = self.failure or err
+		error(err, 0)
+	end
+end
+
+local function read_reports(self)
+	for report in self.reports:values() do
+		local w = self.workers[report[1]]
+		w.started, w.ended = report[2], report[3]
+	end
+end
+
+-- wait([expires]) -> true | nil, err, errcode: until it has been stopped, or all of its threads have failed:
+-- then `err` is the text of the first failure.
+function server:wait(expires)
+	local ok, err, errcode = self.ended:wait(expires)
+	if ok and self.failure then
+		return nil, self.failure
+	end
+	return ok, err, errcode
+end
+
+-- stop([expires]) -> true | nil, err, errcode: accepts no more, and waits until all connections are over.
+-- Those that are not by then are closed, and their handlers canceled: nil, 'timeout'.
+function server:stop(expires)
+	sched.inside'stop'
+	expires = expires == nil and NEVER or expires
+	if not self.stopping then
+		self.stopping = true
+		if self.listener then
+			worker.close(self.listener, function(s) hand_over(self, s) end)
+		end
+	end
+	for _, w in ipairs(self.workers) do
+		api.newthread(function()
+			if not w.control:send({'stop', expires}, expires) then
+				w.control:close()
+			end
+		end)
+	end
+	-- A thread that does not wait for anything cannot be stopped from outside.
+	local ok, err, errcode = self:wait(expires + 2 * worker.GRACE)
+	if ok and not self.clean then
+		return fail(lib.C.SOCKET2_ETIMEOUT)
+	end
+	return ok, err, errcode
+end
+
+-- The listeners: one, or one for each thread on the same port.
+local function listen(o, n)
+	local ai, err, errcode = addr.lookup(o.host, o.port, 'tcp', o.family)
+	local listeners = {}
+	while ai and #listeners < n do
+		local s
+		s, err, errcode = tcp.new(ai:family())
+		local ok = s
+		if s then
+			listeners[#listeners + 1] = s
+			if n > 1 then
+				ok, err, errcode = s:setopt('reuseport', true)
+			end
+			if ok then
+				ok, err, errcode = s:listen(ai, o.backlog)
+			end
+			ai = ok and s:localaddr() -- with the port that the system has picked
+		end
+		if not ok then
+			for _, l in ipairs(listeners) do
+				l:close()
+			end
+			return nil, err, errcode
+		end
+	end
+	return ai and listeners, err or ai, errcode
+end
+
+local types = {handler = 'function', onerror = 'function', threads = 'number', balance = 'string',
+	share_epoll = 'boolean', backlog = 'number', family = 'string'}
+
+local function check(o)
+	if type(o) ~= 'table' then
+		raise("bad argument #1 to 'serve' (table expected, got %s)", type(o))
+	end
+	for name, expected in pairs(types) do
+		local got = type(o[name])
+		if o[name] ~= nil and got ~= expected and not (name == 'handler' and got == 'string') then
+			raise("bad option '%s' of serve() (%s expected, got %s)", name, expected, got)
+		end
+	end
+	if o.handler == nil then
+		raise"serve() needs a handler: a function that is called with each connection, or its module's name"
+	end
+	local n = o.threads or thread.cpus()
+	if n < 1 or n % 1 ~= 0 then
+		raise"bad option 'threads' of serve() (a whole number of at least 1 expected)"
+	end
+	local balance = o.balance or 'handoff'
+	if balance ~= 'handoff' and balance ~= 'reuseport' then
+		raise"bad option 'balance' of serve() ('handoff' or 'reuseport' expected)"
+	end
+	return n, balance == 'reuseport'
+end
+
+-- serve{handler =, [host = all interfaces], port =, ...} -> server | nil, err, errcode: listens, and calls
+-- handler(connection) in a socket thread of one of several OS threads; the connection is closed when the
+-- handler is over. The handler is copied to the threads with its upvalues, as by thread.new(); the name of
+-- a module that is a function will do, too. Options:
+--   threads      how many; default: as many as there are processors
+--   balance      'handoff', the default: this state accepts and gives each connection to the thread with
+--                the fewest; its loop has to run. 'reuseport': every thread has a listener of its own, and
+--                the system spreads the connections by their addresses
+--   share_epoll  true: all threads work on this loop's epoll
+--   backlog, family  as of tcp:listen() and socket.addr()
+--   onerror      called in the thread as handlers raise errors, with what socket.onerror gets; default:
+--                they are written to stderr
+return function(o)
+	local n, reuseport = check(o)
+	local listeners, err, errcode = listen(o, reuseport and n or 1)
+	if not listeners then
+		return nil, err, errcode
+	end
+	local epoll_fd = o.share_epoll and api.epoll_fd() or nil
+	local self = setmetatable({ai = listeners[1]:localaddr(), reports = thread.channel(CONNECTIONS), workers = {},
+		alive = n, turn = 0, clean = true, ended = sync.event()}, server)
+	for i = 1, n do
+		local control, thr = thread.channel(CONNECTIONS), nil
+		thr, err, errcode = thread.new(worker.run, i, control, self.reports, o.handler, o.onerror, epoll_fd)
+		if not thr then
+			for _, w in ipairs(self.workers) do
+				w.control:close()
+			end
+			for _, l in ipairs(listeners) do
+				l:close()
+			end
+			return nil, err, errcode
+		end
+		self.workers[i] = {thread = thr, control = control, over = false,
+			handed = 0, started = 0, ended = 0, turn = 0}
+	end
+	for _, w in ipairs(self.workers) do
+		api.newthread(watch, self, w)
+	end
+	api.newthread(read_reports, self)
+	if reuseport then
+		for i, w in ipairs(self.workers) do
+			w.control:send{'listen', listeners[i]}
+		end
+	else
+		self.listener = listeners[1]
+		api.newthread(worker.accept_all, self.listener, function(s) hand_over(self, s) end)
+	end
+	return self
+end
