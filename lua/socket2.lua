@@ -24,6 +24,11 @@ socket.udp = udp.new
 socket.raw = udp.new_raw
 socket.wrapfd = fd.new
 
+-- serve{handler =, port =, ...} -> server | nil, err, errcode: a TCP server on all processors; see serve.lua.
+function socket.serve(options)
+	return require'socket2.serve'(options)
+end
+
 socket._VERSION = 'socket2 ' .. ffi.string(lib.C.socket2_version())
 
 -- onerror = function(thread, err, traceback): set it to be told of errors in threads, which poll()

@@ -24,7 +24,7 @@ function server:addr()
 end
 
 local function load_of(w)
-	return max(w.handed, w.started) - w.ended
+	return w.over and 0 or max(w.handed, w.started) - w.ended
 end
 
 -- loads() -> {number of open connections of the first thread, of the second, ...}, as known by now.
@@ -192,10 +192,11 @@ return function(o)
 		return nil, err, errcode
 	end
 	local epoll_fd = o.share_epoll and api.epoll_fd() or nil
-	local self = setmetatable({ai = listeners[1]:localaddr(), reports = thread.channel(CONNECTIONS), workers = {},
-		alive = n, turn = 0, clean = true, ended = sync.event()}, server)
+	local self = setmetatable({ai = listeners[1]:localaddr(), reports = thread.channel(CONNECTIONS),
+		workers = {}, alive = n, turn = 0, clean = true, ended = sync.event()}, server)
 	for i = 1, n do
-		local control, thr = thread.channel(CONNECTIONS), nil
+		local control = thread.channel(CONNECTIONS)
+		local thr
 		thr, err, errcode = thread.new(worker.run, i, control, self.reports, o.handler, o.onerror, epoll_fd)
 		if not thr then
 			for _, w in ipairs(self.workers) do
