@@ -132,6 +132,7 @@ local function finish(self, expires)
 	if errcode ~= ECLOSED then
 		return nil, err, errcode
 	end
+	self.err = self.err or not self.results and 'the thread ended without a result' or nil
 	self.over = true
 	return true
 end
