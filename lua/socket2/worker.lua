@@ -125,7 +125,7 @@ function worker.run(index, control, reports, handler, onerror, epoll_fd)
 		worker.close(listener, take)
 	end
 	local clean = finish(expires)
-	api.stop() -- without what the handlers have left behind
+	api.runafter(0, api.stop) -- without what the handlers have left behind
 	return clean
 end
 

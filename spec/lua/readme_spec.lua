@@ -1,6 +1,7 @@
 -- The README is true: its programs run, and its tables name what there is.
 
 local socket = require'socket2'
+local thread = require'socket2.thread'
 local process = require'process'
 
 local readme = assert(process.read'README.md')
@@ -45,6 +46,19 @@ describe('the README', function()
 		assert.not_matches('traceback', output)
 	end)
 
+	it('has a server on all processors', function()
+		server:stop() -- its port is for this one
+		server = process.start(('timeout 60 tools/run %s'):format(scripts[4]))
+		process.wait_for(function()
+			return process.output(('echo you | timeout 10 nc -N 127.0.0.1 %d 2>&1'):format(port)) == 'hello, you\n'
+		end)
+	end)
+
+	it('has threads that compute', function()
+		local output = process.output(('timeout 60 tools/run %s 2>&1'):format(scripts[5]))
+		assert.equal(20, select(2, output:gsub('%d+\t%d+\n', '')))
+	end)
+
 	it('runs an example as it says', function()
 		assert.matches('icmp_seq=1', process.output'timeout 10 tools/run examples/ping.lua 127.0.0.1 1 2>&1')
 	end)
@@ -62,6 +76,10 @@ describe('the README', function()
 			event = socket.event(),
 			semaphore = socket.semaphore(1),
 			queue = socket.queue(),
+			thread = thread,
+			ch = thread.channel(),
+			thr = assert(thread.new'return'),
+			server = assert(socket.serve{handler = tostring, host = '127.0.0.1', port = 0, threads = 1}),
 		}
 		objects.s = objects.tcp
 		local named = 0
@@ -71,6 +89,8 @@ describe('the README', function()
 			assert.equal('function', type(objects[object][name]), object .. '.' .. name)
 		end
 		assert.is_true(named > 30)
+		socket.newthread(function() assert(objects.server:stop()) end)
+		assert(socket.start())
 	end)
 
 	it('names options that exist', function()
