@@ -114,25 +114,6 @@ function object.deadline(self)
 	return seconds < 0 and NEVER or seconds == 0 and AT_ONCE or C.socket2_clock() + seconds
 end
 
--- settimeout([seconds], [mode = 'b']) -> 1: for each operation; nil or negative: for ever. The two modes
--- differ in name alone, as both count from the start of a call.
-function object.settimeout(self, seconds, mode)
-	seconds = seconds == nil and -1 or object.number(2, seconds)
-	mode = object.string(3, mode, 'b'):sub(1, 1)
-	if mode == 'b' then
-		self.block = seconds
-	elseif mode == 't' or mode == 'r' then
-		self.total = seconds
-	else
-		bad_argument(3, 'invalid timeout mode')
-	end
-	return 1
-end
-
-function object.gettimeout(self)
-	return self.block, self.total
-end
-
 local function pack(...)
 	return {n = select('#', ...), ...}
 end
@@ -196,8 +177,28 @@ end
 function object.class(kind, methods)
 	methods.__index = methods
 	methods.kind = kind
-	methods.settimeout = methods.settimeout or object.settimeout
-	methods.gettimeout = methods.gettimeout or object.gettimeout
+
+	-- settimeout([seconds], [mode = 'b']) -> 1: for each operation; nil or negative: for ever. The two modes
+	-- differ in name alone, as both count from the start of a call.
+	function methods:settimeout(seconds, mode)
+		object.check(self, kind)
+		seconds = seconds == nil and -1 or object.number(2, seconds)
+		mode = object.string(3, mode, 'b'):sub(1, 1)
+		if mode == 'b' then
+			self.block = seconds
+		elseif mode == 't' or mode == 'r' then
+			self.total = seconds
+		else
+			bad_argument(3, 'invalid timeout mode')
+		end
+		return 1
+	end
+
+	function methods:gettimeout()
+		object.check(self, kind)
+		return self.block, self.total
+	end
+
 	function methods:__tostring()
 		return ('%s: 0x%s'):format(self.class, self.id)
 	end

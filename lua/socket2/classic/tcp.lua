@@ -373,19 +373,21 @@ local function define(kind)
 		return self.s ~= nil and self.s:buffered() > 0
 	end
 
+	-- Received is what the program has taken.
 	function methods:getstats()
 		check(self, kind, client)
 		local s = self.s or none
-		return s.received, s.sent, C.socket2_clock() - s.birth
+		return s.received - s:buffered(), s.sent, C.socket2_clock() - s.birth
 	end
 
 	function methods:setstats(received, sent, age)
 		check(self, kind, client)
 		local s = self.s or none
-		received, sent = number(2, received, s.received), number(3, sent, s.sent)
+		local unread = s:buffered()
+		received, sent = number(2, received, s.received - unread), number(3, sent, s.sent)
 		age = age and number(4, age)
 		if s ~= none then
-			s.received, s.sent = received, sent
+			s.received, s.sent = received + unread, sent
 			s.birth = age and C.socket2_clock() - age or s.birth
 		end
 		return 1
