@@ -26,9 +26,9 @@ local channel = {}
 channel.__index = channel
 
 -- Lets go of what was forgotten, as waitable.lua's.
-ffi.cdef'typedef struct { int32_t handle; } socket2_lua_channel;'
+ffi.cdef'typedef struct { int32_t loop, handle; } socket2_lua_channel;'
 local owner_of = ffi.metatype('socket2_lua_channel', {__gc = function(self)
-	C.socket2_channel_close(loop, self.handle)
+	C.socket2_channel_close(self.loop, self.handle)
 end})
 
 -- number of the channel -> its object: a channel that comes again is the same object.
@@ -45,7 +45,7 @@ local function of_handle(h, opened)
 		C.socket2_channel_close(loop, h)
 		return self
 	end
-	self = setmetatable({h = h, owner = owner_of(h), id = id, opened = opened,
+	self = setmetatable({h = h, owner = owner_of(loop, h), id = id, opened = opened,
 		senders = sync.list(), receivers = sync.list()}, channel)
 	objects[id] = self
 	return self

@@ -21,7 +21,7 @@ end
 
 -- An object for a handle that C gave, and the place in the program that opened it.
 function fd.wrap(class, handle, opened)
-	return setmetatable({h = handle, owner = waitable.owner_of(handle), opened = opened}, class)
+	return setmetatable({h = handle, owner = waitable.owner_of(loop, handle), opened = opened}, class)
 end
 
 -- wrapfd(fd) -> object | nil, err, errcode: for a descriptor that stays the program's; close() this object

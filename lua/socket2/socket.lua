@@ -14,7 +14,7 @@ local socket = waitable:class()
 
 -- An object for a handle that C gave, and the place in the program that opened it.
 function socket.wrap(class, handle, family, protocol, opened)
-	return setmetatable({h = handle, owner = owner_of(handle, family, protocol), opened = opened}, class)
+	return setmetatable({h = handle, owner = owner_of(loop, handle, family, protocol), opened = opened}, class)
 end
 
 local classes = {}

@@ -14,10 +14,12 @@ local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 local waitable = {read_timeout = false, write_timeout = false, lookups = false}
 waitable.__index = waitable
 
--- Closes what was forgotten. Tables have no finalizer in LuaJIT, so each object has one of these.
-ffi.cdef'typedef struct { int32_t handle, family, protocol; } socket2_lua_socket;'
+-- Closes what was forgotten. Tables have no finalizer in LuaJIT, so each object has one of these. It has
+-- the loop with it: when these modules are loaded again in a state whose ffi.metatype() gives the first
+-- type once more (busted's), the finalizer is still the one of the first time, with another loop.
+ffi.cdef'typedef struct { int32_t loop, handle, family, protocol; } socket2_lua_socket;'
 waitable.owner_of = ffi.metatype('socket2_lua_socket', {__gc = function(self)
-	C.socket2_socket_close(loop, self.handle)
+	C.socket2_socket_close(self.loop, self.handle)
 end})
 
 -- A class derived from this one.
