@@ -78,7 +78,7 @@ local function report(reports, index)
 end
 
 local function print_error(_, _, trace)
-	io.stderr:write('socket2.serve: ', trace, '\n')
+	io.stderr:write('socket2.serve: ' .. trace .. '\n') -- in one: other threads write, too
 end
 
 -- run(index, control, reports, handler, [onerror], [epoll_fd]) -> boolean: the body of the thread. `control`
