@@ -359,11 +359,10 @@ describe('socket.serve', function()
 			local co = coroutine.create(print)
 			local o = {host = '127.0.0.1', port = port, threads = 3, balance = balance,
 				handler = function() return co end}
-			local before = spec.fds()
 			local ok, err = pcall(socket.serve, o)
 			assert.is_false(ok)
 			assert.matches('cannot send a thread', err)
-			assert.equal(before, spec.fds())
+			fails('connection_refused', socket.connect('127.0.0.1', port))
 			local _, s = spec.pair()
 			o.handler = function() return s end -- which moves to the first state, and is missed by the second
 			ok, err = pcall(socket.serve, o)
@@ -375,12 +374,12 @@ describe('socket.serve', function()
 
 	it('fails where the address is in use, and leaves nothing behind', case(function()
 		local l, port = spec.listener()
-		local before, n = spec.fds(), tasks()
+		local before, n = spec.fds(), tasks() -- or less, as a thread from before may still be on its way out
 		for _, balance in ipairs{'handoff', 'reuseport'} do
 			fails('address_already_in_use', socket.serve{host = '127.0.0.1', port = port, handler = echo,
 				balance = balance, threads = 4})
-			assert.equal(before, spec.fds())
-			assert.equal(n, tasks())
+			assert.is_true(spec.fds() <= before)
+			assert.is_true(tasks() <= n)
 		end
 		l:close()
 	end))
