@@ -397,6 +397,43 @@ describe('an epoll', function()
 		end, LIMIT)
 	end)
 
+	it('has somebody who looks at it as long as one of its states waits', function()
+		run(function()
+			local n, fd = 5, ffi.C.epoll_create1(0x80000) -- this loop has its own: it cannot help out
+			local ports, stop = thread.channel(), thread.channel()
+			for round = 1, 4 do
+				local threads, peers = {}, {}
+				for i = 1, n do
+					threads[i] = start(function()
+						tools.join(fd)
+						local l, port = tools.listener()
+						ports:send(port)
+						local c = l:accept()
+						l:close()
+						c:send(c:readline() .. '\n')
+						local told = tools.compute(stop, 20)
+						c:close()
+						return told
+					end)
+					peers[i] = assert(socket.connect('127.0.0.1', ports:recv()))
+				end
+				for k = 1, n do -- those that have answered compute until the last one has
+					local i = round % 2 == 0 and k or n + 1 - k
+					peers[i]:send(round .. '\n')
+					assert.equal(tostring(round), peers[i]:readline(nil, clock() + 10))
+				end
+				stop:send(true)
+				finish(threads)
+				for i = 1, n do
+					assert.is_true((threads[i]:join()))
+					peers[i]:close()
+				end
+				stop:recv()
+			end
+			descriptor.close(fd)
+		end, LIMIT)
+	end)
+
 	it('is left with nothing in it, and nothing of it is left', function()
 		run(function()
 			thread.new(function(fd) tools.join(fd) end, socket.epoll_fd()):join()
