@@ -9,10 +9,10 @@ local thread = require'socket2.thread'
 local worker = require'socket2.worker'
 
 local fail, raise, api = lib.fail, lib.raise, sched.api
-local type, ipairs, setmetatable, error = type, ipairs, setmetatable, error
+local type, pairs, ipairs, pcall, setmetatable, error = type, pairs, ipairs, pcall, setmetatable, error
 local max = math.max
 
-local NEVER = 1/0
+local ETIMEOUT = lib.C.SOCKET2_ETIMEOUT
 local CONNECTIONS = 1024 -- so many on their way to a thread at most
 
 local server = {}
@@ -60,6 +60,13 @@ local function watch(self, w)
 	local clean, err = w.thread:join()
 	w.over = true
 	w.control:close()
+	for message in w.control:values() do -- what it has not come to
+		if message[1] == 'serve' then
+			hand_over(self, message[2])
+		elseif message[1] == 'listen' then
+			message[2]:close()
+		end
+	end
 	self.clean = self.clean and clean
 	self.alive = self.alive - 1
 	if self.alive == 0 then
@@ -92,28 +99,35 @@ function server:wait(expires)
 	return ok, err, errcode
 end
 
+local function tell_to_stop(self, w)
+	self.shut:wait()
+	w.control:send{'stop'}
+end
+
 -- stop([expires]) -> true | nil, err, errcode: accepts no more, and waits until all connections are over.
 -- Those that are not by then are closed, and their handlers canceled: nil, 'timeout'.
 function server:stop(expires)
 	sched.inside'stop'
-	expires = expires == nil and NEVER or expires
+	expires = sched.deadline(expires)
 	if not self.stopping then
 		self.stopping = true
 		if self.listener then
-			worker.close(self.listener, function(s) hand_over(self, s) end)
+			worker.shut(self.listener)
+		end
+		for _, w in ipairs(self.workers) do
+			api.newthread(tell_to_stop, self, w)
 		end
 	end
-	for _, w in ipairs(self.workers) do
-		api.newthread(function()
-			if not w.control:send({'stop', expires}, expires) then
-				w.control:close()
-			end
-		end)
+	local ok, err, errcode = self:wait(expires)
+	if errcode == ETIMEOUT then
+		for _, w in ipairs(self.workers) do
+			w.control:close()
+		end
+		-- A thread that does not wait for anything cannot be stopped from outside.
+		ok, err, errcode = self:wait(api.clock() + 2 * worker.GRACE)
 	end
-	-- A thread that does not wait for anything cannot be stopped from outside.
-	local ok, err, errcode = self:wait(expires + 2 * worker.GRACE)
 	if ok and not self.clean then
-		return fail(lib.C.SOCKET2_ETIMEOUT)
+		return fail(ETIMEOUT)
 	end
 	return ok, err, errcode
 end
@@ -193,19 +207,19 @@ return function(o)
 	end
 	local epoll_fd = o.share_epoll and api.epoll_fd() or nil
 	local self = setmetatable({ai = listeners[1]:localaddr(), reports = thread.channel(CONNECTIONS),
-		workers = {}, alive = n, turn = 0, clean = true, ended = sync.event()}, server)
+		workers = {}, alive = n, turn = 0, clean = true, shut = sync.event(), ended = sync.event()}, server)
 	for i = 1, n do
 		local control = thread.channel(CONNECTIONS)
-		local thr
-		thr, err, errcode = thread.new(worker.run, i, control, self.reports, o.handler, o.onerror, epoll_fd)
-		if not thr then
+		local ok, thr, _, code = pcall(thread.new, worker.run, i, control, self.reports, o.handler,
+			o.onerror, epoll_fd)
+		if not ok or not thr then
 			for _, w in ipairs(self.workers) do
 				w.control:close()
 			end
 			for _, l in ipairs(listeners) do
 				l:close()
 			end
-			return nil, err, errcode
+			return ok and fail(code) or error(thr, 0)
 		end
 		self.workers[i] = {thread = thr, control = control, over = false,
 			handed = 0, started = 0, ended = 0, turn = 0}
@@ -218,9 +232,13 @@ return function(o)
 		for i, w in ipairs(self.workers) do
 			w.control:send{'listen', listeners[i]}
 		end
+		self.shut:set()
 	else
 		self.listener = listeners[1]
-		api.newthread(worker.accept_all, self.listener, function(s) hand_over(self, s) end)
+		api.newthread(function()
+			worker.accept_all(self.listener, function(s) hand_over(self, s) end)
+			self.shut:set()
+		end)
 	end
 	return self
 end

@@ -1,43 +1,43 @@
 -- The side of serve.lua that runs in the Lua state of each of its threads: connections come in, are served,
 -- and are finished in the end.
 
+local coro = require'coro'
+local lib = require'socket2.lib'
 local failure = require'socket2.failure'
 local sched = require'socket2.sched'
 local sync = require'socket2.sync'
 
-local api = sched.api
+local api, READ = sched.api, lib.C.SOCKET2_READ
 local type, pairs, xpcall, error = type, pairs, xpcall, error
 
 local GRACE = 1    -- seconds for handlers whose connection was closed
+local TURN = 0.001  -- seconds between two looks at who is waited for
 local INTERVAL = 0.1 -- seconds between two reports that nobody waits for
 
 local worker = {GRACE = GRACE}
 
--- accept_all(listener, take): until it is closed.
+-- accept_all(listener, take): until it is closed, or shut() and all are taken whom the system has accepted:
+-- it would reset them.
 function worker.accept_all(listener, take)
 	repeat
 		local s, err = listener:accept()
 		if s then
 			take(s)
 		end
-	until err == 'closed'
+	until err == 'closed' or err == 'timeout'
+	listener:close()
 end
 
--- close(listener, take): those whom the system has accepted already are taken, or it would reset them.
-function worker.close(listener, take)
-	repeat
-		local s = listener:accept(0)
-		if s then
-			take(s)
-		end
-	until not s
-	listener:close()
+-- shut(listener): accepting waits no more.
+function worker.shut(listener)
+	listener:settimeout(0)
+	sched.cancel(listener.h, READ)
 end
 
 -- The connections of this state.
 local open = {} -- socket -> the thread that serves it
 local started, ended = 0, 0
-local idle, news = sync.event(), sync.event()
+local idle, shut, news = sync.event(), sync.event(), sync.event()
 
 local function serve(handler, s)
 	open[s] = sched.this()
@@ -54,9 +54,9 @@ local function serve(handler, s)
 	end
 end
 
--- finish(expires) -> boolean: waits until all are over; those that are not are closed.
-local function finish(expires)
-	if started == ended or idle:wait(expires) then
+-- cut_off() -> boolean: closes the connections that are left. Were there none?
+local function cut_off()
+	if started == ended then
 		return true
 	end
 	for s, thread in pairs(open) do
@@ -78,12 +78,13 @@ local function report(reports, index)
 end
 
 local function print_error(_, _, trace)
-	io.stderr:write('socket2.serve: ', trace, '\n')
+	io.stderr:write('socket2.serve: ' .. trace .. '\n') -- in one: other threads write, too
 end
 
 -- run(index, control, reports, handler, [onerror], [epoll_fd]) -> boolean: the body of the thread. `control`
--- brings {'serve', connection}, {'listen', listener}, and at last {'stop', expires}. `reports` gets
--- {index, number of connections that were begun, that are over}. False when some were cut off.
+-- brings {'serve', connection}, {'listen', listener}, and at last {'stop'}; when it is closed what is left is
+-- cut off, and the result is false. `reports` gets {index, number of connections that were begun, that are
+-- over}.
 function worker.run(index, control, reports, handler, onerror, epoll_fd)
 	if epoll_fd then
 		local ok, err = api.epoll_fd(epoll_fd)
@@ -104,28 +105,42 @@ function worker.run(index, control, reports, handler, onerror, epoll_fd)
 	end
 
 	api.newthread(report, reports, index)
-	local listener, expires
-	repeat
-		local message = control:recv()
-		local what, value = 'stop', 0 -- when it was closed
-		if message then
-			what, value = message[1], message[2]
-		end
+	idle:set()
+	shut:set()
+	local listener
+	for message in control:values() do
+		local what = message[1]
 		if what == 'serve' then
-			take(value)
+			take(message[2])
 		elseif what == 'listen' then
-			listener = value
+			listener = message[2]
 			interval = INTERVAL
-			api.newthread(worker.accept_all, listener, take)
+			shut:clear()
+			api.newthread(function()
+				worker.accept_all(listener, take)
+				shut:set()
+			end)
 		else
-			expires = value
+			if listener then
+				worker.shut(listener)
+			end
+			api.newthread(function()
+				shut:wait()
+				idle:wait()
+				control:close()
+			end)
 		end
-	until expires
-	if listener then
-		worker.close(listener, take)
 	end
-	local clean = finish(expires)
-	api.runafter(0, api.stop) -- without what the handlers have left behind
+	if listener then
+		listener:close()
+	end
+	local clean, me = cut_off(), sched.this()
+	api.newthread(function() -- without what the handlers have left behind, but not without the result
+		repeat
+			api.sleep(TURN)
+		until coro.status(me) == 'dead'
+		api.stop()
+	end)
 	return clean
 end
 
