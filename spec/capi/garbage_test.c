@@ -42,18 +42,29 @@ static int one_in(int n) { return below(n) == 0; }
 enum { LOOPS = 3, SOCKETS = 60, STALE = 64 };
 
 /* What a handle names. */
-enum { TCP = 1, UDP = 2, FD = 4, TIMER = 8, LOOKUP = 16 };
+enum { TCP = 1, UDP = 2, FD = 4, TIMER = 8, LOOKUP = 16, CHANNEL = 32 };
 
 /* What a function takes. */
-enum { ANY_SOCKET = TCP | UDP, WAITABLE = TCP | UDP | FD };
+enum { ANY_SOCKET = TCP | UDP, WAITABLE = TCP | UDP | FD, PORT = WAITABLE | CHANNEL };
 
 typedef struct {
     int handle, is;
     double deadline; /* of a timer */
+    int borrowed;    /* its descriptor stays this test's */
+    int id, message; /* of a channel's handle; the size of its message, -1 for none */
 } live_socket;
+
+enum { PASSENGERS = 2 };
+
+/* Descriptors that go along with a message, this test's own until they are gone. */
+typedef struct {
+    int fds[PASSENGERS];
+    int count;
+} passengers;
 
 typedef struct {
     int handle, kind, is_accept;
+    passengers with;
 } pending_op;
 
 static struct {
@@ -90,8 +101,9 @@ static live_socket* find_live(int loop, int handle) {
     return NULL;
 }
 
-static void check_code(int code) {
+static int check_code(int code) {
     if (code < SOCKET2_EIO || code == SOCKET2_PENDING) fail("no documented answer", code);
+    return code;
 }
 
 /* Answers of a function that takes a loop. */
@@ -118,7 +130,13 @@ static int check_socket(int loop, int handle, int kinds, int code) {
 static void add_socket(int loop, int handle, int is) {
     const int l = loop_index(loop);
     if (find_live(loop, handle) != NULL) fail("a live handle is given again", handle);
-    loops[l].sockets[loops[l].socket_count++] = (live_socket){handle, is, 0};
+    loops[l].sockets[loops[l].socket_count++] = (live_socket){handle, is, 0, 0, 0, -1};
+}
+
+static void close_all(const passengers* with) {
+    for (int i = 0; i < with->count; ++i) {
+        if (close(with->fds[i]) != 0) fail("a descriptor was closed already", with->fds[i]);
+    }
 }
 
 static void remove_socket(int loop, int handle) {
@@ -154,7 +172,7 @@ static void check_op(int loop, int handle, int kinds, int kind, int is_accept, i
         fail("pending, of no kind", kind);
     }
     if (find_pending(loop, handle, kind) != NULL) fail("two operations at a time", handle);
-    loops[l].pending[loops[l].pending_count++] = (pending_op){handle, kind, is_accept};
+    loops[l].pending[loops[l].pending_count++] = (pending_op){handle, kind, is_accept, {{0}, 0}};
 }
 
 static void check_event(int loop, const socket2_event* event) {
@@ -178,9 +196,36 @@ static void check_event(int loop, const socket2_event* event) {
         const pending_op p = *found;
         *found = loops[l].pending[--loops[l].pending_count];
         if (p.is_accept && event->result >= 0) add_socket(loop, event->result, TCP);
+        if (event->result != 0) close_all(&p.with);
+        live_socket* s = find_live(loop, event->handle);
+        const int is_recv = s != NULL && s->is == CHANNEL && event->kind == SOCKET2_READ;
+        if (is_recv && event->result >= 0) s->message = event->result;
         return;
     }
     fail("an event for nothing", event->handle);
+}
+
+/* Takes the events that tell whose the descriptors of messages are: a closed loop gives none. */
+static void settle_passengers(int l) {
+    const int loop = loops[l].handle;
+    const double limit = socket2_clock() + 20;
+    for (int i = 0; i < loops[l].pending_count;) {
+        const pending_op p = loops[l].pending[i];
+        if (p.with.count == 0) {
+            ++i;
+            continue;
+        }
+        socket2_socket_cancel(loop, p.handle, SOCKET2_WRITE);
+        socket2_event events[16];
+        const int n = socket2_poll(loop, events, 16, 0);
+        check_code(n);
+        for (int e = 0; e < n; ++e) check_event(loop, &events[e]);
+        if (socket2_clock() > limit) {
+            fail("an event never came", p.handle);
+            return;
+        }
+        i = 0; /* the others have moved */
+    }
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */
@@ -395,12 +440,46 @@ static void call_clock(void) {
     if (!(now >= last)) fail("time runs backwards", 0);
     last = now;
 }
+static void call_time(void) {
+    if (!(socket2_time() > 1.7e9)) fail("a time long ago", 0);
+}
+static void call_thread_cpus(void) {
+    if (socket2_thread_cpus() < 1) fail("no processor", 0);
+}
+
+static void call_hostname(void) {
+    char* text = guarded_text();
+    const size_t size = (size_t)below(ROOM + 1);
+    if (check_code(socket2_hostname(one_in(20) ? NULL : text, size)) == 0) fail("no name", 0);
+    check_guards(size);
+}
+
+/* The longest name of a thread, as Linux has them. */
+enum { NAME = 15 };
+static char thread_name[NAME + 1];
+
+static void call_thread_setname(void) {
+    const char* name = one_in(10) ? NULL : any_garbage_text();
+    const int code = check_code(socket2_thread_setname(name));
+    if (code != (name == NULL ? SOCKET2_EINVAL : 0)) fail("a name that is refused", code);
+    if (name != NULL) snprintf(thread_name, sizeof thread_name, "%s", name);
+}
+static void call_thread_name(void) {
+    char* text = guarded_text();
+    const size_t size = (size_t)below(ROOM + 1);
+    char* const out = one_in(20) ? NULL : text;
+    const int length = check_code(socket2_thread_name(out, size));
+    check_guards(size);
+    if (length != (int)strlen(thread_name)) fail("the length of its name", length);
+    if (out != NULL && size > NAME && strcmp(text, thread_name) != 0) fail("not its name", length);
+}
 
 static void call_loop_new(void) {
     const int l = below(LOOPS);
     if (loops[l].handle != 0 && !one_in(20)) return;
     const int old = loops[l].handle;
     if (old != 0) {
+        settle_passengers(l);
         if (socket2_loop_close(old) != 0) fail("a live loop cannot be closed", old);
         PICK(stale_loops) = old;
     }
@@ -412,6 +491,7 @@ static void call_loop_new(void) {
 static void call_loop_close(void) {
     const int loop = one_in(50) ? any_loop() : PICK(stale_loops);
     const int l = loop_index(loop);
+    if (l >= 0) settle_passengers(l);
     check_loop(loop, socket2_loop_close(loop));
     if (l < 0) return;
     PICK(stale_loops) = loop;
@@ -524,12 +604,15 @@ static void call_raw_new(void) {
     made_socket(loop, socket2_raw_new(loop, any_family(), any_protocol(1)), UDP);
 }
 
+/* Seldom while there is room, or nothing would live long. */
+static int is_spared(int loop, int handle) {
+    const int l = loop_index(loop);
+    const int roomy = l >= 0 && loops[l].socket_count < SOCKETS * 3 / 4;
+    return roomy && find_live(loop, handle) != NULL && !one_in(5);
+}
 static void call_socket_close(void) {
     const int loop = any_loop(), handle = any_handle(loop, WAITABLE);
-    const int l = loop_index(loop);
-    /* Rarely while there is room, or nothing would live long. */
-    const int roomy = l >= 0 && loops[l].socket_count < SOCKETS * 3 / 4;
-    if (roomy && find_live(loop, handle) != NULL && !one_in(5)) return;
+    if (is_spared(loop, handle)) return;
     if (check_socket(loop, handle, WAITABLE, socket2_socket_close(loop, handle)) == 0) {
         remove_socket(loop, handle);
     }
@@ -553,11 +636,10 @@ static void call_socket_fd(void) {
 static int any_kind(void) { return one_in(10) ? any_number() : 1 + below(2); }
 static int is_kind(int kind) { return kind == SOCKET2_READ || kind == SOCKET2_WRITE; }
 static void call_socket_cancel(void) {
-    const int loop = any_loop(), handle = any_handle(loop, WAITABLE), kind = any_kind();
+    const int loop = any_loop(), handle = any_handle(loop, PORT), kind = any_kind();
     /* Rarely, or little would ever finish. */
     if (!one_in(3)) return;
-    const int code =
-        check_socket(loop, handle, WAITABLE, socket2_socket_cancel(loop, handle, kind));
+    const int code = check_socket(loop, handle, PORT, socket2_socket_cancel(loop, handle, kind));
     if (code != SOCKET2_EBADHANDLE && code != (is_kind(kind) ? 0 : SOCKET2_EINVAL)) {
         fail("a cancel that fails", code);
     }
@@ -569,11 +651,10 @@ static void call_socket_wait(void) {
     if (code > 0) fail("a wait with a value", code);
 }
 static void call_socket_pending(void) {
-    const int loop = any_loop(), handle = any_handle(loop, WAITABLE), kind = any_kind();
+    const int loop = any_loop(), handle = any_handle(loop, PORT), kind = any_kind();
     double since = -1;
-    const int code =
-        check_socket(loop, handle, WAITABLE,
-                     socket2_socket_pending(loop, handle, kind, one_in(5) ? NULL : &since));
+    const int code = check_socket(
+        loop, handle, PORT, socket2_socket_pending(loop, handle, kind, one_in(5) ? NULL : &since));
     if (code == SOCKET2_EBADHANDLE) return;
     if (!is_kind(kind)) {
         if (code != SOCKET2_EINVAL) fail("no such kind", code);
@@ -594,6 +675,7 @@ static void call_fd_new(void) {
                                             : one_in(10) && strange ? number
                                                                     : PICK(own_fds));
     made_socket(loop, handle, FD);
+    if (handle >= 0) find_live(loop, handle)->borrowed = 1;
     if (early >= 0) close(early);
 }
 
@@ -620,6 +702,27 @@ static void call_fd_send(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int code = socket2_fd_send(loop, handle, any_data(), any_size(), any_deadline());
     check_op(loop, handle, FD, SOCKET2_WRITE, 0, code);
+}
+
+static void call_socket_attach(void) {
+    static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+    const int loop = any_loop();
+    if (is_full(loop) || !one_in(3)) return;
+    const int is_tcp = one_in(2);
+    const int fd = one_in(5)   ? -1
+                   : one_in(5) ? dup(own_fds[0])
+                               : socket(PICK(families), is_tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
+    const int handle = socket2_socket_attach(loop, fd);
+    made_socket(loop, handle, is_tcp ? TCP : UDP);
+    if (handle < 0 && fd >= 0) close(fd);
+}
+static void call_socket_detach(void) {
+    const int loop = any_loop(), handle = any_handle(loop, WAITABLE);
+    if (is_spared(loop, handle)) return;
+    const int fd = check_socket(loop, handle, WAITABLE, socket2_socket_detach(loop, handle));
+    if (fd < 0) return;
+    if (!find_live(loop, handle)->borrowed && close(fd) != 0) fail("not the descriptor", fd);
+    remove_socket(loop, handle);
 }
 
 static void call_timer_new(void) {
@@ -858,6 +961,163 @@ static void call_lookup_cache(void) {
     if (code != (seconds >= 0 ? 0 : SOCKET2_EINVAL)) fail("how long to remember", code);
 }
 
+static void made_channel(int loop, int handle) {
+    made_socket(loop, handle, CHANNEL);
+    if (handle < 0) return;
+    const int id = socket2_channel_id(loop, handle);
+    if (id <= 0) fail("no number of a channel", id);
+    find_live(loop, handle)->id = id;
+}
+static void call_channel_new(void) {
+    const int loop = any_loop();
+    if (is_full(loop) || !one_in(3)) return;
+    const int capacity = one_in(10) ? any_number() : below(4);
+    const int handle = socket2_channel_new(loop, capacity);
+    if (capacity < 0 && handle >= 0) fail("a capacity that is none", handle);
+    made_channel(loop, handle);
+}
+static void call_channel_id(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    const int id = check_socket(loop, handle, CHANNEL, socket2_channel_id(loop, handle));
+    if (id >= 0 && id != find_live(loop, handle)->id) fail("the number of another", id);
+}
+
+static int stale_channels[STALE];
+
+/* Of a live one, of one that is gone or is in a message at most, or none. */
+static int any_channel_id(void) {
+    const int l = below(LOOPS);
+    const live_socket* s = find_live(loops[l].handle, any_handle(loops[l].handle, CHANNEL));
+    if (s != NULL && s->is == CHANNEL && !one_in(5)) return s->id;
+    return one_in(4) ? any_number() : PICK(stale_channels);
+}
+static int is_channel_live(int id) {
+    for (int l = 0; l < LOOPS; ++l) {
+        for (int i = 0; i < loops[l].socket_count; ++i) {
+            const live_socket* s = &loops[l].sockets[i];
+            if (s->is == CHANNEL && s->id == id) return 1;
+        }
+    }
+    return 0;
+}
+static void call_channel_open(void) {
+    const int loop = any_loop(), id = any_channel_id();
+    if (is_full(loop)) return;
+    const int handle = socket2_channel_open(loop, id);
+    if (handle == SOCKET2_EBADHANDLE && loop_index(loop) >= 0) {
+        if (is_channel_live(id)) fail("the channel is live", id);
+        return;
+    }
+    made_channel(loop, handle);
+    if (handle >= 0 && find_live(loop, handle)->id != id) fail("another channel", handle);
+}
+static void call_channel_close(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    if (is_spared(loop, handle)) return;
+    if (check_socket(loop, handle, CHANNEL, socket2_channel_close(loop, handle)) == 0) {
+        PICK(stale_channels) = find_live(loop, handle)->id;
+        remove_socket(loop, handle);
+    }
+}
+static void call_channel_shutdown(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    if (!one_in(10)) return;
+    check_socket(loop, handle, CHANNEL, socket2_channel_shutdown(loop, handle));
+}
+static void call_channel_length(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    check_socket(loop, handle, CHANNEL, socket2_channel_length(loop, handle));
+}
+
+/* Every byte of a message tells its size. */
+static char text_of_message[DATA];
+
+static void call_channel_send(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    const size_t size = one_in(20) ? any_size() : (size_t)below(100);
+    if (size <= DATA) memset(text_of_message, (int)(size & 0xff), size);
+    /* Channels in messages in each other are never freed: of two the one with the larger number is
+       in the messages of the other. */
+    const live_socket* s = find_live(loop, handle);
+    int channels[2], all_live = 1;
+    const int channel_count = one_in(20) ? -below(3) : one_in(3) ? below(3) : 0;
+    for (int i = 0; i < channel_count; ++i) {
+        channels[i] = any_handle(loop, CHANNEL);
+        const live_socket* other = find_live(loop, channels[i]);
+        const int is_good = other != NULL && other->is == CHANNEL;
+        if (is_good && s != NULL && other->id < s->id) channels[i] = handle;
+        all_live &= is_good;
+    }
+    passengers with = {{0}, one_in(5) ? below(PASSENGERS + 1) : 0};
+    intptr_t fds[PASSENGERS + 1];
+    int fd_count = with.count;
+    for (int i = 0; i < with.count; ++i) fds[i] = with.fds[i] = dup(PICK(own_fds));
+    /* One that is not open, or is there twice. */
+    if (one_in(30)) fds[fd_count++] = with.count > 0 && one_in(2) ? fds[0] : 1 << 20;
+    if (one_in(50)) fd_count = -1;
+    const int code = socket2_channel_send(loop, handle, one_in(20) ? NULL : text_of_message, size,
+                                          one_in(20) ? NULL : channels, channel_count,
+                                          one_in(20) ? NULL : fds, fd_count, any_deadline());
+    if (code != 0 && code != SOCKET2_PENDING) close_all(&with);
+    if (may_take(loop, handle, CHANNEL) && !all_live) {
+        check_code(code);
+        if (code >= 0) fail("a handle in a message is taken", code);
+        return;
+    }
+    if (code > 0) fail("a send with a value", code);
+    check_op(loop, handle, CHANNEL, SOCKET2_WRITE, 0, code);
+    if (code == SOCKET2_PENDING) find_pending(loop, handle, SOCKET2_WRITE)->with = with;
+}
+static void call_channel_recv(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    const int code = socket2_channel_recv(loop, handle, any_deadline());
+    check_op(loop, handle, CHANNEL, SOCKET2_READ, 0, code);
+    live_socket* s = find_live(loop, handle);
+    if (s == NULL || s->is != CHANNEL) return;
+    if (code != SOCKET2_EBUSY && code != SOCKET2_EINVAL) s->message = code >= 0 ? code : -1;
+}
+static void call_message_data(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    const char* text = socket2_message_data(loop, handle);
+    const live_socket* s = find_live(loop, handle);
+    const int size = s != NULL && s->is == CHANNEL ? s->message : -1;
+    if ((text != NULL) != (size >= 0)) fail("a message or none", size);
+    for (int i = 0; text != NULL && i < size; ++i) {
+        if (text[i] != (char)(size & 0xff)) fail("another message", size);
+    }
+}
+static void call_message_channel(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    if (is_full(loop)) return;
+    const int index = one_in(10) ? any_number() : below(2);
+    const int code =
+        check_socket(loop, handle, CHANNEL, socket2_message_channel(loop, handle, index));
+    if (code >= 0) made_channel(loop, code);
+}
+static void call_message_fd(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    const int index = one_in(10) ? any_number() : below(PASSENGERS);
+    const int fd = check_socket(loop, handle, CHANNEL, socket2_message_fd(loop, handle, index));
+    if (fd >= 0 && close(fd) != 0) fail("not the descriptor", fd);
+}
+
+/* At least one function is missing: none is called, and no thread starts. */
+static void call_thread_new(void) {
+    union {
+        socket2_lua lua;
+        void* functions[8];
+    } some;
+    _Static_assert(sizeof some.functions == sizeof some.lua, "all functions");
+    for (int i = 0; i < 8; ++i) some.functions[i] = one_in(4) ? NULL : data;
+    some.functions[below(8)] = NULL;
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    const char* name = one_in(10) ? NULL : any_garbage_text();
+    const int code = check_socket(loop, handle, CHANNEL,
+                                  socket2_thread_new(loop, one_in(5) ? NULL : &some.lua, any_data(),
+                                                     any_size(), name, handle));
+    if (code != SOCKET2_EBADHANDLE && code != SOCKET2_EINVAL) fail("a thread without Lua", code);
+}
+
 static void call_addr_type(void) {
     const int type = socket2_addr_type(any_addr());
     check_code(type);
@@ -933,6 +1193,14 @@ static struct {
     CALL(addr_port),
     CALL(addr_protocol),
     CALL(addr_type),
+    CALL(channel_close),
+    CALL(channel_id),
+    CALL(channel_length),
+    CALL(channel_new),
+    CALL(channel_open),
+    CALL(channel_recv),
+    CALL(channel_send),
+    CALL(channel_shutdown),
     CALL(clock),
     CALL(error_message),
     CALL(error_name),
@@ -941,6 +1209,7 @@ static struct {
     CALL(fd_open),
     CALL(fd_recv),
     CALL(fd_send),
+    CALL(hostname),
     CALL(lookup_cache),
     CALL(lookup_cancel),
     CALL(lookup_close),
@@ -951,13 +1220,18 @@ static struct {
     CALL(loop_iocp),
     CALL(loop_new),
     CALL(loop_set_epoll_fd),
+    CALL(message_channel),
+    CALL(message_data),
+    CALL(message_fd),
     CALL(option_kind),
     CALL(os_error),
     CALL(poll),
     CALL(raw_new),
+    CALL(socket_attach),
     CALL(socket_bind),
     CALL(socket_cancel),
     CALL(socket_close),
+    CALL(socket_detach),
     CALL(socket_family),
     CALL(socket_fd),
     CALL(socket_getopt),
@@ -977,6 +1251,11 @@ static struct {
     CALL(tcp_new),
     CALL(tcp_recv),
     CALL(tcp_send),
+    CALL(thread_cpus),
+    CALL(thread_name),
+    CALL(thread_new),
+    CALL(thread_setname),
+    CALL(time),
     CALL(timer_close),
     CALL(timer_new),
     CALL(udp_connect),
@@ -1039,6 +1318,7 @@ int main(int argc, char** argv) {
     printf("seed %llu, %g s\n", (unsigned long long)state, seconds);
     const int fds = count_fds();
     current = "setup";
+    socket2_thread_name(thread_name, sizeof thread_name);
     addrs = calloc(ADDRS, sizeof *addrs);
     data = calloc(1, DATA);
     make_good_addrs();
@@ -1054,6 +1334,13 @@ int main(int argc, char** argv) {
         } else if (step % 101 == 0) {
             current = "a connection";
             make_a_connection();
+        } else if (step % 17 == 0) {
+            current = "a message";
+            if (one_in(2)) {
+                call_channel_send();
+            } else {
+                call_channel_recv();
+            }
         } else if (step % 13 == 0) {
             current = "own descriptors";
             stir_own_fds();
@@ -1071,9 +1358,10 @@ int main(int argc, char** argv) {
         const int loop = loops[l].handle;
         while (loops[l].socket_count > 0) {
             const live_socket s = loops[l].sockets[0];
-            const int code = s.is == TIMER    ? socket2_timer_close(loop, s.handle)
-                             : s.is == LOOKUP ? socket2_lookup_close(loop, s.handle)
-                                              : socket2_socket_close(loop, s.handle);
+            const int code = s.is == TIMER     ? socket2_timer_close(loop, s.handle)
+                             : s.is == LOOKUP  ? socket2_lookup_close(loop, s.handle)
+                             : s.is == CHANNEL ? socket2_channel_close(loop, s.handle)
+                                               : socket2_socket_close(loop, s.handle);
             if (code != 0) fail("a live one stays", code);
             remove_socket(loop, s.handle);
         }

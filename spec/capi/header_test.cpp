@@ -47,6 +47,18 @@ static_assert(offsetof(socket2_event, result) == 8 && offsetof(socket2_event, de
 static_assert(sizeof(socket2_addr) == 128 && alignof(socket2_addr) == 8);
 static_assert(std::is_trivially_copyable_v<socket2_addr> && std::is_trivial_v<socket2_event>);
 
+// Pointers alone, in the order that other languages fill in.
+static_assert(sizeof(socket2_lua) == 8 * sizeof(void*) && alignof(socket2_lua) == alignof(void*));
+static_assert(offsetof(socket2_lua, newstate) == 0 * sizeof(void*));
+static_assert(offsetof(socket2_lua, openlibs) == 1 * sizeof(void*));
+static_assert(offsetof(socket2_lua, loadbuffer) == 2 * sizeof(void*));
+static_assert(offsetof(socket2_lua, pushnumber) == 3 * sizeof(void*));
+static_assert(offsetof(socket2_lua, pcall) == 4 * sizeof(void*));
+static_assert(offsetof(socket2_lua, cpcall) == 5 * sizeof(void*));
+static_assert(offsetof(socket2_lua, tolstring) == 6 * sizeof(void*));
+static_assert(offsetof(socket2_lua, close) == 7 * sizeof(void*));
+static_assert(std::is_trivial_v<socket2_lua> && std::is_standard_layout_v<socket2_lua>);
+
 namespace {
 
 TEST(Header, NeverIsInfinity) {

@@ -136,6 +136,40 @@ http {
 		process.wait_for(contains(heard.ann, '* bob has left'))
 	end)
 
+	it('serve has several connections, tells how many, and stops when they are over', function()
+		local said = tmp()
+		local p = start(('timeout 60 tools/run examples/serve.lua >%s'):format(said), 'w')
+		local port = process.wait_for(function() return (process.read(said) or ''):match':(%d+)\n' end)
+		local users, heard = {}, {}
+		for i = 1, 3 do
+			heard[i] = tmp()
+			users[i] = start(('timeout 60 nc -N 127.0.0.1 %s >%s'):format(port, heard[i]), 'w')
+			users[i].file:write('user ' .. i .. '\n')
+			users[i].file:flush()
+			process.wait_for(contains(heard[i], 'user ' .. i))
+		end
+		process.wait_for(function()
+			p.file:write'\n'
+			p.file:flush()
+			local loads, n = process.read(said):match'connections: ([%d ]+)\n$', 0
+			for load in (loads or ''):gmatch'%d+' do n = n + load end
+			return n == 3
+		end)
+		p.file:write'stop\n'
+		p.file:flush()
+		users[1].file:write'still there?\n'
+		users[1].file:flush()
+		process.wait_for(contains(heard[1], 'still there?'))
+		assert.is_nil(contains(said, 'stopped')())
+		for i = 1, 3 do users[i]:stop() end
+		process.wait_for(contains(said, 'stopped\n'))
+	end)
+
+	it('threads counts primes', function()
+		local out = process.output'timeout 30 tools/run examples/threads.lua 1e6 2>/dev/null; echo "exit $?"'
+		assert.equal('78498 primes below 1000000\nexit 0\n', out)
+	end)
+
 	it('the demo does its job', function()
 		local out = process.output'timeout 30 tools/run examples/demo.lua 1; echo "exit $?"'
 		assert.matches('%d+ TCP connections and %d+ datagrams there and back, .* 0 errors\n', out)

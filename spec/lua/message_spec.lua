@@ -266,6 +266,34 @@ describe('what cannot be sent', function()
 	end)
 end)
 
+describe('one message', function()
+	it('has nothing of another', function()
+		for _, size in ipairs{2, 200} do
+			local list = {}
+			for i = 1, size do list[i] = {} end
+			copy(list)
+			assert.has_error(function() decode(string.char(message.tags.OBJECT, 2)) end, 'malformed message')
+		end
+		local n = 0
+		local function f() n = n + 1 return n end
+		local first, second = copy(f), copy(f)
+		first()
+		assert.same({2, 1}, {first(), second()})
+	end)
+
+	it('is read while another is', function()
+		local inner = encode{'inner', {}, {}}
+		package.preload.message_spec_inner = function() return {got = decode(inner)} end
+		local module = {}
+		package.loaded.message_spec_inner = module
+		local outer = encode{{1}, module, {2}}
+		package.loaded.message_spec_inner = nil
+		local got = decode(outer)
+		package.loaded.message_spec_inner, package.preload.message_spec_inner = nil, nil
+		assert.same({{1}, {got = {'inner', {}, {}}}, {2}}, got)
+	end)
+end)
+
 describe('malformed bytes', function()
 	it('are an error', function()
 		local good = encode({1, 'two', {three = 3LL}}, 'x', ('y'):rep(300))

@@ -13,10 +13,14 @@ local new_memory, pointer, number, word, scalars = format.memory, format.pointer
 local tags = format.tags
 local LIST, NUMBER, STRING, TRUE, END = tags.LIST, tags.NUMBER, tags.STRING, tags.TRUE, tags.END
 
+local KEPT = 64 -- objects of the largest message whose reader is kept
+
 local reader = {}
 
 local readers = {} -- tag -> get(reader)
 reader.readers = readers
+
+local spare = false -- code of the program's that runs meanwhile, and reads, finds none
 
 -- A reader: `mem` has `size` bytes, of which `pos` are read; `handle` is the channel's that it came through.
 
@@ -180,14 +184,16 @@ local function get_fields(r, t, n)
 end
 
 local function get_upvalues(r, f, n)
+	local cells = r.cells or {}
+	r.cells = cells
 	for i = 1, n do
 		local _ = take(r, 1)
 		local id = get_number(r)
-		local cell = r.cells[id]
+		local cell = cells[id]
 		if cell then
 			upvaluejoin(f, i, cell[1], cell[2])
 		else
-			r.cells[id] = {f, i}
+			cells[id] = {f, i}
 			setupvalue(f, i, get(r))
 		end
 	end
@@ -206,6 +212,18 @@ local function get_contents(r)
 	end
 end
 
+-- Its tables are for the next reader, unless they are large.
+local function done(r, ...)
+	if r.n <= KEPT then
+		for i = 1, r.n do
+			r.objects[i], r.queue[i] = nil, nil
+		end
+		r.cells, r.own, r.mem = false, false, nil
+		spare = r
+	end
+	return ...
+end
+
 -- read(mem, size, [handle]) -> values: of a message, which came through that handle of a channel. Raises
 -- when a module is not to be had here.
 function reader.read(mem, size, handle)
@@ -216,12 +234,13 @@ function reader.read(mem, size, handle)
 	elseif tag == STRING and size > 1 and size == mem[1] + 2 then
 		return string_of(mem + 2, size - 2)
 	end
-	local r = {mem = mem, size = size, pos = 0, handle = handle, own = false, n = 0, nqueue = 0,
-		objects = {}, queue = {}, counts = {}, cells = {}}
+	local r = spare or {objects = {}, queue = {}, counts = {}, cells = false}
+	spare = false
+	r.mem, r.size, r.pos, r.handle, r.own, r.n, r.nqueue = mem, size, 0, handle, false, 0, 0
 	if tag ~= LIST then
 		local v = get(r)
 		get_contents(r)
-		return v
+		return done(r, v)
 	end
 	r.pos = 1
 	local n = get_number(r)
@@ -233,7 +252,7 @@ function reader.read(mem, size, handle)
 		values[i] = get(r)
 	end
 	get_contents(r)
-	return unpack(values, 1, n)
+	return done(r, unpack(values, 1, n))
 end
 
 return reader
