@@ -24,7 +24,6 @@ void Inbox::post(std::shared_ptr<Posted> item) {
 void Inbox::open(const Poller& poller) {
     const std::lock_guard lock(mutex_);
     poller_ = &poller;
-    if (last_ != nullptr) poller.wake();  // the former poller's wake-up went with it
 }
 
 void Inbox::close() {

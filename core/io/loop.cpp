@@ -32,6 +32,7 @@ void Loop::release(size_t ops) { reserved_ -= ops; }
 
 void Loop::replace_poller(std::unique_ptr<Poller> poller) {
     inbox_->open(*poller);
+    poller->wake();  // somebody may have woken the former one
     poller_ = std::move(poller);
 }
 

@@ -1316,6 +1316,19 @@ static void test_wakes_while_the_loop_closes(void) {
     }
 }
 
+static void test_a_wake_outlives_a_change_of_the_epoll(void) {
+    const int loop = new_loop(), other = new_loop();
+    CHECK_INT(socket2_wake(loop), 0);
+    const int fd = socket2_loop_epoll_fd(other);
+    CHECK_INT(socket2_loop_set_epoll_fd(loop, fd), fd);
+    socket2_event event;
+    const double limit = in(LIMIT);
+    CHECK_INT(socket2_poll(loop, &event, 1, limit), 0);
+    CHECK(socket2_clock() < limit);
+    CHECK_INT(socket2_loop_close(loop), 0);
+    CHECK_INT(socket2_loop_close(other), 0);
+}
+
 static void test_wakes_while_the_epoll_changes(void) {
     worker w = {0, new_loop(), 0};
     pthread_t thread;
@@ -1612,6 +1625,7 @@ static const test_case tests[] = {
     TEST(two_loops),
     TEST(wake_from_another_thread),
     TEST(wakes_while_the_loop_closes),
+    TEST(a_wake_outlives_a_change_of_the_epoll),
     TEST(wakes_while_the_epoll_changes),
     TEST(stale_loops_while_other_threads_make_loops),
     TEST(too_many_loops),

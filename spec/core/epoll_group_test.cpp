@@ -152,6 +152,25 @@ TEST_F(TwoMembers, ADescriptorBelongsToOne) {
     a->remove(p.source);
 }
 
+TEST_F(TwoMembers, ANumberThatIsInUseAgainIsNoBusinessOfItsFormerOwner) {
+    Pair p;
+    ASSERT_TRUE(b->add(p.source).ok());
+    EXPECT_EQ(wait(*a, 0), Sources{});
+    // Closed behind b's back, and the number comes back.
+    ::close(static_cast<int>(p.source.fd));
+    Pair q;
+    ASSERT_EQ(q.source.fd, p.source.fd);
+    ASSERT_TRUE(a->add(q.source).ok());
+    b->remove(p.source);
+    EXPECT_FALSE(p.source.registered);
+    EXPECT_EQ(wait(*b, 0), Sources{});
+    EXPECT_EQ(wait(*a, 0), Sources{&q.source});
+    q.feed();
+    EXPECT_EQ(wait(*a, kNever), Sources{&q.source});
+    a->remove(q.source);
+    p.source.fd = -1;
+}
+
 TEST_F(TwoMembers, OneThatLeavesTakesItsEventsAlong) {
     Pair p;
     ASSERT_TRUE(b->add(p.source).ok());

@@ -110,25 +110,22 @@ int take_routed(EpollGroup::Member& me, Selector::Event* events, int capacity) {
 }  // namespace
 
 Result EpollGroup::create(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
-    const int own =
+    out.reset(new EpollGroup);
+    EpollGroup& made = *out;
+    made.epoll_fd_ =
         epoll_fd < 0 ? ::epoll_create1(EPOLL_CLOEXEC) : ::fcntl(epoll_fd, F_DUPFD_CLOEXEC, 0);
-    if (own < 0) return failure();
-    const int bell = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (bell < 0) {
-        const Result r = failure();
-        ::close(own);
-        return r;
-    }
-    out.reset(new EpollGroup(own, bell));
-    return control(own, EPOLL_CTL_ADD, bell, EPOLLIN, kBell);
+    if (made.epoll_fd_ < 0) return failure();
+    made.bell_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (made.bell_ < 0) return failure();
+    return control(made.epoll_fd_, EPOLL_CTL_ADD, made.bell_, EPOLLIN, kBell);
 }
 
 EpollGroup::~EpollGroup() {
     // An epoll of the program's outlives its duplicate, so the bell has to leave it.
-    ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_, nullptr);
-    ::close(bell_);
-    ::close(epoll_fd_);
-    if (timer_ >= 0) ::close(timer_);
+    if (bell_ >= 0) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_, nullptr);
+    for (const int fd : {bell_, timer_, epoll_fd_}) {
+        if (fd >= 0) ::close(fd);
+    }
 }
 
 // The system knows the bell there.
@@ -197,9 +194,15 @@ Result EpollGroup::add(Member& member, IoSource& source) {
     if (r.os_code() == EEXIST) return Result(Errc::busy, EEXIST);
     if (r.is_error()) return r;
     generation_ = generation;
+    // A descriptor that the program closed too early has left epoll, and its number is in use again.
+    for (Member* former : members_) {
+        if (former == nullptr || index >= former->slots.size()) continue;
+        Slot& slot = former->slots[index];
+        if (former == &member && slot.source != nullptr) slot.source->registered = false;
+        slot.source = nullptr;
+        slot.routed = 0;
+    }
     Slot& slot = member.slots[index];
-    // One that the program closed too early has left epoll, and its number is in use again.
-    if (slot.source != nullptr) slot.source->registered = false;
     slot.source = &source;
     slot.generation = generation;
     source.registered = true;
@@ -209,12 +212,13 @@ Result EpollGroup::add(Member& member, IoSource& source) {
 void EpollGroup::remove(Member& member, IoSource& source) {
     const auto fd = static_cast<int>(source.fd);
     const std::lock_guard lock(mutex_);
+    source.registered = false;
+    Slot& slot = member.slots[static_cast<size_t>(fd)];
+    if (slot.source != &source) return;  // the number is another's by now
     // close(2) alone would not do while a forked child still holds a copy of the descriptor.
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
-    Slot& slot = member.slots[static_cast<size_t>(fd)];
     slot.source = nullptr;
     slot.routed = 0;
-    source.registered = false;
 }
 
 Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int capacity) {
@@ -227,7 +231,8 @@ Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int
         int count = take_routed(me, events, capacity);
         if (me.woken || count > 0) seconds = 0;
         if (seconds > 0 && leader_ == nullptr && !gave) {
-            lead(me);
+            leader_ = &me;
+            me.sleep = Sleep::leading;
         } else if (seconds > 0) {
             sleep_apart(me);
         }
@@ -246,7 +251,11 @@ Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int
         lock.lock();
         wake_up(me);
         gave = false;
-        if (!apart) count += hand_out(me, reported, n, events, gave);
+        if (apart) {
+            count = take_routed(me, events, capacity);
+        } else {
+            count += hand_out(me, reported, n, events, gave);
+        }
         if (seconds > 0 && count == 0 && !me.woken && error == 0) {
             if (until == kNever) continue;
             seconds = until - clock.now();
@@ -263,11 +272,6 @@ void EpollGroup::wake(Member& member) {
     const std::lock_guard lock(mutex_);
     member.woken = true;
     ring(member);
-}
-
-void EpollGroup::lead(Member& me) {
-    leader_ = &me;
-    me.sleep = Sleep::leading;
 }
 
 void EpollGroup::sleep_apart(Member& me) {

@@ -64,9 +64,8 @@ class EpollGroup {
    private:
     static constexpr int kBatch = 64;
 
-    EpollGroup(int epoll_fd, int bell) : epoll_fd_(epoll_fd), bell_(bell) {}
+    EpollGroup() = default;
     Result make_bells();
-    void lead(Member& member);
     void sleep_apart(Member& member);
     int sleep_on_bell(Member& member, double seconds, bool deputy) const;
     void wake_up(Member& member);
@@ -76,8 +75,8 @@ class EpollGroup {
     int hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events,
                  bool& gave);
 
-    const int epoll_fd_;
-    const int bell_;                // an eventfd in the epoll, level-triggered, for the leader
+    int epoll_fd_ = -1;
+    int bell_ = -1;                 // an eventfd in the epoll, level-triggered, for the leader
     std::mutex mutex_;              // for all below
     std::vector<Member*> members_;  // by id; null: free
     size_t alive_ = 0;

@@ -14,9 +14,9 @@ struct SystemPollers::Known {
     Result find(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
         const std::lock_guard lock(mutex);
         std::erase_if(groups, [](const auto& group) { return group.expired(); });
-        for (const auto& known : groups) {
-            out = known.lock();
-            if (out != nullptr && epoll_fd >= 0 && out->works_on(epoll_fd)) return Result::done();
+        for (size_t i = 0; epoll_fd >= 0 && i < groups.size(); ++i) {
+            out = groups[i].lock();
+            if (out != nullptr && out->works_on(epoll_fd)) return Result::done();
         }
         groups.reserve(groups.size() + 1);
         const Result r = EpollGroup::create(epoll_fd, out);
