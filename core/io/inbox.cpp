@@ -7,28 +7,32 @@
 namespace socket2 {
 
 void Inbox::post(std::shared_ptr<Posted> item) {
-    const std::lock_guard lock(mutex_);
-    if (poller_ == nullptr) return;
-    Posted* const posted = item.get();
-    if (last_ != nullptr) {
-        last_->next_ = std::move(item);  // whoever posted the first has woken the loop
-    } else {
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return;
+        Posted* const last = std::exchange(last_, item.get());
+        if (last != nullptr) {
+            last->next_ = std::move(item);  // whoever posted the first wakes the loop
+            return;
+        }
         first_ = std::move(item);
         any_.store(true, std::memory_order_release);
-        // Under the lock, or the poller could be gone.
-        poller_->wake();
     }
-    last_ = posted;
+    // Without the lock, which the one that is woken wants at once.
+    const std::lock_guard lock(poller_mutex_);
+    if (poller_ != nullptr) poller_->wake();
 }
 
 void Inbox::open(const Poller& poller) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(poller_mutex_, mutex_);
+    closed_ = false;
     poller_ = &poller;
 }
 
 void Inbox::close() {
     {
-        const std::lock_guard lock(mutex_);
+        const std::scoped_lock lock(poller_mutex_, mutex_);
+        closed_ = true;
         poller_ = nullptr;
     }
     // One by one: a long chain that frees itself would recurse.

@@ -49,10 +49,13 @@ class Inbox {
     std::shared_ptr<Posted> take();
 
     std::atomic<bool> any_ = false;  // lets deliver() pass without the lock
-    std::mutex mutex_;               // for all below
-    const Poller* poller_ = nullptr;
+    std::mutex mutex_;               // for what follows
+    bool closed_ = true;
     std::shared_ptr<Posted> first_;
     Posted* last_ = nullptr;
+
+    std::mutex poller_mutex_;  // keeps the poller while it is woken
+    const Poller* poller_ = nullptr;
 };
 
 }  // namespace socket2

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <ctime>
 #include <new>
+#include <utility>
 
 #include "core/base/clock.h"
 #include "core/io/posix/syscalls.h"
@@ -269,9 +270,19 @@ Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int
 }
 
 void EpollGroup::wake(Member& member) {
-    const std::lock_guard lock(mutex_);
-    member.woken = true;
-    ring(member);
+    int bell = -1;
+    {
+        const std::lock_guard lock(mutex_);
+        member.woken = true;
+        const bool leads = member.sleep == Sleep::leading;
+        bool& rung = leads ? rung_ : member.rung;
+        if (member.sleep == Sleep::awake || std::exchange(rung, true)) return;
+        bell = leads ? bell_ : member.bell;
+    }
+    // Without the lock, which the one that is woken wants at once. Until this has come silence() finds
+    // nothing in the bell, which stays marked as rung.
+    const uint64_t one = 1;
+    static_cast<void>(!::write(bell, &one, sizeof one));
 }
 
 void EpollGroup::sleep_apart(Member& me) {
