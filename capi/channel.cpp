@@ -105,6 +105,16 @@ bool find_channels(LoopEntry& entry, const int* handles, int count,
     return true;
 }
 
+// The caller's from now on.
+int take_descriptor(Message* message, int index) {
+    const bool there = message != nullptr && index >= 0 &&
+                       static_cast<size_t>(index) < message->descriptors.size();
+    if (!there) return SOCKET2_EINVAL;
+    Descriptor& fd = message->descriptors[static_cast<size_t>(index)];
+    if (fd == kNoDescriptor) return SOCKET2_EINVAL;
+    return static_cast<int>(std::exchange(fd, kNoDescriptor));
+}
+
 }  // namespace
 
 namespace socket2::capi {
@@ -203,12 +213,19 @@ int socket2_message_channel(int loop, int handle, int index) {
 
 int socket2_message_fd(int loop, int handle, int index) {
     return on_port(loop, handle, [&](LoopEntry&, Port& port) -> int {
-        Message* const message = port.message();
-        const bool there = message != nullptr && index >= 0 &&
-                           static_cast<size_t>(index) < message->descriptors.size();
-        if (!there) return SOCKET2_EINVAL;
-        Descriptor& fd = message->descriptors[static_cast<size_t>(index)];
-        if (fd == kNoDescriptor) return SOCKET2_EINVAL;
-        return static_cast<int>(std::exchange(fd, kNoDescriptor));
+        return take_descriptor(port.message(), index);
+    });
+}
+
+int socket2_message_close(int loop, int handle) {
+    return on_port(loop, handle, [](LoopEntry&, Port& port) {
+        port.drop_message();
+        return 0;
+    });
+}
+
+int socket2_channel_unsent(int loop, int handle, int index) {
+    return on_port(loop, handle, [&](LoopEntry&, Port& port) -> int {
+        return take_descriptor(port.unsent(), index);
     });
 }

@@ -577,8 +577,8 @@ SOCKET2_API int socket2_channel_length(int loop, int handle);
  * SOCKET2_WRITE: sends a message: `size` bytes (may be 0), references to the channels of
  * `channel_count` handles of this loop, and `fd_count` descriptors, as of socket2_socket_detach().
  * All is copied at once. 0 when the message is in the channel, with capacity 0 when it was handed to
- * a receiver; from then on the descriptors are the message's. Until then, and after an error, they are
- * the caller's, who leaves them open meanwhile.
+ * a receiver. After an error at once the descriptors are the caller's as before, else the message's from
+ * now on: if the event brings an error, socket2_channel_unsent() gives them back.
  *
  * SOCKET2_ECLOSED after a shutdown; SOCKET2_EBADHANDLE also of a handle in `channels`;
  * SOCKET2_EDESCRIPTOR; SOCKET2_EINVAL of a descriptor that is there twice. SOCKET2_AT_ONCE:
@@ -590,6 +590,13 @@ SOCKET2_API int socket2_channel_length(int loop, int handle);
 SOCKET2_API int socket2_channel_send(int loop, int handle, const void* data, size_t size,
                                      const int* channels, int channel_count, const intptr_t* fds,
                                      int fd_count, double deadline);
+
+/*
+ * After an event that said that a message was not sent: its descriptor of that index (from 0), the
+ * caller's again. SOCKET2_EINVAL when there is none such or it was taken already. Those that were not are
+ * closed with the handle's next send or its close.
+ */
+SOCKET2_API int socket2_channel_unsent(int loop, int handle, int index);
 
 /*
  * SOCKET2_READ: takes the oldest message, and gives its size in bytes. The message is the handle's
@@ -620,6 +627,9 @@ SOCKET2_API int socket2_message_channel(int loop, int handle, int index);
  * is none such or it was taken already. Those that were not are closed with the message.
  */
 SOCKET2_API int socket2_message_fd(int loop, int handle, int index);
+
+/* Frees the handle's message before the next recv does. */
+SOCKET2_API int socket2_message_close(int loop, int handle);
 
 /* ---- threads of the system's, each with a Lua state ---- */
 

@@ -35,8 +35,7 @@ struct Message : ListNode<Message> {
     size_t size = 0;
     // Null: the channel that the message went through. It would keep itself alive in there.
     std::vector<std::shared_ptr<Channel>> channels;
-    // The message's own, but while its sender waits and when it failed: then they are the sender's.
-    std::vector<Descriptor> descriptors;  // kNoDescriptor: taken
+    std::vector<Descriptor> descriptors;  // the message's own; kNoDescriptor: taken
     uint64_t number = 0;                  // of the channel's messages, in the order of their coming
 };
 

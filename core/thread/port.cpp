@@ -3,14 +3,6 @@
 #include <utility>
 
 namespace socket2 {
-namespace {
-
-// One that was not sent: its descriptors stay its sender's.
-void drop_unsent(MessagePtr message) {
-    if (message != nullptr) message->descriptors.clear();
-}
-
-}  // namespace
 
 class Port::Line final : public Waiter {
    public:
@@ -32,7 +24,7 @@ Port::End::End(Port& the_port, Side op_side)
 
 bool Port::End::let_go() {
     if (!port.channel_->withdraw(*line)) return false;
-    drop_unsent(std::move(line->message));
+    if (side == Side::write) port.unsent_ = std::move(line->message);
     return true;
 }
 
@@ -47,13 +39,15 @@ Port::Port(Loop& loop, std::shared_ptr<Channel> channel)
 Result Port::send(MessagePtr message, double deadline) {
     Result r = Errc::busy;
     if (write_.state == OpState::idle) {
+        unsent_ = nullptr;
         for (std::shared_ptr<Channel>& channel : message->channels) {
             if (channel == channel_) channel = nullptr;
         }
         r = channel_->send(message, deadline == kAtOnce ? nullptr : write_.line.get());
         r = submit(write_, r, deadline);
     }
-    drop_unsent(std::move(message));
+    if (message != nullptr)
+        message->descriptors.clear();  // an error at once: they stay the caller's
     return r;
 }
 
@@ -81,11 +75,7 @@ std::shared_ptr<Channel> Port::message_channel(size_t index) const {
 void Port::arrived(End& end) {
     Line& line = *end.line;
     line.state = Waiter::State::idle;
-    if (end.side == Side::read) {
-        message_ = std::move(line.message);
-    } else {
-        drop_unsent(std::move(line.message));
-    }
+    (end.side == Side::read ? message_ : unsent_) = std::move(line.message);
     loop_.finish_outside(end, line.result);
 }
 

@@ -23,13 +23,19 @@ class Port final : public OpOwner {
     // The owner's name for it, handed back with its ops (op.source.user).
     void set_user(int64_t user) { source_.user = user; }
 
-    // Done when the message is in the channel; without capacity: with its receiver. Until then, and
-    // when it fails, its descriptors are the caller's.
+    // Done when the message is in the channel; without capacity: with its receiver. After an error at
+    // once its descriptors are the caller's as before; one that comes later leaves it in unsent().
     Result send(MessagePtr message, double deadline);
     // The size of a message, which message() then gives; the one before is gone.
     Result recv(double deadline);
     // The message received last; null when there is none, or it was not taken from the loop yet.
     Message* message() const { return read_.state == OpState::idle ? message_.get() : nullptr; }
+    // The message goes before the next recv().
+    void drop_message() {
+        if (message() != nullptr) message_ = nullptr;
+    }
+    // What was pending and could not be sent, until the next send(); null when there is none.
+    Message* unsent() const { return write_.state == OpState::idle ? unsent_.get() : nullptr; }
     // Of that message; null when there is no such channel.
     std::shared_ptr<Channel> message_channel(size_t index) const;
 
@@ -65,6 +71,7 @@ class Port final : public OpOwner {
     const std::shared_ptr<Channel> channel_;
     IoSource source_;
     MessagePtr message_;
+    MessagePtr unsent_;
     End read_;
     End write_;
 };

@@ -180,10 +180,12 @@ int socket2_channel_length(int loop, int handle);
 int socket2_channel_send(int loop, int handle, const void* data, size_t size,
                                      const int* channels, int channel_count, const intptr_t* fds,
                                      int fd_count, double deadline);
+int socket2_channel_unsent(int loop, int handle, int index);
 int socket2_channel_recv(int loop, int handle, double deadline);
 const void* socket2_message_data(int loop, int handle);
 int socket2_message_channel(int loop, int handle, int index);
 int socket2_message_fd(int loop, int handle, int index);
+int socket2_message_close(int loop, int handle);
 typedef struct socket2_lua {
     void* (*newstate)(void);
     void (*openlibs)(void* state);

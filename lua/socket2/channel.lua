@@ -115,11 +115,14 @@ local function cannot_wait(self, line, what)
 end
 
 -- The result of what is pending. If something else resumes the thread, which raises, the turn is passed
--- when the operation is over.
-local function result_of(self, kind, line)
+-- when the operation is over; `sockets` on their way are lost to the program then.
+local function result_of(self, kind, line, sockets)
 	local ok, r = pcall(wait, self, kind)
 	if ok then
 		return r
+	end
+	if sockets then
+		cargo.gone(sockets)
 	end
 	sched.start_thread(NEVER, function()
 		sched.hidden[sched.this()] = true
@@ -131,24 +134,36 @@ local function result_of(self, kind, line)
 	error(r, 0)
 end
 
--- -> 0 | code. Gives the writer back.
-local function transmit(self, w, time, fds, nfds)
-	local line = self.senders
-	local r = take_turn(self, line, 'send', time)
-	if r ~= true then
-		done(w)
-		return r
+-- Whose the sockets are when their message was sent or was not.
+local function settle(self, sockets, fds, r, pending)
+	if r >= 0 then
+		cargo.gone(sockets)
+		return
 	end
-	local channels = w.channels
-	if channels then
-		local n = #channels
-		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, int_array(n, channels), n, fds, nfds, time)
-	else
-		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, nil, 0, fds, nfds, time)
+	for i = 1, pending and #sockets or 0 do
+		fds[i - 1] = C.socket2_channel_unsent(loop, self.h, i - 1)
+	end
+	cargo.unload(sockets, fds, #sockets)
+end
+
+-- Sends what the writer has, which is given back, in the thread's turn: 0 | code.
+local function transmit(self, w, time)
+	local line, sockets, channels = self.senders, w.sockets, w.channels
+	local n, nfds, fds, r = channels and #channels or 0, sockets and #sockets or 0, nil, 0
+	if sockets then
+		fds, r = cargo.load(sockets)
+	end
+	if not sockets or fds then
+		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, channels and int_array(n, channels) or nil, n, fds,
+			nfds, time)
 	end
 	done(w)
-	if r == PENDING then
-		r = result_of(self, WRITE, line)
+	local pending = r == PENDING
+	if pending then
+		r = result_of(self, WRITE, line, sockets)
+	end
+	if fds then
+		settle(self, sockets, fds, r, pending)
 	end
 	pass_turn(line)
 	if r == ETIMEOUT and time == AT_ONCE then
@@ -157,52 +172,52 @@ local function transmit(self, w, time, fds, nfds)
 	return r
 end
 
--- The sockets leave before anything can wait: another thread could read from them.
-local function transmit_sockets(self, w, time)
-	local sockets = w.sockets
-	local fds, code = cargo.load(sockets)
-	if not fds then
-		done(w)
-		return code
-	end
-	local ok, r = pcall(transmit, self, w, time, fds, #sockets)
-	if ok and r >= 0 or not ok and sched.waiting_for[WRITE][self.h] then -- gone, or nobody knows
-		cargo.gone(sockets)
-	else
-		cargo.unload(sockets, fds, #sockets)
-	end
-	return ok and r or error(r, 0)
-end
-
--- send_written(channel, w, [expires]) -> true | nil, err, errcode: what a writer has, which is given back.
-function channel.send_written(self, w, expires)
-	local time = time_of(expires)
-	local r
-	if w.sockets then
-		r = transmit_sockets(self, w, time)
-	else
-		r = transmit(self, w, time, nil, 0)
-	end
+local function sent(r)
 	if r < 0 then
 		return fail(r)
 	end
 	spend()
 	return true
 end
-local send_written = channel.send_written
 
--- send(v, [expires]) -> true | nil, err, errcode: a copy of any value but nil; message.lua says of which.
--- 'closed' after close(); 'busy' when it has a socket that a thread waits on. After an error the sockets
--- are this state's as before.
+-- send_written(channel, w, [expires]) -> true | nil, err, errcode: what a writer has, which is given back.
+function channel.send_written(self, w, expires)
+	local time = time_of(expires)
+	local r = take_turn(self, self.senders, 'send', time)
+	if r ~= true then
+		done(w)
+		return fail(r)
+	end
+	return sent(transmit(self, w, time))
+end
+
+-- send(v, [expires]) -> true | nil, err, errcode: a copy of any value but nil; message.lua says of which. It
+-- is copied when the threads of this state that sent before have had their turn. 'closed' after close();
+-- 'busy' when it has a socket that a thread waits on. After an error the sockets are this state's as before.
 function channel:send(v, expires)
 	if v == nil then
 		raise("bad argument #1 to 'send' (value expected)")
 	end
-	return send_written(self, write(v), expires)
+	local time, line = time_of(expires), self.senders
+	local r = take_turn(self, line, 'send', time)
+	if r ~= true then
+		return fail(r)
+	end
+	local ok, w = pcall(write, v)
+	if not ok then
+		pass_turn(line)
+		error(w, 0)
+	end
+	return sent(transmit(self, w, time))
 end
 
-local function received(_, line, ok, ...)
-	pass_turn(line)
+local LARGE = 65536 -- a message of more bytes is not kept until the next comes
+
+local function received(self, size, ok, ...)
+	if size > LARGE or not ok then
+		C.socket2_message_close(loop, self.h)
+	end
+	pass_turn(self.receivers)
 	if not ok then
 		error((...), 0)
 	end
@@ -228,7 +243,7 @@ function channel.receive(self, f, expires)
 		end
 		return fail(n)
 	end
-	return received(self, line, pcall(f, cast(bytes, C.socket2_message_data(loop, h)), n, h))
+	return received(self, n, pcall(f, cast(bytes, C.socket2_message_data(loop, h)), n, h))
 end
 local receive = channel.receive
 

@@ -283,23 +283,64 @@ static void test_a_descriptor_is_taken_once(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_a_descriptor_stays_when_the_send_fails(void) {
+static void test_a_descriptor_stays_when_the_send_fails_at_once(void) {
     const int loop = new_loop();
-    const int ch = new_channel(loop, 0);
+    const int ch = new_channel(loop, 0), shut = new_channel(loop, 1);
     const intptr_t fd = new_fd();
     CHECK_INT(send_fds(loop, ch, &fd, 1), SOCKET2_ETIMEOUT);
-    CHECK_INT(socket2_channel_send(loop, ch, NULL, 0, NULL, 0, &fd, 1, SOCKET2_NEVER),
-              SOCKET2_PENDING);
-    CHECK_INT(socket2_channel_send(loop, ch, NULL, 0, NULL, 0, &fd, 1, SOCKET2_NEVER),
-              SOCKET2_EBUSY);
-    CHECK_INT(socket2_channel_close(loop, ch), 0);
-    CHECK_INT(finish(loop, SOCKET2_PENDING, ch, SOCKET2_WRITE), SOCKET2_ECLOSED);
-    CHECK(is_open(fd));
-    const int shut = new_channel(loop, 1);
+    CHECK_INT(socket2_channel_unsent(loop, ch, 0), SOCKET2_EINVAL);
     CHECK_INT(socket2_channel_shutdown(loop, shut), 0);
     CHECK_INT(send_fds(loop, shut, &fd, 1), SOCKET2_ECLOSED);
     CHECK(is_open(fd));
     close((int)fd);
+    CHECK_INT(socket2_loop_close(loop), 0);
+}
+
+static void test_a_descriptor_comes_back_when_the_send_fails_later(void) {
+    const int loop = new_loop();
+    const int ch = new_channel(loop, 0);
+    const intptr_t fds[2] = {new_fd(), new_fd()};
+    CHECK_INT(socket2_channel_send(loop, ch, NULL, 0, NULL, 0, fds, 2, SOCKET2_NEVER),
+              SOCKET2_PENDING);
+    CHECK_INT(socket2_channel_send(loop, ch, NULL, 0, NULL, 0, fds, 2, SOCKET2_NEVER),
+              SOCKET2_EBUSY);
+    CHECK_INT(socket2_channel_unsent(loop, ch, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_socket_cancel(loop, ch, SOCKET2_WRITE), 0);
+    CHECK_INT(finish(loop, SOCKET2_PENDING, ch, SOCKET2_WRITE), SOCKET2_ECANCELED);
+    CHECK_INT(socket2_channel_unsent(loop, ch, 2), SOCKET2_EINVAL);
+    CHECK_INT(socket2_channel_unsent(loop, ch, -1), SOCKET2_EINVAL);
+    CHECK_INT(socket2_channel_unsent(loop, ch, 1), fds[1]);
+    CHECK_INT(socket2_channel_unsent(loop, ch, 1), SOCKET2_EINVAL);
+    CHECK(is_open(fds[0]));
+    /* The other is closed with the next send. */
+    CHECK_INT(send_fds(loop, ch, NULL, 0), SOCKET2_ETIMEOUT);
+    CHECK(!is_open(fds[0]));
+    /* And with the handle, and with the loop. */
+    CHECK_INT(socket2_channel_send(loop, ch, NULL, 0, NULL, 0, &fds[1], 1, SOCKET2_NEVER),
+              SOCKET2_PENDING);
+    CHECK_INT(socket2_channel_close(loop, ch), 0);
+    CHECK_INT(finish(loop, SOCKET2_PENDING, ch, SOCKET2_WRITE), SOCKET2_ECLOSED);
+    const int last = new_channel(loop, 0);
+    const intptr_t fd = new_fd();
+    CHECK_INT(socket2_channel_send(loop, last, NULL, 0, NULL, 0, &fd, 1, SOCKET2_NEVER),
+              SOCKET2_PENDING);
+    CHECK_INT(socket2_loop_close(loop), 0);
+    CHECK(!is_open(fds[1]));
+    CHECK(!is_open(fd));
+}
+
+static void test_a_message_can_go_before_the_next(void) {
+    const int loop = new_loop();
+    const int ch = new_channel(loop, 2);
+    const intptr_t fd = new_fd();
+    CHECK_INT(socket2_message_close(loop, ch), 0);
+    CHECK_INT(send_fds(loop, ch, &fd, 1), 0);
+    CHECK_INT(socket2_channel_recv(loop, ch, SOCKET2_AT_ONCE), 0);
+    CHECK(is_open(fd));
+    CHECK_INT(socket2_message_close(loop, ch), 0);
+    CHECK(!is_open(fd));
+    CHECK(socket2_message_data(loop, ch) == NULL);
+    CHECK_INT(socket2_message_close(loop, 12345), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
@@ -486,7 +527,9 @@ static const test_case tests[] = {
     TEST(numbers_come_back_late),
     TEST(channels_in_messages),
     TEST(a_descriptor_is_taken_once),
-    TEST(a_descriptor_stays_when_the_send_fails),
+    TEST(a_descriptor_stays_when_the_send_fails_at_once),
+    TEST(a_descriptor_comes_back_when_the_send_fails_later),
+    TEST(a_message_can_go_before_the_next),
     TEST(a_socket_goes_to_another_loop),
     TEST(bad_handles),
     TEST(bad_arguments),

@@ -64,7 +64,6 @@ typedef struct {
 
 typedef struct {
     int handle, kind, is_accept;
-    passengers with;
 } pending_op;
 
 static struct {
@@ -172,7 +171,7 @@ static void check_op(int loop, int handle, int kinds, int kind, int is_accept, i
         fail("pending, of no kind", kind);
     }
     if (find_pending(loop, handle, kind) != NULL) fail("two operations at a time", handle);
-    loops[l].pending[loops[l].pending_count++] = (pending_op){handle, kind, is_accept, {{0}, 0}};
+    loops[l].pending[loops[l].pending_count++] = (pending_op){handle, kind, is_accept};
 }
 
 static void check_event(int loop, const socket2_event* event) {
@@ -196,36 +195,12 @@ static void check_event(int loop, const socket2_event* event) {
         const pending_op p = *found;
         *found = loops[l].pending[--loops[l].pending_count];
         if (p.is_accept && event->result >= 0) add_socket(loop, event->result, TCP);
-        if (event->result != 0) close_all(&p.with);
         live_socket* s = find_live(loop, event->handle);
         const int is_recv = s != NULL && s->is == CHANNEL && event->kind == SOCKET2_READ;
         if (is_recv && event->result >= 0) s->message = event->result;
         return;
     }
     fail("an event for nothing", event->handle);
-}
-
-/* Takes the events that tell whose the descriptors of messages are: a closed loop gives none. */
-static void settle_passengers(int l) {
-    const int loop = loops[l].handle;
-    const double limit = socket2_clock() + 20;
-    for (int i = 0; i < loops[l].pending_count;) {
-        const pending_op p = loops[l].pending[i];
-        if (p.with.count == 0) {
-            ++i;
-            continue;
-        }
-        socket2_socket_cancel(loop, p.handle, SOCKET2_WRITE);
-        socket2_event events[16];
-        const int n = socket2_poll(loop, events, 16, 0);
-        check_code(n);
-        for (int e = 0; e < n; ++e) check_event(loop, &events[e]);
-        if (socket2_clock() > limit) {
-            fail("an event never came", p.handle);
-            return;
-        }
-        i = 0; /* the others have moved */
-    }
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */
@@ -479,7 +454,6 @@ static void call_loop_new(void) {
     if (loops[l].handle != 0 && !one_in(20)) return;
     const int old = loops[l].handle;
     if (old != 0) {
-        settle_passengers(l);
         if (socket2_loop_close(old) != 0) fail("a live loop cannot be closed", old);
         PICK(stale_loops) = old;
     }
@@ -491,7 +465,6 @@ static void call_loop_new(void) {
 static void call_loop_close(void) {
     const int loop = one_in(50) ? any_loop() : PICK(stale_loops);
     const int l = loop_index(loop);
-    if (l >= 0) settle_passengers(l);
     check_loop(loop, socket2_loop_close(loop));
     if (l < 0) return;
     PICK(stale_loops) = loop;
@@ -1066,7 +1039,6 @@ static void call_channel_send(void) {
     }
     if (code > 0) fail("a send with a value", code);
     check_op(loop, handle, CHANNEL, SOCKET2_WRITE, 0, code);
-    if (code == SOCKET2_PENDING) find_pending(loop, handle, SOCKET2_WRITE)->with = with;
 }
 static void call_channel_recv(void) {
     const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
@@ -1098,6 +1070,18 @@ static void call_message_fd(void) {
     const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
     const int index = one_in(10) ? any_number() : below(PASSENGERS);
     const int fd = check_socket(loop, handle, CHANNEL, socket2_message_fd(loop, handle, index));
+    if (fd >= 0 && close(fd) != 0) fail("not the descriptor", fd);
+}
+static void call_message_close(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    if (check_socket(loop, handle, CHANNEL, socket2_message_close(loop, handle)) != 0) return;
+    live_socket* s = find_live(loop, handle);
+    if (find_pending(loop, handle, SOCKET2_READ) == NULL) s->message = -1;
+}
+static void call_channel_unsent(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    const int index = one_in(10) ? any_number() : below(PASSENGERS);
+    const int fd = check_socket(loop, handle, CHANNEL, socket2_channel_unsent(loop, handle, index));
     if (fd >= 0 && close(fd) != 0) fail("not the descriptor", fd);
 }
 
@@ -1223,6 +1207,8 @@ static struct {
     CALL(message_channel),
     CALL(message_data),
     CALL(message_fd),
+    CALL(message_close),
+    CALL(channel_unsent),
     CALL(option_kind),
     CALL(os_error),
     CALL(poll),

@@ -430,29 +430,52 @@ TEST(Channel, DescriptorsOfDroppedMessagesAreClosed) {
     ::close(static_cast<int>(fds[0]));
 }
 
-TEST(Channel, DescriptorsOfAMessageThatWasNotSentAreTheSenders) {
+TEST(Channel, DescriptorsOfAMessageThatWasNotSentAtOnceAreTheSenders) {
     const Descriptor fd = make_descriptor();
     {
         Pair p(0);
-        const PortPtr other = p.left.open(p.channel);
         EXPECT_EQ(p.a->send(with_descriptor(fd), kAtOnce).error(), Errc::timeout);
-        EXPECT_TRUE(p.a->send(with_descriptor(fd), kNever).is_pending());
-        EXPECT_EQ(p.a->send(with_descriptor(fd), kNever).error(), Errc::busy);
-        p.a->cancel(Side::write);
-        EXPECT_EQ(p.left.look().size(), 1u);
-        EXPECT_TRUE(other->send(with_descriptor(fd), now() + 0.01).is_pending());
-        EXPECT_EQ(p.left.finish(Result::pending(), other->op(Side::write)).error(), Errc::timeout);
-        EXPECT_TRUE(other->send(with_descriptor(fd), kNever).is_pending());
         p.channel->shutdown();
-        EXPECT_EQ(p.left.finish(Result::pending(), other->op(Side::write)).error(), Errc::closed);
         EXPECT_EQ(p.a->send(with_descriptor(fd), kNever).error(), Errc::closed);
+        EXPECT_EQ(p.a->unsent(), nullptr);
     }
+    EXPECT_TRUE(is_open(fd));
+    ::close(static_cast<int>(fd));
+}
+
+TEST(Channel, AMessageThatWasNotSentLaterComesBack) {
+    Pair p(0);
+    const PortPtr other = p.left.open(p.channel);
+    const Descriptor fd = make_descriptor();
+    const auto take_back = [&](const PortPtr& port) {
+        ASSERT_NE(port->unsent(), nullptr);
+        EXPECT_EQ(port->unsent()->descriptors, std::vector<Descriptor>{fd});
+        port->unsent()->descriptors.clear();
+    };
+    EXPECT_TRUE(p.a->send(with_descriptor(fd), kNever).is_pending());
+    EXPECT_EQ(p.a->unsent(), nullptr);
+    EXPECT_EQ(p.a->send(with_descriptor(fd), kNever).error(), Errc::busy);
+    p.a->cancel(Side::write);
+    EXPECT_EQ(p.left.look().size(), 1u);
+    take_back(p.a);
+    EXPECT_TRUE(other->send(with_descriptor(fd), now() + 0.01).is_pending());
+    EXPECT_EQ(p.left.finish(Result::pending(), other->op(Side::write)).error(), Errc::timeout);
+    take_back(other);
+    EXPECT_TRUE(other->send(with_descriptor(fd), kNever).is_pending());
+    p.channel->shutdown();
+    EXPECT_EQ(p.left.finish(Result::pending(), other->op(Side::write)).error(), Errc::closed);
+    take_back(other);
+    EXPECT_TRUE(is_open(fd));
+    ::close(static_cast<int>(fd));
+}
+
+TEST(Channel, WhatIsPendingIsClosedWithItsLoop) {
+    const Descriptor fd = make_descriptor();
     {
         Pair p(0);
         EXPECT_TRUE(p.a->send(with_descriptor(fd), kNever).is_pending());
     }
-    EXPECT_TRUE(is_open(fd));
-    ::close(static_cast<int>(fd));
+    EXPECT_FALSE(is_open(fd));
 }
 
 TEST(Channel, AChannelThatIsSentLives) {
