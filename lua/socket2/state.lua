@@ -7,32 +7,49 @@ local message = require'socket2.message'
 
 local select, unpack, error, assert, xpcall = select, unpack, error, assert, xpcall
 
-local function send_results(box, ...)
-	assert(box:send_written(message.write_all(...)))
-end
-
-local function work(box)
-	local job = box:recv()
-	if not job then -- who started it took it back
-		return
-	end
-	local f = job.f
-	job.f = nil
-	send_results(box, f(unpack(job, 1, job.n)))
-end
+local function nothing() end
 
 -- Runs the thread whose box has this number. What it raises is the thread's error.
 return function(id)
-	local over, trace
+	local returned, over, stopped, trace
+
+	-- What takes the room in the box is the message of one who joins. He may be gone since, so it is not for
+	-- him to make room.
+	local function send_results(box, ...)
+		returned = true
+		local ok, err
+		repeat
+			box:receive(nothing, 0)
+			ok, err = box:send_written(message.write_all(...), 0)
+		until err ~= 'timeout'
+		assert(ok, err)
+	end
+
+	local function work(box)
+		local job = box:recv()
+		if not job then -- who started it took it back
+			return
+		end
+		local f = job.f
+		job.f = nil
+		send_results(box, f(unpack(job, 1, job.n)))
+	end
+
 	socket.newthread(function()
 		local ok, caught = xpcall(work, failure.catch, assert(channel.open(id)))
 		over = true
 		if not ok then
 			trace = select(2, failure.parts(caught))
+		end
+		if not ok or stopped then
 			socket.stop()
 		end
 	end)
 	assert(socket.start())
+	if returned and not over then -- f has stopped the loop, but nobody has made room for the results yet
+		stopped = true
+		assert(socket.start())
+	end
 	if trace then
 		error(trace, 0)
 	elseif not over then

@@ -4,7 +4,7 @@
 -- A box is the channel between a thread and who started it. First it has the function and the arguments, then
 -- a message of the results, which begins with 1, or of an error, which begins with 0; it is closed when
 -- the state is. Who joins may only receive when the first message is gone. He knows by sending one himself,
--- for which there is no room before; it begins with something else, and comes back to him.
+-- for which there is no room before; it begins with something else, and comes back to him or is dropped.
 
 local lib = require'socket2.lib'
 local socket = require'socket2'
@@ -159,9 +159,9 @@ local function wait(self, expires)
 	return true
 end
 
--- join([expires]) -> results of f | nil, err, [errcode]: waits until the thread is over and its state
--- closed. `err` of a thread that failed is the error with its traceback, and there is no errcode. May be
--- called again, and by several threads. To tell a failure from results of nil: failed().
+-- join([expires]) -> results of f (true if it has none) | nil, err, [errcode]: waits until the thread is over
+-- and its state closed. `err` of a thread that failed is the error with its traceback, and there is no
+-- errcode. May be called again, and by several threads. To tell a failure from results of nil: failed().
 function thr:join(expires)
 	while not self.over do
 		local ok, err, errcode = wait(self, expires)
@@ -172,7 +172,11 @@ function thr:join(expires)
 	if self.err then
 		return nil, self.err
 	end
-	return unpack(self.results, 1, self.results.n)
+	local results = self.results
+	if results.n == 0 then -- so that a join can be asserted
+		return true
+	end
+	return unpack(results, 1, results.n)
 end
 
 -- failed() -> boolean: did it end with an error? nil before a join() has seen the end.

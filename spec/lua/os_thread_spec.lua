@@ -42,7 +42,7 @@ describe('a thread', function()
 			assert.same({42, {1}, 2, n = 4}, r)
 		end
 		assert.is_false(t:failed())
-		assert.equal(0, select('#', start(function() end):join()))
+		assert.is_true(start(function() end):join())
 		assert.equal(6, start('local a, b = ... return a * b', 2, 3):join())
 	end))
 

@@ -141,13 +141,22 @@ end
 
 ffi.cdef'int getpid(void);'
 
--- fds() -> number of open descriptors of this process
-function spec.fds()
+local function entries(dir)
 	local n = 0
-	for _ in require'lfs'.dir'/proc/self/fd' do
+	for _ in require'lfs'.dir(dir) do
 		n = n + 1
 	end
-	return n - 3 -- without '.', '..' and the one that looked
+	return n - 2 -- without '.' and '..'
+end
+
+-- fds() -> number of open descriptors of this process
+function spec.fds()
+	return entries'/proc/self/fd' - 1 -- without the one that looked
+end
+
+-- tasks() -> number of OS threads of this process
+function spec.tasks()
+	return entries'/proc/self/task'
 end
 
 -- luajit_start(source, [prefix]) -> file: runs a script in a process of its own, after the words of a
