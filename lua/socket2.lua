@@ -24,7 +24,7 @@ socket.udp = udp.new
 socket.raw = udp.new_raw
 socket.wrapfd = fd.new
 
--- serve{handler =, port =, ...} -> server | nil, err, errcode: a TCP server on all processors; see serve.lua.
+-- serve{handler =, ...} -> server | nil, err, errcode: a TCP server on all processors; see serve.lua.
 function socket.serve(options)
 	return require'socket2.serve'(options)
 end

@@ -9,7 +9,8 @@ local thread = require'socket2.thread'
 local worker = require'socket2.worker'
 
 local fail, raise, api = lib.fail, lib.raise, sched.api
-local type, pairs, ipairs, pcall, setmetatable, error = type, pairs, ipairs, pcall, setmetatable, error
+local type, tostring, pairs, ipairs, pcall, setmetatable, error =
+	type, tostring, pairs, ipairs, pcall, setmetatable, error
 local max = math.max
 
 local ETIMEOUT = lib.C.SOCKET2_ETIMEOUT
@@ -161,15 +162,17 @@ local function listen(o, n)
 end
 
 local types = {handler = 'function', onerror = 'function', threads = 'number', balance = 'string',
-	share_epoll = 'boolean', backlog = 'number', family = 'string'}
+	share_epoll = 'boolean', backlog = 'number', family = 'string', host = 'any', port = 'any'}
 
 local function check(o)
 	if type(o) ~= 'table' then
 		raise("bad argument #1 to 'serve' (table expected, got %s)", type(o))
 	end
-	for name, expected in pairs(types) do
-		local got = type(o[name])
-		if o[name] ~= nil and got ~= expected and not (name == 'handler' and got == 'string') then
+	for name, v in pairs(o) do
+		local expected, got = types[name], type(v)
+		if not expected then
+			raise("serve() has no option '%s'", tostring(name))
+		elseif expected ~= got and expected ~= 'any' and not (name == 'handler' and got == 'string') then
 			raise("bad option '%s' of serve() (%s expected, got %s)", name, expected, got)
 		end
 	end
@@ -187,10 +190,11 @@ local function check(o)
 	return n, balance == 'reuseport'
 end
 
--- serve{handler =, [host = all interfaces], port =, ...} -> server | nil, err, errcode: listens, and calls
--- handler(connection) in a socket thread of one of several OS threads; the connection is closed when the
--- handler is over. The handler is copied to the threads with its upvalues, as by thread.new(); the name of
--- a module that is a function will do, too. Options:
+-- serve{handler =, ...} -> server | nil, err, errcode: listens, and calls handler(connection) in a socket
+-- thread of one of several OS threads; the connection is closed when the handler is over. The handler is
+-- copied to the threads with its upvalues, as by thread.new(); the name of a module that is a function will
+-- do, too. A server is to be stopped before the state that started it ends. Options:
+--   host, port   as of socket.addr(); default: all IPv4 interfaces, any free port
 --   threads      how many; default: as many as there are processors
 --   balance      'handoff', the default: this state accepts and gives each connection to the thread with
 --                the fewest; its loop has to run. 'reuseport': every thread has a listener of its own, and
@@ -230,7 +234,9 @@ return function(o)
 	api.newthread(read_reports, self)
 	if reuseport then
 		for i, w in ipairs(self.workers) do
-			w.control:send{'listen', listeners[i]}
+			if not w.control:send{'listen', listeners[i]} then
+				listeners[i]:close()
+			end
 		end
 		self.shut:set()
 	else

@@ -1,7 +1,6 @@
 -- The side of serve.lua that runs in the Lua state of each of its threads: connections come in, are served,
 -- and are finished in the end.
 
-local coro = require'coro'
 local lib = require'socket2.lib'
 local failure = require'socket2.failure'
 local sched = require'socket2.sched'
@@ -11,7 +10,6 @@ local api, READ = sched.api, lib.C.SOCKET2_READ
 local type, pairs, xpcall, error = type, pairs, xpcall, error
 
 local GRACE = 1    -- seconds for handlers whose connection was closed
-local TURN = 0.001  -- seconds between two looks at who is waited for
 local INTERVAL = 0.1 -- seconds between two reports that nobody waits for
 
 local worker = {GRACE = GRACE}
@@ -81,6 +79,17 @@ local function print_error(_, _, trace)
 	io.stderr:write('socket2.serve: ' .. trace .. '\n') -- in one: other threads write, too
 end
 
+-- One connection's error is no reason to end the others', nor is one in the program's report of it.
+local function report_to(onerror)
+	return onerror and function(...)
+		local ok, caught = xpcall(onerror, failure.catch, ...)
+		if not ok then
+			print_error(nil, failure.parts(caught))
+			print_error(...)
+		end
+	end or print_error
+end
+
 -- run(index, control, reports, handler, [onerror], [epoll_fd]) -> boolean: the body of the thread. `control`
 -- brings {'serve', connection}, {'listen', listener}, and at last {'stop'}; when it is closed what is left is
 -- cut off, and the result is false. `reports` gets {index, number of connections that were begun, that are
@@ -92,9 +101,13 @@ function worker.run(index, control, reports, handler, onerror, epoll_fd)
 			error('the epoll cannot be shared: ' .. err, 0)
 		end
 	end
-	api.onerror = onerror or print_error
+	api.onerror = report_to(onerror)
 	if type(handler) == 'string' then
-		handler = require(handler)
+		local name = handler
+		handler = require(name)
+		if type(handler) ~= 'function' then
+			error(("the handler's module '%s' is a %s (function expected)"):format(name, type(handler)), 0)
+		end
 	end
 
 	local function take(s)
@@ -134,13 +147,8 @@ function worker.run(index, control, reports, handler, onerror, epoll_fd)
 	if listener then
 		listener:close()
 	end
-	local clean, me = cut_off(), sched.this()
-	api.newthread(function() -- without what the handlers have left behind, but not without the result
-		repeat
-			api.sleep(TURN)
-		until coro.status(me) == 'dead'
-		api.stop()
-	end)
+	local clean = cut_off()
+	api.stop() -- without what the handlers have left behind
 	return clean
 end
 

@@ -210,6 +210,13 @@ describe('a function in a message', function()
 		assert.equal('Aglobal', v)
 	end)
 
+	it('of the standard library goes by its own name, whatever modules have it, too', function()
+		for i = 1, 20 do package.loaded['message_spec_alias' .. i] = {p = print, f = string.format} end
+		local s = message.encode(print, string.format)
+		for i = 1, 20 do package.loaded['message_spec_alias' .. i] = nil end
+		assert.same({print, string.format}, {message.decode(s)})
+	end)
+
 	it('of a module that is not there raises', function()
 		package.loaded.message_spec_module = {f = function() end}
 		local bytes = encode(package.loaded.message_spec_module.f)

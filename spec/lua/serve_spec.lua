@@ -46,22 +46,15 @@ local function wait_for_loads(server, n)
 	return server:loads()
 end
 
--- tasks() -> number of OS threads of this process
-local function tasks()
-	local n = 0
-	for _ in lfs.dir'/proc/self/task' do n = n + 1 end
-	return n - 2
-end
-
 -- counts() -> function: waits until there are as many descriptors and threads as now.
 local function counts()
 	collectgarbage()
 	collectgarbage()
-	local fds, n = spec.fds(), tasks()
+	local fds, n = spec.fds(), spec.tasks()
 	return function()
 		spec.wait_until(function()
 			collectgarbage()
-			return spec.fds() <= fds and tasks() <= n
+			return spec.fds() <= fds and spec.tasks() <= n
 		end)
 	end
 end
@@ -374,12 +367,12 @@ describe('socket.serve', function()
 
 	it('fails where the address is in use, and leaves nothing behind', case(function()
 		local l, port = spec.listener()
-		local before, n = spec.fds(), tasks() -- or less, as a thread from before may still be on its way out
+		local before, n = spec.fds(), spec.tasks() -- or less, as a thread from before may still be on its way out
 		for _, balance in ipairs{'handoff', 'reuseport'} do
 			fails('address_already_in_use', socket.serve{host = '127.0.0.1', port = port, handler = echo,
 				balance = balance, threads = 4})
 			assert.is_true(spec.fds() <= before)
-			assert.is_true(tasks() <= n)
+			assert.is_true(spec.tasks() <= n)
 		end
 		l:close()
 	end))
@@ -539,6 +532,19 @@ describe('socket.serve', function()
 		for i, server in ipairs(servers) do
 			assert.same(1, sum(wait_for_loads(server, 1)))
 			clients[i]:close()
+			assert.is_true(server:stop(clock() + LIMIT))
+		end
+	end))
+
+	it('has its threads on the epoll of this loop when told to', case(function()
+		for _, kind in ipairs(kinds) do
+			local server, port = serve(of(kind, {threads = 1, handler = function(c)
+				c:send(socket.epoll_fd() .. '\n')
+			end}))
+			local c = connect(port)
+			local own = tostring(socket.epoll_fd())
+			assert.equal(kind.share_epoll, own == c:readline())
+			c:close()
 			assert.is_true(server:stop(clock() + LIMIT))
 		end
 	end))

@@ -16,10 +16,13 @@ for name in ('string table math io os debug coroutine package bit jit jit.opt ji
 	standard[name] = true
 end
 
+local fields_found = false -- for the present message
+
 local named_types = {table = true, ['function'] = true, userdata = true, cdata = true}
 
--- find_modules(): to be called before module_of(), as often as modules may have been loaded meanwhile.
+-- find_modules(): to be called before the others, for each message.
 function names.find_modules()
+	fields_found = false
 	for name, module in next, loaded do
 		if module_names[module] ~= name and named_types[type(module)] and type(name) == 'string' then
 			local other = module_names[module]
@@ -35,16 +38,26 @@ local function is_builtin(f)
 	return info.what == 'C' or info.short_src:find('[builtin:', 1, true) == 1
 end
 
-local function find_fields()
+local function find_fields(name, module)
+	for field, v in next, module do
+		local t = type(v)
+		if t ~= 'table' and named_types[t] and type(field) == 'string'
+			and (not standard[name] or t ~= 'function' or is_builtin(v)) then
+			field_modules[v], field_names[v] = name, field
+		end
+	end
+end
+
+-- Of several names one in the standard library counts, which every state has.
+local function find_all_fields()
 	for name, module in next, loaded do
-		if type(module) == 'table' and type(name) == 'string' then
-			for field, v in next, module do
-				local t = type(v)
-				if t ~= 'table' and named_types[t] and type(field) == 'string'
-					and (not standard[name] or t ~= 'function' or is_builtin(v)) then
-					field_modules[v], field_names[v] = name, field
-				end
-			end
+		if type(module) == 'table' and type(name) == 'string' and not standard[name] then
+			find_fields(name, module)
+		end
+	end
+	for name in next, standard do
+		if type(loaded[name]) == 'table' then
+			find_fields(name, loaded[name])
 		end
 	end
 end
@@ -66,8 +79,9 @@ end
 -- field_of(v) -> name of the module, name of the field | nil
 function names.field_of(v)
 	local module, field = known_field(v)
-	if not module then
-		find_fields()
+	if not module and not fields_found then
+		find_all_fields()
+		fields_found = true
 		module, field = known_field(v)
 	end
 	return module, field
