@@ -101,6 +101,8 @@ Result without_sigpipe(Call call) {
 
 }  // namespace
 
+void start() {}
+
 Errc errc_of(int os_code) {
     switch (os_code) {
         case EACCES:
