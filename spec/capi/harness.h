@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "capi/socket2.h"
 
@@ -48,33 +46,28 @@ static inline double in(double seconds) { return socket2_clock() + seconds; }
 typedef struct {
     const char* name;
     void (*run)(void);
+    int linux_only;
 } test_case;
 
 #define TEST(name) \
-    { #name, test_##name }
+    { #name, test_##name, 0 }
 
-/* A crash or a hang is one failure, and no test sees another's loops. */
-static inline int run_test(const test_case* test) {
-    fflush(stdout);
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(100);
-        test->run();
-        exit(failures == 0 ? 0 : 1);
-    }
-    int status = -1;
-    if (child < 0 || waitpid(child, &status, 0) != child) return 0;
-    if (WIFSIGNALED(status)) printf("ended by signal %d\n", WTERMSIG(status));
-    return status == 0;
-}
+/* Of what other systems do not have: their runs leave it out. */
+#define LINUX(name) \
+    { #name, test_##name, 1 }
 
-/* For main: all tests, or those whose name contains its argument. Its exit code. */
+#include "run_test.h"
+
+/* For main: all tests, or those whose name contains its argument; with two arguments the one of that name,
+   in this process. Its exit code. */
 static inline int run_tests(const test_case* tests, size_t count, int argc, char** argv) {
     int passed = 0, failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; i < count; ++i) {
-        if (argc > 1 && strstr(tests[i].name, argv[1]) == NULL) continue;
-        if (run_test(&tests[i])) {
+        if (argc > 2 && strcmp(tests[i].name, argv[1]) == 0) return run_alone(&tests[i]);
+        if (argc > 2 || (argc > 1 && strstr(tests[i].name, argv[1]) == NULL)) continue;
+        if (tests[i].linux_only && !ON_LINUX) continue;
+        if (run_test(&tests[i], argv[0])) {
             ++passed;
         } else {
             ++failed;

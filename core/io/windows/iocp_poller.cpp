@@ -282,9 +282,10 @@ IocpPoller::Attempt IocpPoller::try_accept(Op& op) {
     if (!block.accept) block.accept.reset(new (std::nothrow) Accept);
     if (!block.accept) return Attempt::over(Errc::out_of_memory);
     if (block.family == 0) {
+        if (option_of(block.fd, SO_ACCEPTCONN) == 0) return Attempt::over(Errc::not_listening);
         SockAddr local;
         const Result r = posix::local_address(block.fd, local);
-        if (r.is_error()) return Attempt::over({Errc::not_listening, r.os_code()});
+        if (r.is_error()) return Attempt::over(r);
         block.family = windows::out(local)->sa_family;
     }
     Accept& accept = *block.accept;
@@ -387,7 +388,6 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
                 accept.drop();
                 if (code == 0) return Attempt::over(Errc::canceled);
                 if (!ended && died_in_the_queue(code)) return Attempt::more();
-                if (!ended && code == WSAEINVAL) return Attempt::over({Errc::not_listening, code});
                 break;
             }
             const SOCKET listener = socket_of(block.fd);

@@ -158,13 +158,7 @@ Result connect_result(Descriptor fd) {
 
 Result disconnect(Descriptor fd) {
     SockAddr none{};
-    const Result r = local_address(fd, none);
-    if (r.is_error()) return r;
-    const ADDRESS_FAMILY family = out(none)->sa_family;
-    const uint32_t size = none.size;
-    none = SockAddr{};
-    out(none)->sa_family = family;
-    none.size = size;
+    none.size = sizeof(sockaddr_in6);
     return connect(fd, none);
 }
 
@@ -194,7 +188,12 @@ Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& t
 }
 
 Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to) {
-    if (to == nullptr) return send(fd, data, size);
+    if (to == nullptr) {
+        const Result r = send(fd, data, size);
+        SockAddr peer;
+        const bool lost = r.is_error() && remote_address(fd, peer).os_code() == WSAENOTCONN;
+        return lost ? Result(Errc::destination_address_required, r.os_code()) : r;
+    }
     return checked([&] {
         return ::sendto(socket_of(fd), static_cast<const char*>(data), length(size), 0, in(*to),
                         static_cast<int>(to->size));
