@@ -8,9 +8,9 @@
 namespace socket2::capi {
 namespace {
 
-// The loops of the process: so that a loop can be an integer too and a
-// stale one is recognized. A slot is read without a lock by the loop's own thread; the lock is for
-// what meets wake(), which may come from others.
+// The loops of the process, so that a loop can be an integer too and a stale one is recognized. A
+// slot is read without a lock by the loop's own thread; the lock is for what meets wake(), which may
+// come from others.
 class Registry {
    public:
     int insert(std::unique_ptr<LoopEntry> entry) {
