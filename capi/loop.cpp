@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "capi/handles.h"
+#include "core/base/forever.h"
 #include "core/io/system_poller.h"
 
 namespace socket2::capi {
@@ -67,9 +68,8 @@ class Registry {
     size_t next_ = 0;
 };
 
-// Never destroyed: a thread or a finalizer may still come with a handle while the process ends.
-constinit Registry registry;
-static_assert(std::is_trivially_destructible_v<Registry>);
+constinit Forever<Registry> forever;
+constinit Registry& registry = forever.value;
 
 // Never destroyed, either.
 SystemPollers& pollers() {
@@ -137,7 +137,8 @@ int socket2_loop_new(void) {
         std::unique_ptr<Poller> poller;
         const Result r = pollers().make(-1, poller);
         if (r.is_error()) return r.value();
-        return registry.insert(std::make_unique<LoopEntry>(std::move(poller), r.value()));
+        const int epoll_fd = SystemPollers::can_share() ? r.value() : SOCKET2_ENOTSUPPORTED;
+        return registry.insert(std::make_unique<LoopEntry>(std::move(poller), epoll_fd));
     });
 }
 
@@ -170,6 +171,7 @@ int socket2_loop_epoll_fd(int loop) {
 
 int socket2_loop_set_epoll_fd(int loop, int epoll_fd) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (entry.epoll_fd < 0) return entry.epoll_fd;  // there is none
         if (epoll_fd == entry.epoll_fd) return epoll_fd;
         if (epoll_fd < 0) return SOCKET2_EINVAL;
         if (entry.loop.has_sources()) return SOCKET2_EBUSY;

@@ -4,9 +4,9 @@
 #include <mutex>
 #include <new>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
+#include "core/base/forever.h"
 #include "core/io/thread.h"
 
 namespace socket2 {
@@ -32,7 +32,7 @@ struct Job {
 };
 
 // The jobs that are in their states. Global, as all that a function that Lua calls is given is the
-// state, and to learn more it would have to know this job's Lua. Never destroyed.
+// state, and to learn more it would have to know this job's Lua.
 class Running {
    public:
     void add(Job& job) {
@@ -62,8 +62,8 @@ class Running {
     Job* first_ = nullptr;
 };
 
-constinit Running running;
-static_assert(std::is_trivially_destructible_v<Running>);
+constinit Forever<Running> forever;
+constinit Running& running = forever.value;
 
 // The text of the error on top of the stack, into job.failure; nothing when there is no memory.
 void take_error(const LuaFunctions& lua, void* state, Message& failure) {

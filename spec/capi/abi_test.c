@@ -1317,6 +1317,7 @@ static void test_wakes_while_the_loop_closes(void) {
 }
 
 static void test_a_wake_outlives_a_change_of_the_epoll(void) {
+    need_a_shared_epoll();
     const int loop = new_loop(), other = new_loop();
     CHECK_INT(socket2_wake(loop), 0);
     const int fd = socket2_loop_epoll_fd(other);
@@ -1330,6 +1331,7 @@ static void test_a_wake_outlives_a_change_of_the_epoll(void) {
 }
 
 static void test_wakes_while_the_epoll_changes(void) {
+    need_a_shared_epoll();
     worker w = {0, new_loop(), 0};
     pthread_t thread;
     const int mine = epoll_create1(EPOLL_CLOEXEC);
@@ -1409,6 +1411,7 @@ static void test_too_many_loops(void) {
 }
 
 static void test_an_epoll_of_the_callers(void) {
+    need_a_shared_epoll();
     const int loop = new_loop();
     const int mine = epoll_create1(EPOLL_CLOEXEC);
     const int fds = count_fds();
@@ -1443,6 +1446,7 @@ static void test_an_epoll_of_the_callers(void) {
 
 /* Whichever loop takes an event, it reaches the one that waits for it. */
 static void test_an_epoll_of_two_loops(void) {
+    need_a_shared_epoll();
     const int fds = count_fds();
     const int mine = epoll_create1(EPOLL_CLOEXEC);
     const int a = new_loop(), b = new_loop(), c = new_loop();

@@ -53,7 +53,22 @@ typedef struct {
 #define TEST(name) \
     { #name, test_##name }
 
-/* A crash or a hang is one failure, and no test sees another's loops. */
+enum { PASSED = 0, SKIPPED = 77 };
+
+/* Ends a test that this system cannot have. */
+static inline void skip(const char* reason) {
+    printf("skipped: %s\n", reason);
+    exit(SKIPPED);
+}
+
+/* For tests of what only Linux has. */
+static inline void need_a_shared_epoll(void) {
+    const int loop = socket2_loop_new();
+    if (socket2_loop_epoll_fd(loop) == SOCKET2_ENOTSUPPORTED) skip("loops share no epoll here");
+    socket2_loop_close(loop);
+}
+
+/* PASSED, SKIPPED or else. A crash or a hang is one failure, and no test sees another's loops. */
 static inline int run_test(const test_case* test) {
     fflush(stdout);
     const pid_t child = fork();
@@ -63,9 +78,9 @@ static inline int run_test(const test_case* test) {
         exit(failures == 0 ? 0 : 1);
     }
     int status = -1;
-    if (child < 0 || waitpid(child, &status, 0) != child) return 0;
+    if (child < 0 || waitpid(child, &status, 0) != child) return -1;
     if (WIFSIGNALED(status)) printf("ended by signal %d\n", WTERMSIG(status));
-    return status == 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /* For main: all tests, or those whose name contains its argument. Its exit code. */
@@ -74,8 +89,11 @@ static inline int run_tests(const test_case* tests, size_t count, int argc, char
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; i < count; ++i) {
         if (argc > 1 && strstr(tests[i].name, argv[1]) == NULL) continue;
-        if (run_test(&tests[i])) {
+        const int result = run_test(&tests[i]);
+        if (result == PASSED) {
             ++passed;
+        } else if (result == SKIPPED) {
+            printf("SKIPPED: %s\n", tests[i].name);
         } else {
             ++failed;
             printf("FAILED: %s\n", tests[i].name);
