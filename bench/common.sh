@@ -64,3 +64,13 @@ stop_server() {
 	stop "$server_pid"
 	exec {server_fd}<&-
 }
+
+# cpu_ns PID: sets ns to the processor time of all threads of the process.
+cpu_ns() {
+	local file thread _
+	ns=0
+	for file in "/proc/$1/task/"*/schedstat; do
+		read -r thread _ <"$file"
+		ns=$((ns + thread))
+	done
+}

@@ -161,6 +161,13 @@ int socket2_channel_shutdown(int loop, int handle) {
     });
 }
 
+int socket2_channel_own(int loop, int handle) {
+    return on_port(loop, handle, [](LoopEntry&, Port& port) {
+        port.own();
+        return 0;
+    });
+}
+
 int socket2_channel_length(int loop, int handle) {
     return on_port(loop, handle, [](LoopEntry&, Port& port) {
         return static_cast<int>(port.channel()->length());

@@ -9,9 +9,9 @@
 namespace socket2::capi {
 namespace {
 
-// The loops of the process: so that a loop can be an integer too and a
-// stale one is recognized. A slot is read without a lock by the loop's own thread; the lock is for
-// what meets wake(), which may come from others.
+// The loops of the process, so that a loop can be an integer too and a stale one is recognized. A
+// slot is read without a lock by the loop's own thread; the lock is for what meets wake(), which may
+// come from others.
 class Registry {
    public:
     int insert(std::unique_ptr<LoopEntry> entry) {
@@ -137,7 +137,8 @@ int socket2_loop_new(void) {
         std::unique_ptr<Poller> poller;
         const Result r = pollers().make(-1, poller);
         if (r.is_error()) return r.value();
-        return registry->insert(std::make_unique<LoopEntry>(std::move(poller), r.value()));
+        const int epoll_fd = SystemPollers::can_share() ? r.value() : SOCKET2_ENOTSUPPORTED;
+        return registry->insert(std::make_unique<LoopEntry>(std::move(poller), epoll_fd));
     });
 }
 
@@ -170,6 +171,7 @@ int socket2_loop_epoll_fd(int loop) {
 
 int socket2_loop_set_epoll_fd(int loop, int epoll_fd) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (entry.epoll_fd < 0) return entry.epoll_fd;  // there is none
         if (epoll_fd == entry.epoll_fd) return epoll_fd;
         if (epoll_fd < 0) return SOCKET2_EINVAL;
         if (entry.loop.has_sources()) return SOCKET2_EBUSY;

@@ -570,6 +570,9 @@ SOCKET2_API int socket2_channel_close(int loop, int handle);
  */
 SOCKET2_API int socket2_channel_shutdown(int loop, int handle);
 
+/* Makes the close of this handle, also by socket2_loop_close(), a shutdown: for who is told of its end. */
+SOCKET2_API int socket2_channel_own(int loop, int handle);
+
 /* How many messages wait in it; not those of waiting senders. */
 SOCKET2_API int socket2_channel_length(int loop, int handle);
 

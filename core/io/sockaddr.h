@@ -14,6 +14,9 @@ struct SockAddr {
     alignas(8) uint8_t bytes[kCapacity];
     uint32_t size;
 
+    // Whether a unix name may be abstract: no file.
+    static const bool kAbstractNames;
+
     bool operator==(const SockAddr& other) const {
         return size == other.size && std::memcmp(bytes, other.bytes, size) == 0;
     }

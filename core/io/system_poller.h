@@ -13,6 +13,9 @@ class SystemPollers {
     SystemPollers();
     ~SystemPollers();
 
+    // Whether loops of this system can share what they wait on; else make() refuses `shared` >= 0.
+    static bool can_share();
+
     // The value is the descriptor that loops may share (an epoll's), good as long as any of its pollers.
     // With `shared` >= 0 the poller joins those that work on that descriptor; the first takes a
     // duplicate of it, and the given one stays the caller's. May throw bad_alloc.

@@ -27,10 +27,19 @@ T read_as(const SockAddr& raw) {
     return value;
 }
 
+// BSDs have the size in the address, too. It counts where addresses are compared.
+template <typename Any = sockaddr>
+void set_size(SockAddr& raw, size_t size) {
+    raw.size = static_cast<uint32_t>(size);
+    if constexpr (requires(Any a) { a.sa_len; }) {
+        raw.bytes[offsetof(Any, sa_len)] = static_cast<uint8_t>(size);
+    }
+}
+
 template <typename T>
 void write_as(SockAddr& raw, const T& value) {
     std::memcpy(raw.bytes, &value, sizeof value);
-    raw.size = sizeof value;
+    set_size(raw, sizeof value);
 }
 
 SockAddr make_inet(const in_addr& ip, uint16_t port) {
@@ -59,6 +68,7 @@ Result make_unix(std::string_view path, SockAddr& raw) {
     const bool abstract = path.substr(0, 1) == "@";
     const std::string_view name = path.substr(abstract ? 1 : 0);
     if (name.empty()) return Errc::invalid_argument;
+    if (abstract && !SockAddr::kAbstractNames) return Errc::not_supported;
     // A path ends with a zero, an abstract name does not.
     const size_t needed = name.size() + 1;
     if (needed > kPathCapacity) return Errc::path_too_long;
@@ -67,7 +77,7 @@ Result make_unix(std::string_view path, SockAddr& raw) {
     std::memcpy(a.sun_path + (abstract ? 1 : 0), name.data(), name.size());
     raw = SockAddr{};
     write_as(raw, a);
-    raw.size = static_cast<uint32_t>(kPathOffset + needed);
+    set_size(raw, kPathOffset + needed);
     return Result::done();
 }
 
@@ -147,7 +157,8 @@ std::string unix_host(const SockAddr& raw) {
     if (raw.size <= kPathOffset) return "";
     const char* path = reinterpret_cast<const char*>(raw.bytes) + kPathOffset;
     const size_t size = std::min<size_t>(raw.size, SockAddr::kCapacity) - kPathOffset;
-    if (path[0] == '\0') return std::string(1, '@').append(path + 1, size - 1);
+    if (SockAddr::kAbstractNames && path[0] == '\0')
+        return std::string(1, '@').append(path + 1, size - 1);
     return std::string(path, ::strnlen(path, size));
 }
 

@@ -94,6 +94,7 @@ void Port::close(std::unique_ptr<Port> port) {
         if (p.message_ != nullptr) p.channel_->put_back(std::move(p.message_));
         if (p.read_.result.ok()) p.read_.result = Errc::closed;
     }
+    if (p.owner_) p.channel_->shutdown();
     p.loop_.retire(std::move(port));
 }
 

@@ -43,6 +43,9 @@ class Port final : public OpOwner {
     void cancel(Side side) { loop_.cancel(side == Side::read ? read_ : write_, Errc::canceled); }
     const Op& op(Side side) const { return side == Side::read ? read_ : write_; }
 
+    // The channel is shut down with this port.
+    void own() { owner_ = true; }
+
     // Pending ops complete with Errc::closed, but for a send whose message was accepted. A message
     // that was received but not taken from the loop goes back to the channel.
     static void close(std::unique_ptr<Port> port);
@@ -72,6 +75,7 @@ class Port final : public OpOwner {
     IoSource source_;
     MessagePtr message_;
     MessagePtr unsent_;
+    bool owner_ = false;
     End read_;
     End write_;
 };

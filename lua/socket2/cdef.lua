@@ -176,6 +176,7 @@ int socket2_channel_id(int loop, int handle);
 int socket2_channel_open(int loop, int id);
 int socket2_channel_close(int loop, int handle);
 int socket2_channel_shutdown(int loop, int handle);
+int socket2_channel_own(int loop, int handle);
 int socket2_channel_length(int loop, int handle);
 int socket2_channel_send(int loop, int handle, const void* data, size_t size,
                                      const int* channels, int channel_count, const intptr_t* fds,

@@ -264,6 +264,11 @@ function channel:values(expires)
 	end
 end
 
+-- own(channel): it is closed with this state, for those who wait for messages of it.
+function channel.own(self)
+	C.socket2_channel_own(loop, self.h)
+end
+
 -- count() -> number of messages that wait to be received.
 function channel:count()
 	return C.socket2_channel_length(loop, self.h)

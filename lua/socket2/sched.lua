@@ -410,6 +410,11 @@ function sched.unfinished()
 	return nwaiting > 0 or nready > 0 or next_event <= event_count
 end
 
+-- For what is to be interpreted: a loop that is compiled as a whole never sees the hook by which the luajit
+-- program ends at Ctrl-C.
+local function interpreted() end
+jit.off(interpreted)
+
 -- Polls until there is something to resume, as round(). It repeats itself by a tail call, as a loop that
 -- is left at once keeps LuaJIT from compiling what is around it.
 local function poll(deadline, once)
@@ -421,7 +426,9 @@ local function poll(deadline, once)
 		return fail(n)
 	elseif n > 0 then
 		return true
-	elseif once or C.socket2_clock() >= deadline then
+	end
+	interpreted()
+	if once or C.socket2_clock() >= deadline then
 		return false
 	end
 	return poll(deadline, once)

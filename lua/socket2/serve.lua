@@ -5,6 +5,7 @@ local sched = require'socket2.sched'
 local sync = require'socket2.sync'
 local addr = require'socket2.addr'
 local tcp = require'socket2.tcp'
+local channel = require'socket2.channel'
 local thread = require'socket2.thread'
 local worker = require'socket2.worker'
 
@@ -193,7 +194,7 @@ end
 -- serve{handler =, ...} -> server | nil, err, errcode: listens, and calls handler(connection) in a socket
 -- thread of one of several OS threads; the connection is closed when the handler is over. The handler is
 -- copied to the threads with its upvalues, as by thread.new(); the name of a module that is a function will
--- do, too. A server is to be stopped before the state that started it ends. Options:
+-- do, too. With this state the server ends, too. Options:
 --   host, port   as of socket.addr(); default: all IPv4 interfaces, any free port
 --   threads      how many; default: as many as there are processors
 --   balance      'handoff', the default: this state accepts and gives each connection to the thread with
@@ -214,6 +215,7 @@ return function(o)
 		workers = {}, alive = n, turn = 0, clean = true, shut = sync.event(), ended = sync.event()}, server)
 	for i = 1, n do
 		local control = thread.channel(CONNECTIONS)
+		channel.own(control) -- or the threads would outlive this state
 		local ok, thr, _, code = pcall(thread.new, worker.run, i, control, self.reports, o.handler,
 			o.onerror, epoll_fd)
 		if not ok or not thr then

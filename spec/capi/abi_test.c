@@ -143,6 +143,7 @@ static void test_tcp_echo_inet6(void) {
 }
 
 static void test_unix_stream_echo(void) {
+    need_posix("unix sockets");
     const socket2_addr path = unix_addr(SOCKET2_TCP);
     echo_over_streams(&path);
 }
@@ -239,6 +240,7 @@ static void test_udp_connected_and_filtered(void) {
 }
 
 static void test_unix_datagrams(void) {
+    need_posix("unix sockets");
     const int loop = new_loop();
     const socket2_addr path = unix_addr(SOCKET2_UDP);
     const int a = socket2_udp_new(loop, SOCKET2_UNIX, 0);
@@ -513,6 +515,7 @@ static void test_close_inside_a_batch(void) {
 
 /* The connection has come, its event is not taken yet, and the listener is closed. */
 static void test_close_of_a_listener_closes_what_it_accepted(void) {
+    need_posix("unix sockets");
     const int loop = new_loop();
     int listeners[2];
     for (int i = 0; i < 2; ++i) listeners[i] = listen_anywhere(loop);
@@ -541,6 +544,7 @@ static void test_close_of_a_listener_closes_what_it_accepted(void) {
 }
 
 static void test_loop_close_lets_go_of_everything(void) {
+    need_posix("unix sockets");
     char data[64];
     memset(data, 0x5a, sizeof data);
     const int fds = count_fds();
@@ -1008,6 +1012,7 @@ static void test_sockets_in_the_wrong_state(void) {
 /* ---- errors and their system codes ---------------------------------------------------------- */
 
 static void test_os_error(void) {
+    need_posix("errno");
     const int loop = new_loop();
     CHECK_INT(socket2_os_error(loop), 0);
     /* A port on which nobody listens: bound and not listening. */
@@ -1151,6 +1156,7 @@ static void test_lookups(void) {
 /* ---- options -------------------------------------------------------------------------------- */
 
 static void test_options(void) {
+    need_posix("options of POSIX' numbers");
     const int loop = new_loop();
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);
     const int udp = socket2_udp_new(loop, SOCKET2_INET6, 0);
@@ -1202,6 +1208,7 @@ static void test_options(void) {
 }
 
 static void test_multicast_groups(void) {
+    need_posix("options of POSIX' numbers");
     const int loop = new_loop();
     const int udp = udp_anywhere(loop);
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);
@@ -1317,6 +1324,7 @@ static void test_wakes_while_the_loop_closes(void) {
 }
 
 static void test_a_wake_outlives_a_change_of_the_epoll(void) {
+    need_a_shared_epoll();
     const int loop = new_loop(), other = new_loop();
     CHECK_INT(socket2_wake(loop), 0);
     const int fd = socket2_loop_epoll_fd(other);
@@ -1330,6 +1338,7 @@ static void test_a_wake_outlives_a_change_of_the_epoll(void) {
 }
 
 static void test_wakes_while_the_epoll_changes(void) {
+    need_a_shared_epoll();
     worker w = {0, new_loop(), 0};
     pthread_t thread;
     const int mine = epoll_create1(EPOLL_CLOEXEC);
@@ -1384,6 +1393,7 @@ static void test_stale_loops_while_other_threads_make_loops(void) {
 }
 
 static void test_too_many_loops(void) {
+    need_posix("a limit of descriptors");
     enum { MOST = 1023 };
     struct rlimit before, wanted;
     CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -1409,6 +1419,7 @@ static void test_too_many_loops(void) {
 }
 
 static void test_an_epoll_of_the_callers(void) {
+    need_a_shared_epoll();
     const int loop = new_loop();
     const int mine = epoll_create1(EPOLL_CLOEXEC);
     const int fds = count_fds();
@@ -1443,6 +1454,7 @@ static void test_an_epoll_of_the_callers(void) {
 
 /* Whichever loop takes an event, it reaches the one that waits for it. */
 static void test_an_epoll_of_two_loops(void) {
+    need_a_shared_epoll();
     const int fds = count_fds();
     const int mine = epoll_create1(EPOLL_CLOEXEC);
     const int a = new_loop(), b = new_loop(), c = new_loop();
@@ -1473,6 +1485,7 @@ static void test_an_epoll_of_two_loops(void) {
 /* ---- when the system runs short ------------------------------------------------------------- */
 
 static void test_accept_without_descriptors(void) {
+    need_posix("a limit of descriptors");
     const int loop = new_loop();
     const int listener = listen_anywhere(loop);
     const socket2_addr addr = local_addr(loop, listener);
@@ -1549,10 +1562,17 @@ static void wait_for_a_full_receiver(int connected_first) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_a_full_unix_receiver(void) { wait_for_a_full_receiver(0); }
-static void test_a_full_connected_unix_receiver(void) { wait_for_a_full_receiver(1); }
+static void test_a_full_unix_receiver(void) {
+    need_posix("unix sockets");
+    wait_for_a_full_receiver(0);
+}
+static void test_a_full_connected_unix_receiver(void) {
+    need_posix("unix sockets");
+    wait_for_a_full_receiver(1);
+}
 
 static void test_a_full_unix_listener(void) {
+    need_posix("unix sockets");
     const int loop = new_loop();
     const socket2_addr path = unix_addr(SOCKET2_TCP);
     const int listener = listen_on(loop, &path, 0);
@@ -1579,11 +1599,11 @@ static void test_a_full_unix_listener(void) {
 static const test_case tests[] = {
     TEST(tcp_echo),
     TEST(tcp_echo_inet6),
-    LINUX(unix_stream_echo),
+    TEST(unix_stream_echo),
     TEST(udp_echo),
     TEST(a_cut_datagram_is_told),
     TEST(udp_connected_and_filtered),
-    LINUX(unix_datagrams),
+    TEST(unix_datagrams),
     TEST(pending_gives_exactly_one_event),
     TEST(a_busy_call_changes_nothing),
     TEST(accept_by_event_gives_a_working_handle),
@@ -1596,8 +1616,8 @@ static const test_case tests[] = {
     TEST(close_completes_what_was_pending),
     TEST(close_of_a_connecting_socket),
     TEST(close_inside_a_batch),
-    LINUX(close_of_a_listener_closes_what_it_accepted),
-    LINUX(loop_close_lets_go_of_everything),
+    TEST(close_of_a_listener_closes_what_it_accepted),
+    TEST(loop_close_lets_go_of_everything),
     TEST(sockets_leave_no_descriptor),
     TEST(a_deadline_is_never_early_and_loses_nothing),
     TEST(a_passed_deadline_tries_once),
@@ -1615,26 +1635,26 @@ static const test_case tests[] = {
     TEST(memory_that_holds_no_address),
     TEST(addresses_of_the_wrong_family),
     TEST(sockets_in_the_wrong_state),
-    LINUX(os_error),
+    TEST(os_error),
     TEST(error_words),
     TEST(text_of_an_address),
     TEST(lookups),
-    LINUX(options),
-    LINUX(multicast_groups),
+    TEST(options),
+    TEST(multicast_groups),
     TEST(shutdown_ends_our_own_waits),
     TEST(two_loops),
     TEST(wake_from_another_thread),
     TEST(wakes_while_the_loop_closes),
-    LINUX(a_wake_outlives_a_change_of_the_epoll),
-    LINUX(wakes_while_the_epoll_changes),
+    TEST(a_wake_outlives_a_change_of_the_epoll),
+    TEST(wakes_while_the_epoll_changes),
     TEST(stale_loops_while_other_threads_make_loops),
-    LINUX(too_many_loops),
-    LINUX(an_epoll_of_the_callers),
-    LINUX(an_epoll_of_two_loops),
-    LINUX(accept_without_descriptors),
-    LINUX(a_full_unix_receiver),
-    LINUX(a_full_connected_unix_receiver),
-    LINUX(a_full_unix_listener),
+    TEST(too_many_loops),
+    TEST(an_epoll_of_the_callers),
+    TEST(an_epoll_of_two_loops),
+    TEST(accept_without_descriptors),
+    TEST(a_full_unix_receiver),
+    TEST(a_full_connected_unix_receiver),
+    TEST(a_full_unix_listener),
 };
 
 int main(int argc, char** argv) {

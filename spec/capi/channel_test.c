@@ -329,6 +329,23 @@ static void test_a_descriptor_comes_back_when_the_send_fails_later(void) {
     CHECK(!is_open(fd));
 }
 
+static void test_an_owner_takes_the_channel_along(void) {
+    const int loop = new_loop(), other_loop = new_loop();
+    const int ch = new_channel(loop, 1), there = reopen(loop, ch, other_loop);
+    const int again = reopen(loop, ch, other_loop);
+    CHECK_INT(socket2_channel_own(other_loop, there), 0);
+    CHECK_INT(socket2_channel_own(other_loop, 12345), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_channel_close(other_loop, again), 0);
+    CHECK_INT(send_fds(loop, ch, NULL, 0), 0);
+    CHECK_INT(socket2_channel_recv(loop, ch, SOCKET2_AT_ONCE), 0);
+    const int receiving = socket2_channel_recv(loop, ch, SOCKET2_NEVER);
+    CHECK_INT(receiving, SOCKET2_PENDING);
+    CHECK_INT(socket2_loop_close(other_loop), 0);
+    CHECK_INT(finish(loop, receiving, ch, SOCKET2_READ), SOCKET2_ECLOSED);
+    CHECK_INT(send_fds(loop, ch, NULL, 0), SOCKET2_ECLOSED);
+    CHECK_INT(socket2_loop_close(loop), 0);
+}
+
 static void test_a_message_can_go_before_the_next(void) {
     const int loop = new_loop();
     const int ch = new_channel(loop, 2);
@@ -529,6 +546,7 @@ static const test_case tests[] = {
     TEST(a_descriptor_is_taken_once),
     TEST(a_descriptor_stays_when_the_send_fails_at_once),
     TEST(a_descriptor_comes_back_when_the_send_fails_later),
+    TEST(an_owner_takes_the_channel_along),
     TEST(a_message_can_go_before_the_next),
     TEST(a_socket_goes_to_another_loop),
     TEST(bad_handles),

@@ -997,6 +997,11 @@ static void call_channel_shutdown(void) {
     if (!one_in(10)) return;
     check_socket(loop, handle, CHANNEL, socket2_channel_shutdown(loop, handle));
 }
+static void call_channel_own(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    if (!one_in(10)) return;
+    check_socket(loop, handle, CHANNEL, socket2_channel_own(loop, handle));
+}
 static void call_channel_length(void) {
     const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
     check_socket(loop, handle, CHANNEL, socket2_channel_length(loop, handle));
@@ -1179,6 +1184,7 @@ static struct {
     CALL(addr_type),
     CALL(channel_close),
     CALL(channel_id),
+    CALL(channel_own),
     CALL(channel_length),
     CALL(channel_new),
     CALL(channel_open),

@@ -46,16 +46,29 @@ static inline double in(double seconds) { return socket2_clock() + seconds; }
 typedef struct {
     const char* name;
     void (*run)(void);
-    int linux_only;
 } test_case;
 
 #define TEST(name) \
-    { #name, test_##name, 0 }
+    { #name, test_##name }
 
-/* Of what other systems do not have: their runs leave it out. */
-#define LINUX(name) \
-    { #name, test_##name, 1 }
+enum { PASSED = 0, SKIPPED = 77 };
 
+/* Ends a test that this system cannot have. */
+static inline void skip(const char* reason) {
+    printf("skipped: %s\n", reason);
+    fflush(stdout);
+    exit(SKIPPED);
+}
+
+/* For tests of what only Linux has. */
+static inline void need_a_shared_epoll(void) {
+    const int loop = socket2_loop_new();
+    if (socket2_loop_epoll_fd(loop) == SOCKET2_ENOTSUPPORTED) skip("loops share no epoll here");
+    socket2_loop_close(loop);
+}
+
+/* Which tests run in this process, and how one gets a process of its own, so that a crash or a hang is one
+   failure and no test sees another's loops: PASSED, SKIPPED or else. */
 #include "run_test.h"
 
 /* For main: all tests, or those whose name contains its argument; with two arguments the one of that name,
@@ -66,9 +79,11 @@ static inline int run_tests(const test_case* tests, size_t count, int argc, char
     for (size_t i = 0; i < count; ++i) {
         if (argc > 2 && strcmp(tests[i].name, argv[1]) == 0) return run_alone(&tests[i]);
         if (argc > 2 || (argc > 1 && strstr(tests[i].name, argv[1]) == NULL)) continue;
-        if (tests[i].linux_only && !ON_LINUX) continue;
-        if (run_test(&tests[i], argv[0])) {
+        const int result = run_test(&tests[i], argv[0]);
+        if (result == PASSED) {
             ++passed;
+        } else if (result == SKIPPED) {
+            printf("SKIPPED: %s\n", tests[i].name);
         } else {
             ++failed;
             printf("FAILED: %s\n", tests[i].name);

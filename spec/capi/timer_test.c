@@ -388,6 +388,7 @@ static void test_a_timer_and_a_deadline(void) {
 }
 
 static void test_another_epoll_keeps_timers(void) {
+    need_a_shared_epoll();
     const int loop = new_loop();
     const int timer = new_timer(loop, in(0.005));
     const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -975,6 +975,7 @@ static void test_a_descriptor_that_is_closed_too_early(void) {
 }
 
 static void test_a_loop_with_descriptors_keeps_its_epoll(void) {
+    need_a_shared_epoll();
     const int loop = new_loop();
     const int fd = eventfd(0, EFD_CLOEXEC), epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     const int handle = new_fd(loop, fd);
@@ -988,6 +989,7 @@ static void test_a_loop_with_descriptors_keeps_its_epoll(void) {
 
 /* What makes no sense: an error or a deadline that passes, and the loop goes on. */
 static void test_the_loops_own_descriptors(void) {
+    need_a_shared_epoll();
     const int loop = new_loop();
     const int handle = new_fd(loop, socket2_loop_epoll_fd(loop));
     const int r = socket2_socket_wait(loop, handle, SOCKET2_READ, in(0.01));

@@ -2,6 +2,7 @@
 
 local coro = require'coro'
 local both, _, ours = require'both''ltn12'
+local new_random = require'random'
 
 describe('ltn12', function()
 	if not both then
@@ -9,14 +10,10 @@ describe('ltn12', function()
 		return
 	end
 
-	local seed
-	local function random(n)
-		seed = (seed * 16807) % 2147483647
-		return seed % n + 1
-	end
+	local random
 
 	before_each(function()
-		seed = 12
+		random = new_random(12)
 	end)
 
 	-- A function that gives the scripted results one by one, then `rest`, and notes its arguments in the log.

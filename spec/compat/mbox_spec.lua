@@ -1,6 +1,7 @@
 -- mbox beside the original.
 
 local both = require'both''mbox'
+local new_random = require'random'
 
 describe('mbox', function()
 	if not both then
@@ -8,14 +9,10 @@ describe('mbox', function()
 		return
 	end
 
-	local seed
-	local function random(n)
-		seed = (seed * 16807) % 2147483647
-		return seed % n + 1
-	end
+	local random
 
 	before_each(function()
-		seed = 411
+		random = new_random(411)
 	end)
 
 	local functions = {'split_message', 'split_headers', 'parse_header', 'parse_headers', 'parse_from',

@@ -1,6 +1,7 @@
 -- mime and mime.core beside the originals.
 
 local both, _, ours = require'both''mime'
+local new_random = require'random'
 
 local CORE = {'b64', 'unb64', 'qp', 'unqp', 'wrp', 'qpwrp', 'eol', 'dot'}
 
@@ -10,15 +11,10 @@ describe('mime', function()
 		return
 	end
 
-	-- The same numbers on every machine.
-	local seed
-	local function random(n)
-		seed = (seed * 16807) % 2147483647
-		return seed % n + 1
-	end
+	local random
 
 	before_each(function()
-		seed = 20260
+		random = new_random(20260)
 	end)
 
 	local function pick(t)

@@ -1,6 +1,7 @@
 -- socket.url beside the original.
 
 local both, theirs, ours = require'both''socket.url'
+local new_random = require'random'
 
 describe('socket.url', function()
 	if not both then
@@ -8,14 +9,10 @@ describe('socket.url', function()
 		return
 	end
 
-	local seed
-	local function random(n)
-		seed = (seed * 16807) % 2147483647
-		return seed % n + 1
-	end
+	local random
 
 	before_each(function()
-		seed = 7
+		random = new_random(7)
 	end)
 
 	local function text(words, most)

@@ -180,10 +180,11 @@ class SocketWorld final : public World {
     const std::unique_ptr<IocpPoller> poller_ = make_poller();
 };
 
-INSTANTIATE_TEST_SUITE_P(Implementations, PollerContract,
-                         ::testing::Values(Implementation{"Fake", make_world<FakeWorld>},
-                                           Implementation{"IocpTcp", make_world<SocketWorld>}),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Implementations, PollerContract,
+    ::testing::Values(Implementation{"Fake", [] { return std::make_unique<FakeWorld>(); }},
+                      Implementation{"IocpTcp", [] { return std::make_unique<SocketWorld>(); }}),
+    [](const auto& info) { return info.param.name; });
 
 // ---- beyond it ----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -170,8 +171,8 @@ class FakeWorld final : public World {
 };
 
 struct Implementation {
-    const char* name;
-    std::unique_ptr<World> (*make)();
+    std::string name;
+    std::function<std::unique_ptr<World>()> make;
 };
 
 // ---- the contract -------------------------------------------------------------------------------
@@ -561,11 +562,6 @@ TEST_P(PollerContract, AWakeHidesNoCompletion) {
     c->feed("x");
     EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
     end(std::move(c));
-}
-
-template <typename W, auto... arguments>
-std::unique_ptr<World> make_world() {
-    return std::make_unique<W>(arguments...);
 }
 
 }  // namespace

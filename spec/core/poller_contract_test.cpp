@@ -1,4 +1,4 @@
-// The contract with epoll, then what readiness pollers have to get right beyond it, with real sockets.
+// The contract with this system's selectors, then what readiness pollers have to get right beyond it, with real sockets.
 #include "spec/core/poller_contract.h"
 
 #include <arpa/inet.h>
@@ -30,8 +30,8 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "core/io/linux/epoll_selector.h"
 #include "core/io/readiness_poller.h"
+#include "spec/core/selectors.h"
 
 namespace socket2 {
 namespace {
@@ -186,45 +186,9 @@ class SocketChannel final : public Channel {
     Pair pair_;
 };
 
-std::unique_ptr<EpollSelector> make_selector(const std::shared_ptr<EpollGroup>& group) {
-    std::unique_ptr<EpollSelector> selector;
-    EXPECT_TRUE(EpollSelector::create(group, selector).ok());
-    return selector;
-}
-
-std::shared_ptr<EpollGroup> make_group() {
-    std::shared_ptr<EpollGroup> group;
-    EXPECT_TRUE(EpollGroup::create(-1, group).ok());
-    return group;
-}
-
-std::unique_ptr<Selector> make_selector() { return make_selector(make_group()); }
-
-// One of two on an epoll, whose events the other takes whenever it can.
-class RobbedSelector final : public Selector {
-   public:
-    Result add(IoSource& source) override { return own_->add(source); }
-    void remove(IoSource& source) override { own_->remove(source); }
-    Result wait(double seconds, Event* events, int capacity) override {
-        Event none[64];
-        EXPECT_EQ(robber_->wait(0, none, 64).value(), 0) << "it has registered nothing";
-        return own_->wait(seconds, events, capacity);
-    }
-    void wake() const override { own_->wake(); }
-
-   private:
-    const std::shared_ptr<EpollGroup> group_ = make_group();
-    const std::unique_ptr<EpollSelector> robber_ = make_selector(group_);
-    const std::unique_ptr<EpollSelector> own_ = make_selector(group_);
-};
-
-enum class Epoll { alone, shared };
-
 class SocketWorld final : public World {
    public:
-    explicit SocketWorld(bool tcp, Epoll epoll = Epoll::alone)
-        : tcp_(tcp),
-          poller_(epoll == Epoll::alone ? make_selector() : std::make_unique<RobbedSelector>()) {}
+    SocketWorld(const SelectorKind& kind, bool tcp) : tcp_(tcp), poller_(kind.make()) {}
 
     Poller& poller() override { return poller_; }
     double now() const override { return clock_.now(); }
@@ -238,15 +202,19 @@ class SocketWorld final : public World {
     ReadinessPoller poller_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Implementations, PollerContract,
-    ::testing::Values(
-        Implementation{"Fake", make_world<FakeWorld>},
-        Implementation{"EpollTcp", make_world<SocketWorld, true>},
-        Implementation{"EpollUnix", make_world<SocketWorld, false>},
-        Implementation{"SharedEpollTcp", make_world<SocketWorld, true, Epoll::shared>},
-        Implementation{"SharedEpollUnix", make_world<SocketWorld, false, Epoll::shared>}),
-    [](const auto& info) { return std::string(info.param.name); });
+std::vector<Implementation> implementations() {
+    std::vector<Implementation> all{{"Fake", [] { return std::make_unique<FakeWorld>(); }}};
+    for (const SelectorKind& kind : selector_kinds()) {
+        for (const bool tcp : {true, false}) {
+            all.push_back({kind.name + std::string(tcp ? "Tcp" : "Unix"),
+                           [kind, tcp] { return std::make_unique<SocketWorld>(kind, tcp); }});
+        }
+    }
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Implementations, PollerContract, ::testing::ValuesIn(implementations()),
+                         [](const auto& info) { return info.param.name; });
 
 // ---- readiness, with real sockets ---------------------------------------------------------------
 
@@ -268,7 +236,7 @@ class MeddlingSelector final : public Selector {
     int waits = 0;
 
    private:
-    std::unique_ptr<Selector> inner_ = make_selector();
+    std::unique_ptr<Selector> inner_ = selector_kinds().front().make();
 };
 
 struct Socket {

@@ -6,17 +6,8 @@ local coro = require'coro'
 local spec = require'spec'
 
 local threaded, fails, run, go = spec.threaded, spec.fails, spec.run, spec.go
+local raises, finish = spec.raises, spec.finish
 local clock = socket.clock
-
-local function raises(pattern, f, ...)
-	local ok, err = pcall(f, ...)
-	assert.is_false(ok)
-	assert.matches(pattern, err)
-end
-
-local function finish()
-	assert.is_true(socket.start(10))
-end
 
 describe('a channel', function()
 	it('is first in, first out, with false and nothing lost at close', threaded(function()

@@ -6,45 +6,12 @@ local coro = require'coro'
 local spec = require'spec'
 
 local threaded, fails, run, go = spec.threaded, spec.fails, spec.run, spec.go
+local raises, finish, hole, flood = spec.raises, spec.finish, spec.hole, spec.flood
 local clock = socket.clock
-
-local function raises(pattern, f, ...)
-	local ok, err = pcall(f, ...)
-	assert.is_false(ok)
-	assert.matches(pattern, err)
-end
-
--- Polls until nobody waits for what can come.
-local function finish()
-	assert.is_true(socket.start(10))
-end
 
 local function line(f)
 	local info = debug.getinfo(f, 'S')
 	return ('%s:%d'):format(info.short_src, info.linedefined)
-end
-
--- hole() -> port, free: connects to that port wait for ever; free() closes all. In a socket thread.
-local function hole()
-	local all = {assert(socket.tcp())}
-	assert(all[1]:listen('127.0.0.1', 0, 0))
-	local port = all[1]:localaddr():port()
-	repeat
-		all[#all + 1] = assert(socket.tcp'inet')
-	until not all[#all]:connect('127.0.0.1', port, clock() + 0.03)
-	return port, function()
-		for _, s in ipairs(all) do s:close() end
-	end
-end
-
--- flood(s) -> number of bytes: sends until there is no more room.
-local function flood(s)
-	local block, total = ('x'):rep(65536), 0
-	repeat
-		local n, _, _, sent = s:send(block, nil, clock())
-		total = total + (n or sent)
-	until not n
-	return total
 end
 
 -- Every kind of wait: name -> f() -> wait, check, what, object. wait() waits for ever; check() shows that
@@ -103,9 +70,9 @@ function waits.accept()
 end
 
 function waits.connect()
-	local port, free = hole()
+	local ai, free = hole()
 	local c = assert(socket.tcp'inet')
-	return function() return c:connect('127.0.0.1', port) end, function()
+	return function() return c:connect('127.0.0.1', ai:port()) end, function()
 		local s = spec.listener()
 		assert.is_true(c:connect(s:localaddr()))
 		c:close()

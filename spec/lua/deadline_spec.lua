@@ -7,16 +7,11 @@ local coro = require'coro'
 local spec = require'spec'
 
 local threaded, fails, run, go = spec.threaded, spec.fails, spec.run, spec.go
+local raises, hole, flood = spec.raises, spec.hole, spec.flood
 local clock = socket.clock
 
 local SOON = 0.003 -- a time that is worth waiting for
 local LATE = 0.5 -- how late a deadline may be on a slow machine
-
-local function raises(pattern, f, ...)
-	local ok, err = pcall(f, ...)
-	assert.is_false(ok)
-	assert.matches(pattern, err)
-end
 
 local function line(f)
 	local info = debug.getinfo(f, 'S')
@@ -30,29 +25,6 @@ local function times_out(t, f, ...)
 	assert.is_true(now >= t, 'too early')
 	assert.is_true(now < t + LATE, now - t)
 	return fails('timeout', unpack(result, 1, 4))
-end
-
--- hole() -> ai, free: connects to there wait for ever; free() closes all. In a socket thread.
-local function hole()
-	local all = {assert(socket.tcp())}
-	assert(all[1]:listen('127.0.0.1', 0, 0))
-	local ai = all[1]:localaddr()
-	repeat
-		all[#all + 1] = assert(socket.tcp'inet')
-	until not all[#all]:connect(ai, clock() + 0.03)
-	return ai, function()
-		for _, s in ipairs(all) do s:close() end
-	end
-end
-
--- flood(s) -> number of bytes: sends until there is no more room.
-local function flood(s)
-	local block, total = ('x'):rep(65536), 0
-	repeat
-		local n, _, _, sent = s:send(block, nil, clock())
-		total = total + (n or sent)
-	until not n
-	return total
 end
 
 local function bound()

@@ -581,6 +581,22 @@ describe('socket.serve', function()
 		assert.is_true(over())
 	end))
 
+	it('ends with the state that started it', function()
+		spec.run(function()
+			local before, n = spec.fds(), spec.tasks()
+			for _, ending in ipairs{'error', 'return'} do
+				local t = assert(thread.new(function(how)
+					local one = socket.serve{handler = print, host = '127.0.0.1', threads = 3}
+					assert(one)
+					if how == 'error' then error'the end' end
+					socket.stop()
+				end, ending))
+				t:join()
+			end
+			spec.wait_until(function() return spec.fds() <= before and spec.tasks() <= n end)
+		end, 30)
+	end)
+
 	it('leaves nothing behind, also when it is started again and again on one port', case(function()
 		local as_before = counts()
 		local port = process.free_port()

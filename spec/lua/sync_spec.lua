@@ -5,22 +5,12 @@ local coro = require'coro'
 local spec = require'spec'
 
 local threaded, fails, run = spec.threaded, spec.fails, spec.run
+local raises, finish = spec.raises, spec.finish
 local clock = socket.clock
 
 local SOON = 0.002 -- a time that is worth waiting for
 local CANNOT_WAIT = 'inside a plain coroutine or a function that C calls'
 local LATE = 0.5 -- how late a timer may be on a slow machine
-
-local function raises(pattern, f, ...)
-	local ok, err = pcall(f, ...)
-	assert.is_false(ok)
-	assert.matches(pattern, err)
-end
-
--- Polls until nobody waits for what can come.
-local function finish()
-	assert.is_true(socket.start(10))
-end
 
 -- waiters(n, f) -> results, order, threads: n threads of f(i); what each returned, by its number, and the
 -- numbers in the order they ended.

@@ -6,21 +6,11 @@ local coro = require'coro'
 local spec = require'spec'
 
 local threaded, fails, run, poll_until = spec.threaded, spec.fails, spec.run, spec.poll_until
+local raises, finish = spec.raises, spec.finish
 local clock = socket.clock
 
 -- What is not exact: how late a timer may be on a slow machine that has other work.
 local LATE = 0.5
-
-local function raises(pattern, f, ...)
-	local ok, err = pcall(f, ...)
-	assert.is_false(ok)
-	assert.matches(pattern, err)
-end
-
--- Polls until nothing is armed and nobody waits.
-local function finish()
-	assert.is_true(socket.start(10))
-end
 
 local quiet -- ends the noise
 

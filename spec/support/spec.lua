@@ -122,6 +122,42 @@ function spec.wait_until(condition)
 	end
 end
 
+-- raises(pattern, f, ...) -> error: f(...) raises one that matches.
+function spec.raises(pattern, f, ...)
+	local ok, err = pcall(f, ...)
+	assert.is_false(ok)
+	assert.matches(pattern, err)
+	return err
+end
+
+-- finish(): polls until nothing is armed and nobody waits for what can come.
+function spec.finish()
+	assert.is_true(socket.start(10))
+end
+
+-- hole() -> ai, free: connects to there wait for ever; free() closes all. In a socket thread.
+function spec.hole()
+	local all = {assert(socket.tcp())}
+	assert(all[1]:listen('127.0.0.1', 0, 0))
+	local ai = all[1]:localaddr()
+	repeat
+		all[#all + 1] = assert(socket.tcp'inet')
+	until not all[#all]:connect(ai, socket.clock() + 0.03)
+	return ai, function()
+		for _, s in ipairs(all) do s:close() end
+	end
+end
+
+-- flood(s) -> number of bytes: sends until there is no more room.
+function spec.flood(s)
+	local block, total = ('x'):rep(65536), 0
+	repeat
+		local n, _, _, sent = s:send(block, nil, socket.clock())
+		total = total + (n or sent)
+	until not n
+	return total
+end
+
 -- buffer(n) -> char array
 function spec.buffer(n)
 	return ffi.new('char[?]', n)

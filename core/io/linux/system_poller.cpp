@@ -31,6 +31,8 @@ struct SystemPollers::Known {
 SystemPollers::SystemPollers() : known_(std::make_unique<Known>()) {}
 SystemPollers::~SystemPollers() = default;
 
+bool SystemPollers::can_share() { return true; }
+
 Result SystemPollers::make(int shared, std::unique_ptr<Poller>& out) {
     std::shared_ptr<EpollGroup> group;
     Result r = known_->find(shared, group);

@@ -33,8 +33,6 @@ constexpr Option kOptions[] = {
     both("reuseport", kBool, SOL_SOCKET, SO_REUSEPORT),
     both("sndbuf", kInt, SOL_SOCKET, SO_SNDBUF),
     both("tcp_nodelay", kBool, IPPROTO_TCP, TCP_NODELAY),
-    both("tcp_keepcnt", kInt, IPPROTO_TCP, TCP_KEEPCNT),
-    both("tcp_keepintvl", kInt, IPPROTO_TCP, TCP_KEEPINTVL),
     both("tcp_maxseg", kInt, IPPROTO_TCP, TCP_MAXSEG),
     both("v6only", kBool, IPPROTO_IPV6, IPV6_V6ONLY),
     {"ttl", kInt, {IPPROTO_IP, IP_TTL}, {IPPROTO_IPV6, IPV6_UNICAST_HOPS}},

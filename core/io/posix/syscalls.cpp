@@ -9,7 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <csignal>
+
+#include "core/io/posix/socket_calls.h"
 
 namespace socket2::posix {
 namespace {
@@ -43,7 +44,7 @@ void set_size(SockAddr& address, socklen_t size) {
 // recvmsg(2) tells nothing at all of a unix socket that has no name.
 void set_unnamed(SockAddr& address) {
     out(address)->sa_family = AF_UNIX;
-    address.size = sizeof(sa_family_t);
+    address.size = offsetof(sockaddr, sa_data);
 }
 
 template <typename Call>
@@ -73,37 +74,12 @@ Result room_when_writable(int fd, size_t size) {
     return known ? Result::of(static_cast<int>(size)) : Errc::not_supported;
 }
 
-bool is_sigpipe_pending() {
-    sigset_t pending;
-    ::sigemptyset(&pending);
-    ::sigpending(&pending);
-    return ::sigismember(&pending, SIGPIPE) == 1;
-}
-
-// The result of a call that may write to a pipe without a reader. The signal of that is the thread's own:
-// it is blocked meanwhile and taken back, unless the program has it blocked and pending already.
-template <typename Call>
-Result without_sigpipe(Call call) {
-    sigset_t sigpipe;
-    sigset_t before;
-    ::sigemptyset(&sigpipe);
-    ::sigaddset(&sigpipe, SIGPIPE);
-    ::pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
-    const bool pending = ::sigismember(&before, SIGPIPE) == 1 && is_sigpipe_pending();
-    const Result r = call();
-    if (r.os_code() == EPIPE && !pending) {
-        const timespec at_once{};
-        while (::sigtimedwait(&sigpipe, nullptr, &at_once) < 0 && errno == EINTR) continue;
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return r;
-}
-
 }  // namespace
 
 void start() {}
 
 Errc errc_of(int os_code) {
+    if (os_code == ENOTSUP) return Errc::not_supported;  // on Linux the same as EOPNOTSUPP
     switch (os_code) {
         case EACCES:
             return Errc::access_denied;
@@ -182,7 +158,7 @@ Errc errc_of(int os_code) {
 }
 
 Result open_socket(int family, int type, int protocol) {
-    return checked([&] { return ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol); });
+    return checked([&] { return new_socket(family, type, protocol); });
 }
 
 void close_descriptor(Descriptor fd) {
@@ -203,9 +179,7 @@ Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer) {
         SockAddr unused;
         SockAddr& address = peer != nullptr ? *peer : unused;
         socklen_t size = SockAddr::kCapacity;
-        const Result r = checked([&] {
-            return ::accept4(fd_of(fd), out(address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        });
+        const Result r = checked([&] { return new_accepted(fd_of(fd), out(address), &size); });
         if (r.ok()) {
             accepted = r.value();
             set_size(address, size);
@@ -219,7 +193,9 @@ Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer) {
             case ENETUNREACH:
             case EHOSTDOWN:
             case EHOSTUNREACH:
+#ifdef ENONET
             case ENONET:
+#endif
                 continue;
             case EINVAL:
                 return Result(Errc::not_listening, EINVAL);
@@ -258,7 +234,11 @@ Result connect_result(Descriptor fd) {
 Result disconnect(Descriptor fd) {
     sockaddr none{};
     none.sa_family = AF_UNSPEC;
-    return checked([&] { return ::connect(fd_of(fd), &none, sizeof none); });
+    const Result r = checked([&] { return ::connect(fd_of(fd), &none, sizeof none); });
+    if (r.os_code() != EAFNOSUPPORT) return r;
+    // BSDs undo it and then refuse the address.
+    SockAddr peer;
+    return remote_address(fd, peer).os_code() == ENOTCONN ? Result::done() : r;
 }
 
 Result recv(Descriptor fd, void* data, size_t size) {
@@ -266,7 +246,7 @@ Result recv(Descriptor fd, void* data, size_t size) {
 }
 
 Result send(Descriptor fd, const void* data, size_t size) {
-    return checked([&] { return ::send(fd_of(fd), data, size, MSG_NOSIGNAL | MSG_DONTWAIT); });
+    return checked([&] { return ::send(fd_of(fd), data, size, kSendFlags | MSG_DONTWAIT); });
 }
 
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {
@@ -287,7 +267,7 @@ Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& t
 
 Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to) {
     const Result r = checked([&] {
-        return ::sendto(fd_of(fd), data, size, MSG_NOSIGNAL, to != nullptr ? in(*to) : nullptr,
+        return ::sendto(fd_of(fd), data, size, kSendFlags, to != nullptr ? in(*to) : nullptr,
                         to != nullptr ? to->size : 0);
     });
     // A unix receiver whose queue is full: events come without end, but none when it has room.
@@ -326,7 +306,7 @@ Result write(Descriptor fd, const void* data, size_t size) {
         r = is_ready(fd, kWritable);
     }
     if (!r.ok()) return r;
-    return without_sigpipe([&] { return checked([&] { return ::write(fd_of(fd), data, size); }); });
+    return checked([&] { return write_quietly(fd_of(fd), data, size); });
 }
 
 Result make_nonblocking(Descriptor fd) {
@@ -345,14 +325,16 @@ Result adopt_socket(Descriptor fd) {
     socklen_t size = sizeof type;
     if (::getsockopt(fd_of(fd), SOL_SOCKET, SO_TYPE, &type, &size) != 0) return failure();
     const Result r = make_nonblocking(fd);
-    return r.is_error() ? r : Result::of(type);
+    if (r.is_error()) return r;
+    return make_quiet(fd_of(fd)) == 0 ? Result::of(type) : failure();
 }
 
 Result is_socket(Descriptor fd) {
     if (fd != fd_of(fd)) return Errc::bad_descriptor;
     struct stat status;
     if (::fstat(fd_of(fd), &status) != 0) return failure();
-    return Result::of(S_ISSOCK(status.st_mode) ? 1 : 0);
+    if (!S_ISSOCK(status.st_mode)) return Result::of(0);
+    return make_quiet(fd_of(fd)) == 0 ? Result::of(1) : failure();
 }
 
 Result shutdown(Descriptor fd, int directions) {

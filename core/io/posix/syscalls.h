@@ -57,7 +57,7 @@ Result make_nonblocking(Descriptor fd);
 // Makes a socket that others have made as one of open_socket(): the value is the system's number of
 // its type.
 Result adopt_socket(Descriptor fd);
-// Of an open descriptor: 1 for a socket, else 0.
+// Of an open descriptor: 1 for a socket, which raises no SIGPIPE from now on, else 0.
 Result is_socket(Descriptor fd);
 
 // Directions as Ready bits: kReadable, kWritable or both.

@@ -16,7 +16,7 @@ Result start_thread(std::function<void()> body) {
     // A thread inherits the mask of the one that makes it.
     sigset_t all;
     sigset_t before;
-    ::sigfillset(&all);
+    sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     Result r = Result::done();
     try {

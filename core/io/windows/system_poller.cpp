@@ -4,11 +4,12 @@
 
 namespace socket2 {
 
-// Loops share no port.
 struct SystemPollers::Known {};
 
 SystemPollers::SystemPollers() = default;
 SystemPollers::~SystemPollers() = default;
+
+bool SystemPollers::can_share() { return false; }
 
 Result SystemPollers::make(int shared, std::unique_ptr<Poller>& out) {
     if (shared >= 0) return Errc::not_supported;

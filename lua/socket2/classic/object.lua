@@ -277,6 +277,15 @@ function object.maker(new, class, open)
 	end
 end
 
+-- give_up(self): the descriptor that it has is somebody else's from now on, and not closed.
+function object.give_up(self)
+	local s = self.s
+	if s then
+		C.socket2_socket_detach(sched.loop, s.h)
+		s.h, s.owner.handle, self.s = 0, 0, nil
+	end
+end
+
 -- add_names(methods, kind, connected, wrap): what asks for addresses and descriptors. `connected`: the
 -- class that has a peer; wrap(handle, family): a socket for an object.
 function object.add_names(methods, kind, connected, wrap)
@@ -302,20 +311,13 @@ function object.add_names(methods, kind, connected, wrap)
 		return self.s and self.s:fd() or -1
 	end
 
-	-- The descriptor that it had is not closed: somebody else has it now.
 	function methods:setfd(fd)
 		check(self, kind)
 		fd = object.number(2, fd)
-		local s = self.s
-		if s then
-			C.socket2_socket_detach(sched.loop, s.h)
-			s.h, s.owner.handle, self.s = 0, 0, nil
-		end
-		if fd >= 0 then
-			local h = C.socket2_socket_attach(sched.loop, fd)
-			if h > 0 then
-				self.s = wrap(h, C.socket2_socket_family(sched.loop, h))
-			end
+		object.give_up(self)
+		local h = fd >= 0 and C.socket2_socket_attach(sched.loop, fd) or 0
+		if h > 0 then
+			self.s = wrap(h, C.socket2_socket_family(sched.loop, h))
 		end
 	end
 end

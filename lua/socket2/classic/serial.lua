@@ -40,15 +40,10 @@ end
 local new = object.class('serial', methods)
 methods.gettimeout = nil -- as there
 
--- The descriptor that it had is not closed: somebody else has it now.
 function methods:setfd(number)
 	check(self, 'serial')
 	number = object.number(2, number)
-	local s = self.s
-	if s then
-		C.socket2_socket_detach(loop, s.h)
-		s.h, s.owner.handle, self.s = 0, 0, nil
-	end
+	object.give_up(self)
 	local h = C.socket2_fd_attach(loop, number)
 	if h > 0 then
 		self.s = wrap(h)

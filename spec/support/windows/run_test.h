@@ -2,8 +2,6 @@
    Part of spec/capi/harness.h. */
 #include "spec/support/windows/windows_test.h"
 
-#define ON_LINUX 0
-
 static inline int run_alone(const test_case* test) {
     test->run();
     fflush(stdout);
@@ -12,8 +10,11 @@ static inline int run_alone(const test_case* test) {
 
 static inline int run_test(const test_case* test, const char* program) {
     fflush(stdout);
-    return _spawnl(_P_WAIT, program, program, test->name, "alone", NULL) == 0;
+    return (int)_spawnl(_P_WAIT, program, program, test->name, "alone", NULL);
 }
+
+/* For tests of what Windows does not have. */
+static inline void need_posix(const char* reason) { skip(reason); }
 
 static inline int count_fds(void) {
     DWORD n = 0;

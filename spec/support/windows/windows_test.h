@@ -1,5 +1,5 @@
-/* What the C tests use of POSIX, as far as Windows has it; what it has not says so, and its tests are marked
-   LINUX. */
+/* What the C tests use of POSIX, as far as Windows has it; what it has not says so, and its tests
+   need_posix(). */
 #ifndef SOCKET2_SPEC_WINDOWS_TEST_H
 #define SOCKET2_SPEC_WINDOWS_TEST_H
 

@@ -1,0 +1,48 @@
+// Of macOS: there are no flags for it, so another thread's fork() may come in between.
+#include "core/io/posix/socket_calls.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace socket2::posix {
+namespace {
+
+// The descriptor, else it is closed.
+int set_up(int fd) {
+    if (fd < 0) return fd;
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags >= 0 && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) >= 0 &&
+        ::fcntl(fd, F_SETFD, FD_CLOEXEC) >= 0 && make_quiet(fd) >= 0) {
+        return fd;
+    }
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    return -1;
+}
+
+}  // namespace
+
+const int kSendFlags = 0;
+
+int new_socket(int family, int type, int protocol) {
+    return set_up(::socket(family, type, protocol));
+}
+
+int new_accepted(int listener, sockaddr* peer, socklen_t* size) {
+    const int accepted = ::accept(listener, peer, size);
+    if (accepted < 0) return accepted;
+    const int fd = set_up(accepted);
+    // A connection that was reset in the queue takes no options.
+    if (fd < 0 && errno == EINVAL) errno = ECONNABORTED;
+    return fd;
+}
+
+int make_quiet(int fd) {
+    const int on = 1;
+    return ::setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+}
+
+}  // namespace socket2::posix

@@ -1,0 +1,21 @@
+// What is not the same in the calls of POSIX systems: as those, -1 with errno for an error.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <cstddef>
+
+namespace socket2::posix {
+
+// Non-blocking, close-on-exec, and quiet: with kSendFlags they raise no SIGPIPE.
+int new_socket(int family, int type, int protocol);
+int new_accepted(int listener, sockaddr* peer, socklen_t* size);
+// Makes a socket quiet that others have made.
+int make_quiet(int fd);
+extern const int kSendFlags;
+
+// write(2), of a descriptor that is no socket, without SIGPIPE.
+ssize_t write_quietly(int fd, const void* data, size_t size);
+
+}  // namespace socket2::posix

@@ -1,0 +1,9 @@
+-- Numbers that are the same on every machine.
+
+-- random(seed) -> f: f(n) is one from 1 to n.
+return function(seed)
+	return function(n)
+		seed = (seed * 16807) % 2147483647
+		return seed % n + 1
+	end
+end
