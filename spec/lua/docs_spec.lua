@@ -113,6 +113,6 @@ describe('docs/', function()
 				end
 			end
 		end
-		assert.is_true(n > 50)
+		assert.is_true(n > 40)
 	end)
 end)
