@@ -122,4 +122,29 @@ function blocks.failure(p)
 	end
 end
 
+-- The anchors that its headings are given where it is shown.
+local function anchors_of(text)
+	local anchors = {}
+	for heading in text:gmatch'\n#+ ([^\n]*)' do
+		anchors[heading:lower():gsub('[^%w%- ]', ''):gsub(' ', '-')] = true
+	end
+	return anchors
+end
+
+-- bad_link(path) -> the first link on that page that leads nowhere | nil
+function blocks.bad_link(path)
+	local text = assert(process.read(path))
+	for link in text:gmatch'%]%(([^)]+)%)' do
+		local file, anchor = link:match'^([^#]*)#?(.*)$'
+		local target = file == '' and path or path:match'^(.-)[^/]*$' .. file
+		if not link:match'^%a+:' then
+			local content = process.read(target)
+			if not content and os.execute('test -d ' .. target) ~= 0
+				or anchor ~= '' and not anchors_of(content)[anchor] then
+				return link
+			end
+		end
+	end
+end
+
 return blocks
