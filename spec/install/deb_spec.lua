@@ -1,5 +1,6 @@
 -- The Debian package, on a system that has never seen socket2.
 
+local process = require'process'
 local installed = require'installed'
 
 local sh = installed.sh
@@ -20,7 +21,10 @@ describe('the Debian package', function()
 		if sh'id -u' ~= '0' then
 			return pending'only root can make a clean system to install it on'
 		end
-		sh('spec/support/clean_root %s', root)
+		local said = sh('spec/support/clean_root %s', root)
+		if not process.read(root .. '/complete') then
+			return pending(said)
+		end
 		sh('tools/deb %s', build)
 		sh('mv %s/socket2_*.deb %s/root/socket2.deb', build, root)
 		there = true
