@@ -3,7 +3,7 @@
 #include <mutex>
 
 #include "capi/handles.h"
-#include "core/base/forever.h"
+#include "core/base/immortal.h"
 #include "core/io/system_poller.h"
 
 namespace socket2::capi {
@@ -68,8 +68,8 @@ class Registry {
     size_t next_ = 0;
 };
 
-constinit Forever<Registry> forever;
-constinit Registry& registry = forever.value;
+// A thread or a finalizer may still come with a handle while the process ends.
+Immortal<Registry> registry;
 
 // Never destroyed, either.
 SystemPollers& pollers() {
@@ -125,7 +125,7 @@ bool next_event(LoopEntry& entry, socket2_event& event) {
 
 }  // namespace
 
-LoopEntry* find_loop(int loop) { return registry.find(loop); }
+LoopEntry* find_loop(int loop) { return registry->find(loop); }
 
 }  // namespace socket2::capi
 
@@ -138,12 +138,12 @@ int socket2_loop_new(void) {
         const Result r = pollers().make(-1, poller);
         if (r.is_error()) return r.value();
         const int epoll_fd = SystemPollers::can_share() ? r.value() : SOCKET2_ENOTSUPPORTED;
-        return registry.insert(std::make_unique<LoopEntry>(std::move(poller), epoll_fd));
+        return registry->insert(std::make_unique<LoopEntry>(std::move(poller), epoll_fd));
     });
 }
 
 int socket2_loop_close(int loop) {
-    return guarded([&] { return registry.take(loop) ? 0 : SOCKET2_EBADHANDLE; });
+    return guarded([&] { return registry->take(loop) ? 0 : SOCKET2_EBADHANDLE; });
 }
 
 int socket2_poll(int loop, socket2_event* events, int max, double deadline) {
@@ -158,7 +158,7 @@ int socket2_poll(int loop, socket2_event* events, int max, double deadline) {
 }
 
 int socket2_wake(int loop) {
-    return guarded([&] { return registry.wake(loop) ? 0 : SOCKET2_EBADHANDLE; });
+    return guarded([&] { return registry->wake(loop) ? 0 : SOCKET2_EBADHANDLE; });
 }
 
 int socket2_os_error(int loop) {
@@ -178,7 +178,7 @@ int socket2_loop_set_epoll_fd(int loop, int epoll_fd) {
         std::unique_ptr<Poller> poller;
         const Result r = pollers().make(epoll_fd, poller);
         if (r.is_error()) return entry.report(r);
-        registry.while_nobody_wakes([&] { entry.loop.replace_poller(std::move(poller)); });
+        registry->while_nobody_wakes([&] { entry.loop.replace_poller(std::move(poller)); });
         return entry.epoll_fd = r.value();
     });
 }

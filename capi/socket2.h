@@ -45,7 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__MINGW32__)
 #define SOCKET2_API __attribute__((visibility("default")))
 #else
 #define SOCKET2_API

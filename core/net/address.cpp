@@ -129,7 +129,9 @@ Result parse_ip(const Endpoint& endpoint, uint16_t port, SockAddr& raw) {
     if (endpoint.host == nullptr || host == "*") {
         const bool any = endpoint.host != nullptr;
         if (wants4) {
-            raw = make_inet({htonl(any ? INADDR_ANY : INADDR_LOOPBACK)}, port);
+            in_addr ip{};
+            ip.s_addr = htonl(any ? INADDR_ANY : INADDR_LOOPBACK);
+            raw = make_inet(ip, port);
         } else {
             raw = make_inet6(any ? in6addr_any : in6addr_loopback, port, 0);
         }

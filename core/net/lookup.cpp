@@ -105,6 +105,7 @@ Result lookup_name(const Endpoint& endpoint, Lookup& out) {
 
 Result own_name(std::string& out) {
     char name[NI_MAXHOST] = "";
+    posix::start();
     if (::gethostname(name, sizeof name - 1) != 0) return Result(posix::errc_of(errno), errno);
     out = name;
     return Result::done();
@@ -121,6 +122,7 @@ Result lookup_literal(const Endpoint& endpoint, Lookup& out) {
 }
 
 Result lookup(const Endpoint& endpoint, Lookup& out) {
+    posix::start();
     if ((endpoint.flags & kReverse) != 0) return lookup_name(endpoint, out);
     const Result literal = lookup_literal(endpoint, out);
     if (!literal.is_pending()) return literal;
@@ -150,7 +152,7 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
         if (ai->ai_addrlen > SockAddr::kCapacity) continue;
         Address found{};
         std::memcpy(found.raw.bytes, ai->ai_addr, ai->ai_addrlen);
-        found.raw.size = ai->ai_addrlen;
+        found.raw.size = static_cast<uint32_t>(ai->ai_addrlen);
         found.type = static_cast<int32_t>(endpoint.type);
         if (found.family() == Family::unspecified) continue;
         if (raw) set_port(found.raw, 0);

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "core/base/forever.h"
+#include "core/base/immortal.h"
 #include "core/io/thread.h"
 
 namespace socket2 {
@@ -62,8 +62,7 @@ class Running {
     Job* first_ = nullptr;
 };
 
-constinit Forever<Running> forever;
-constinit Running& running = forever.value;
+Immortal<Running> running;
 
 // The text of the error on top of the stack, into job.failure; nothing when there is no memory.
 void take_error(const LuaFunctions& lua, void* state, Message& failure) {
@@ -82,7 +81,7 @@ void take_error(const LuaFunctions& lua, void* state, Message& failure) {
 
 // In the state, in protected mode: an error of Lua's leaves this frame and runs no destructors.
 int run_code(void* state) {
-    Job& job = running.find(state);
+    Job& job = running->find(state);
     const LuaFunctions& lua = job.start.lua;
     const std::string& code = job.start.code;
     lua.openlibs(state);
@@ -98,10 +97,10 @@ void run_state(Job& job) {
     const LuaFunctions& lua = job.start.lua;
     job.state = lua.newstate();
     if (job.state == nullptr) return;
-    running.add(job);
+    running->add(job);
     // What is raised in there, and not caught by its own call, is a want of memory.
     lua.cpcall(job.state, run_code, nullptr);
-    running.remove(job);
+    running->remove(job);
     lua.close(job.state);
 }
 

@@ -143,6 +143,7 @@ static void test_tcp_echo_inet6(void) {
 }
 
 static void test_unix_stream_echo(void) {
+    need_posix("unix sockets");
     const socket2_addr path = unix_addr(SOCKET2_TCP);
     echo_over_streams(&path);
 }
@@ -239,6 +240,7 @@ static void test_udp_connected_and_filtered(void) {
 }
 
 static void test_unix_datagrams(void) {
+    need_posix("unix sockets");
     const int loop = new_loop();
     const socket2_addr path = unix_addr(SOCKET2_UDP);
     const int a = socket2_udp_new(loop, SOCKET2_UNIX, 0);
@@ -513,6 +515,7 @@ static void test_close_inside_a_batch(void) {
 
 /* The connection has come, its event is not taken yet, and the listener is closed. */
 static void test_close_of_a_listener_closes_what_it_accepted(void) {
+    need_posix("unix sockets");
     const int loop = new_loop();
     int listeners[2];
     for (int i = 0; i < 2; ++i) listeners[i] = listen_anywhere(loop);
@@ -541,6 +544,7 @@ static void test_close_of_a_listener_closes_what_it_accepted(void) {
 }
 
 static void test_loop_close_lets_go_of_everything(void) {
+    need_posix("unix sockets");
     char data[64];
     memset(data, 0x5a, sizeof data);
     const int fds = count_fds();
@@ -1008,6 +1012,7 @@ static void test_sockets_in_the_wrong_state(void) {
 /* ---- errors and their system codes ---------------------------------------------------------- */
 
 static void test_os_error(void) {
+    need_posix("errno");
     const int loop = new_loop();
     CHECK_INT(socket2_os_error(loop), 0);
     /* A port on which nobody listens: bound and not listening. */
@@ -1151,6 +1156,7 @@ static void test_lookups(void) {
 /* ---- options -------------------------------------------------------------------------------- */
 
 static void test_options(void) {
+    need_posix("options of POSIX' numbers");
     const int loop = new_loop();
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);
     const int udp = socket2_udp_new(loop, SOCKET2_INET6, 0);
@@ -1202,6 +1208,7 @@ static void test_options(void) {
 }
 
 static void test_multicast_groups(void) {
+    need_posix("options of POSIX' numbers");
     const int loop = new_loop();
     const int udp = udp_anywhere(loop);
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);
@@ -1386,6 +1393,7 @@ static void test_stale_loops_while_other_threads_make_loops(void) {
 }
 
 static void test_too_many_loops(void) {
+    need_posix("a limit of descriptors");
     enum { MOST = 1023 };
     struct rlimit before, wanted;
     CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -1477,6 +1485,7 @@ static void test_an_epoll_of_two_loops(void) {
 /* ---- when the system runs short ------------------------------------------------------------- */
 
 static void test_accept_without_descriptors(void) {
+    need_posix("a limit of descriptors");
     const int loop = new_loop();
     const int listener = listen_anywhere(loop);
     const socket2_addr addr = local_addr(loop, listener);
@@ -1553,10 +1562,17 @@ static void wait_for_a_full_receiver(int connected_first) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_a_full_unix_receiver(void) { wait_for_a_full_receiver(0); }
-static void test_a_full_connected_unix_receiver(void) { wait_for_a_full_receiver(1); }
+static void test_a_full_unix_receiver(void) {
+    need_posix("unix sockets");
+    wait_for_a_full_receiver(0);
+}
+static void test_a_full_connected_unix_receiver(void) {
+    need_posix("unix sockets");
+    wait_for_a_full_receiver(1);
+}
 
 static void test_a_full_unix_listener(void) {
+    need_posix("unix sockets");
     const int loop = new_loop();
     const socket2_addr path = unix_addr(SOCKET2_TCP);
     const int listener = listen_on(loop, &path, 0);

@@ -2,8 +2,6 @@
 #ifndef SOCKET2_SPEC_EVENTS_H
 #define SOCKET2_SPEC_EVENTS_H
 
-#include <dirent.h>
-
 #include "spec/capi/harness.h"
 
 /* Long enough for a loaded machine; nothing that works waits for it. */
@@ -63,14 +61,6 @@ static inline void check_quiet(int loop) {
     CHECK_INT(inbox.count, 0);
     socket2_event event;
     for (int i = 0; i < 3; ++i) CHECK_INT(socket2_poll(loop, &event, 1, 0), 0);
-}
-
-static inline int count_fds(void) {
-    DIR* dir = opendir("/proc/self/fd");
-    int n = 0;
-    while (readdir(dir) != NULL) ++n;
-    closedir(dir);
-    return n;
 }
 
 static inline int new_loop(void) {

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "capi/socket2.h"
 
@@ -58,6 +56,7 @@ enum { PASSED = 0, SKIPPED = 77 };
 /* Ends a test that this system cannot have. */
 static inline void skip(const char* reason) {
     printf("skipped: %s\n", reason);
+    fflush(stdout);
     exit(SKIPPED);
 }
 
@@ -68,28 +67,19 @@ static inline void need_a_shared_epoll(void) {
     socket2_loop_close(loop);
 }
 
-/* PASSED, SKIPPED or else. A crash or a hang is one failure, and no test sees another's loops. */
-static inline int run_test(const test_case* test) {
-    fflush(stdout);
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(100);
-        test->run();
-        exit(failures == 0 ? 0 : 1);
-    }
-    int status = -1;
-    if (child < 0 || waitpid(child, &status, 0) != child) return -1;
-    if (WIFSIGNALED(status)) printf("ended by signal %d\n", WTERMSIG(status));
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
+/* Which tests run in this process, and how one gets a process of its own, so that a crash or a hang is one
+   failure and no test sees another's loops: PASSED, SKIPPED or else. */
+#include "run_test.h"
 
-/* For main: all tests, or those whose name contains its argument. Its exit code. */
+/* For main: all tests, or those whose name contains its argument; with two arguments the one of that name,
+   in this process. Its exit code. */
 static inline int run_tests(const test_case* tests, size_t count, int argc, char** argv) {
     int passed = 0, failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; i < count; ++i) {
-        if (argc > 1 && strstr(tests[i].name, argv[1]) == NULL) continue;
-        const int result = run_test(&tests[i]);
+        if (argc > 2 && strcmp(tests[i].name, argv[1]) == 0) return run_alone(&tests[i]);
+        if (argc > 2 || (argc > 1 && strstr(tests[i].name, argv[1]) == NULL)) continue;
+        const int result = run_test(&tests[i], argv[0]);
         if (result == PASSED) {
             ++passed;
         } else if (result == SKIPPED) {

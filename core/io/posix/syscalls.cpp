@@ -76,6 +76,8 @@ Result room_when_writable(int fd, size_t size) {
 
 }  // namespace
 
+void start() {}
+
 Errc errc_of(int os_code) {
     if (os_code == ENOTSUP) return Errc::not_supported;  // on Linux the same as EOPNOTSUPP
     switch (os_code) {

@@ -14,6 +14,9 @@
 
 namespace socket2::posix {
 
+// What the system wants to be called before sockets and look-ups; nothing on POSIX. Any thread.
+void start();
+
 // The error behind an errno.
 Errc errc_of(int os_code);
 

@@ -1,0 +1,26 @@
+// What sockets can do below the socket calls, as wepoll, libuv and mio use it.
+#pragma once
+
+#include "core/base/result.h"
+#include "core/io/windows/winsock.h"
+
+namespace socket2::windows {
+
+// The system's own layout.
+struct AfdPoll {
+    LARGE_INTEGER timeout;
+    ULONG count;
+    ULONG exclusive;
+    HANDLE handle;
+    ULONG events;
+    LONG status;
+};
+
+// Readiness as an operation, of which select() is made: completes with the first of what the direction (kReadable or kWritable) has to tell. 0: it had it at
+// once; WSA_IO_PENDING: a packet comes; else an error. Both have to stay until then.
+int poll_socket(Descriptor fd, uint8_t direction, AfdPoll& poll, OVERLAPPED& overlapped);
+
+// Gives a handle that another port has to this one. Windows 8.1 and later.
+Result move_to_port(HANDLE handle, HANDLE port, ULONG_PTR key);
+
+}  // namespace socket2::windows

@@ -1,0 +1,4 @@
+// What core/net includes by POSIX' name.
+#pragma once
+
+#include "core/io/windows/winsock.h"

@@ -1,0 +1,58 @@
+// What a completion port's poller keeps of a source: the operations of the system that it has begun.
+#pragma once
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include "core/base/intrusive_list.h"
+#include "core/io/op.h"
+#include "core/io/posix/syscalls.h"
+#include "core/io/windows/afd.h"
+#include "core/io/windows/iocp_poller.h"
+
+namespace socket2 {
+
+// What an accept needs: the socket for the connection, and room for its addresses.
+struct IocpPoller::Accept {
+    static constexpr DWORD kRoom = sizeof(sockaddr_storage) + 16;
+
+    Descriptor fd = kNoDescriptor;
+    char addresses[2 * kRoom] = {};
+
+    ~Accept() { drop(); }
+    void drop() {
+        if (fd != kNoDescriptor) posix::close_descriptor(std::exchange(fd, kNoDescriptor));
+    }
+};
+
+// One operation of the system.
+struct IocpPoller::Slot {
+    OVERLAPPED overlapped{};  // first: a packet names the slot by it
+    windows::AfdPoll poll{};
+    Block* block = nullptr;
+    Op* op = nullptr;  // whose; null: a watch, which only ends a wait()
+    bool in_flight = false;
+    bool canceled = false;
+};
+
+struct IocpPoller::Block : ListNode<Block> {
+    Descriptor fd = kNoDescriptor;
+    bool stream = false;
+    bool skips = false;     // what is over at once has no packet
+    bool detached = false;  // no source has it any more
+    int family = 0;         // of a listener
+    Slot ops[2];            // by Side, as the next
+    Slot watches[2];
+    std::unique_ptr<Accept> accept;
+
+    Slot& slot(const Op& op) { return ops[static_cast<size_t>(op.side)]; }
+    bool idle() const {
+        const auto in_flight = [](const Slot& slot) { return slot.in_flight; };
+        return std::none_of(std::begin(ops), std::end(ops), in_flight) &&
+               std::none_of(std::begin(watches), std::end(watches), in_flight);
+    }
+};
+
+}  // namespace socket2

@@ -1,0 +1,498 @@
+#include "core/io/windows/iocp_poller.h"
+
+#include <algorithm>
+#include <climits>
+#include <cmath>
+#include <new>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/io/posix/syscalls.h"
+#include "core/io/windows/error.h"
+#include "core/io/windows/iocp_block.h"
+
+namespace socket2 {
+
+using windows::code_of_status;
+using windows::handle_of;
+using windows::socket_of;
+
+namespace {
+
+// As of readiness pollers: what one op may do before others have their turn.
+constexpr size_t kSendShare = size_t{1} << 20;
+constexpr int kDropShare = 64;
+
+constexpr ULONG_PTR kSourceKey = 0;
+constexpr ULONG_PTR kWakeKey = 1;
+
+uint8_t direction(Side side) { return side == Side::read ? kReadable : kWritable; }
+
+ULONG length(size_t size) { return static_cast<ULONG>(std::min<size_t>(size, INT_MAX)); }
+
+// The connection that came was gone before anybody took it.
+bool died_in_the_queue(int code) {
+    return code == WSAECONNRESET || code == WSAECONNABORTED || code == ERROR_NETNAME_DELETED ||
+           code == ERROR_SEM_TIMEOUT || code == WSAETIMEDOUT;
+}
+
+int option_of(Descriptor fd, int name) {
+    int value = 0;
+    int size = sizeof value;
+    ::getsockopt(socket_of(fd), SOL_SOCKET, name, reinterpret_cast<char*>(&value), &size);
+    return value;
+}
+
+// The socket is of that one's kind from here on.
+int update(Descriptor fd, int name, const SOCKET* other) {
+    return ::setsockopt(socket_of(fd), SOL_SOCKET, name, reinterpret_cast<const char*>(other),
+                        other != nullptr ? sizeof *other : 0);
+}
+
+}  // namespace
+
+// What one try came to, when it is not over: wait (a packet will come) or more (could go on at once, but
+// had its share).
+struct IocpPoller::Attempt {
+    enum class Next : uint8_t { over, wait, more };
+
+    static Attempt over(Result result) { return {Next::over, result}; }
+    static Attempt wait() { return {Next::wait, Result::pending()}; }
+    static Attempt more() { return {Next::more, Result::pending()}; }
+
+    Next next;
+    Result result;
+};
+
+Result IocpPoller::create(std::unique_ptr<IocpPoller>& out) {
+    posix::start();
+    const HANDLE port = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1);
+    if (port == nullptr) return windows::failure(static_cast<int>(::GetLastError()));
+    out.reset(new IocpPoller(port));
+    return Result::done();
+}
+
+IocpPoller::~IocpPoller() {
+    IntrusiveList<Block> left;
+    left.splice(blocks_);
+    while (Block* const block = left.pop_front()) {
+        blocks_.push_back(*block);
+        for (Slot& slot : block->ops) slot.op = nullptr;  // their owners are gone
+        block->detached = true;
+        let_go(*block);
+    }
+    OpList ended;
+    while (in_flight_ > 0 && !next_packets(kNever, ended).is_error()) {
+    }
+    ::CloseHandle(port_);
+}
+
+// ---- sources ----
+
+Result IocpPoller::attach(IoSource& source) {
+    if (source.kept != nullptr) return Result::done();
+    std::unique_ptr<Block> block(new (std::nothrow) Block);
+    if (!block) return Errc::out_of_memory;
+    const HANDLE handle = handle_of(source.fd);
+    if (::CreateIoCompletionPort(handle, port_, kSourceKey, 0) == nullptr) {
+        const Result moved = windows::move_to_port(handle, port_, kSourceKey);
+        if (moved.is_error()) return moved;
+    }
+    constexpr UCHAR kModes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
+    block->skips = ::SetFileCompletionNotificationModes(handle, kModes) != 0;
+    block->fd = source.fd;
+    block->stream = option_of(source.fd, SO_TYPE) == SOCK_STREAM;
+    for (Slot* slots : {block->ops, block->watches}) {
+        slots[0].block = slots[1].block = block.get();
+    }
+    blocks_.push_back(*block);
+    source.kept = block.release();
+    source.registered = true;
+    return Result::done();
+}
+
+void IocpPoller::detach(IoSource& source) {
+    if (source.kept == nullptr) return;
+    source.registered = false;
+    Block& block = *static_cast<Block*>(std::exchange(source.kept, nullptr));
+    block.detached = true;
+    let_go(block);
+}
+
+// Cancels what is in flight, and frees the block of a source that is gone when nothing is.
+void IocpPoller::let_go(Block& block) {
+    for (Slot* slots : {block.ops, block.watches}) {
+        for (Slot* slot = slots; slot != slots + 2; ++slot) {
+            if (!slot->in_flight || slot->canceled) continue;
+            slot->canceled = true;
+            ::CancelIoEx(handle_of(block.fd), &slot->overlapped);
+        }
+    }
+    if (!block.idle()) return;
+    IntrusiveList<Block>::remove(block);
+    delete &block;
+}
+
+// ---- ops ----
+
+Result IocpPoller::submit(Op& op) {
+    const Result attached = attach(op.source);
+    if (attached.is_error()) return attached;
+    const Attempt a = attempt(op);
+    if (a.next == Attempt::Next::over && (a.result.ok() || op.done == 0)) return a.result;
+    if (a.next == Attempt::Next::over) {
+        // A part went out: only a completion tells how much.
+        op.result = a.result;
+        finished_.push_back(op);
+        return Result::pending();
+    }
+    op.source.parked[static_cast<size_t>(op.side)] = &op;
+    if (a.next == Attempt::Next::more) hot_.push_back(op);
+    return Result::pending();
+}
+
+void IocpPoller::cancel(Op& op) {
+    Op*& parked = op.source.parked[static_cast<size_t>(op.side)];
+    if (parked != &op) {
+        SOCKET2_ASSERT(op.in_list(), "an op is canceled that the poller does not have");
+        return;  // it has failed already
+    }
+    Block& block = *static_cast<Block*>(op.source.kept);
+    Slot& slot = block.slot(op);
+    if (slot.in_flight) {
+        slot.canceled = true;
+        ::CancelIoEx(handle_of(block.fd), &slot.overlapped);
+        return;
+    }
+    parked = nullptr;
+    OpList::remove(op);
+    op.result = Errc::canceled;
+    finished_.push_back(op);
+}
+
+Result IocpPoller::try_now(Op& op) {
+    const Result attached = attach(op.source);
+    if (attached.is_error()) return attached;
+    const Descriptor fd = op.source.fd;
+    Result r = Errc::not_supported;
+    switch (op.kind) {
+        case OpKind::recv:
+            r = posix::recv(fd, op.data, op.size);
+            break;
+        case OpKind::accept:
+            r = posix::accept(fd, op.accepted, op.addr);
+            break;
+        case OpKind::recv_from: {
+            // A stranger's datagram counts as none.
+            SockAddr from;
+            do {
+                r = posix::recv_from(fd, op.data, op.size, from, op.truncated);
+            } while (r.ok() && op.only != nullptr && !(from == *op.only));
+            if (r.ok() && op.addr != nullptr) *op.addr = from;
+            break;
+        }
+        case OpKind::send:
+            r = posix::send(fd, op.data, op.size);
+            break;
+        case OpKind::send_to:
+            r = posix::send_to(fd, op.data, op.size, op.only);
+            break;
+        case OpKind::connect:
+            r = posix::connect(fd, *op.only);
+            break;
+        case OpKind::wait:
+            r = posix::is_ready(fd, direction(op.side));
+            break;
+        case OpKind::read:
+        case OpKind::write:
+        case OpKind::lookup:
+            break;
+    }
+    if (!r.is_pending()) return r;
+    const Result watched = watch(op.source, op.side);
+    return watched.is_error() ? watched : r;
+}
+
+// Ends a wait() once the direction has something.
+Result IocpPoller::watch(IoSource& source, Side side) {
+    Slot& slot = static_cast<Block*>(source.kept)->watches[static_cast<size_t>(side)];
+    if (slot.in_flight) return Result::done();
+    const int code =
+        start(slot, windows::poll_socket(source.fd, direction(side), slot.poll, slot.overlapped));
+    if (code == 0) wake();
+    return code == 0 || code == WSA_IO_PENDING ? Result::done() : windows::failure(code);
+}
+
+IocpPoller::Attempt IocpPoller::attempt(Op& op) {
+    switch (op.kind) {
+        case OpKind::recv:
+            return try_recv(op);
+        case OpKind::accept:
+            return try_accept(op);
+        case OpKind::recv_from:
+            return try_recv_from(op);
+        case OpKind::send:
+            return try_send(op);
+        case OpKind::connect:
+            return try_connect(op);
+        case OpKind::send_to:
+            return try_send_to(op);
+        case OpKind::wait:
+            return poll(op);
+        case OpKind::read:
+        case OpKind::write:
+            return Attempt::over(Errc::not_supported);
+        case OpKind::lookup:
+            break;  // no poller's
+    }
+    SOCKET2_ASSERT(false, "an op of no known kind");
+    return Attempt::wait();
+}
+
+// Notes that an operation of the slot was begun, with the code that the call has left: 0 if it is over.
+int IocpPoller::start(Slot& slot, int code) {
+    if (code == 0 && !slot.block->skips) code = WSA_IO_PENDING;
+    if (code == WSA_IO_PENDING) {
+        slot.in_flight = true;
+        slot.canceled = false;
+        ++in_flight_;
+    }
+    return code;
+}
+
+IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
+    Block& block = *static_cast<Block*>(op.source.kept);
+    if (!block.stream || op.size == 0) {
+        const Result r = posix::recv(block.fd, op.data, op.size);
+        return r.is_pending() ? poll(op) : Attempt::over(r);
+    }
+    Slot& slot = block.slot(op);
+    slot.op = &op;
+    slot.overlapped = {};
+    WSABUF buffer{length(op.size), static_cast<char*>(op.data)};
+    DWORD flags = 0;
+    const int failed =
+        ::WSARecv(socket_of(block.fd), &buffer, 1, nullptr, &flags, &slot.overlapped, nullptr);
+    const int code = start(slot, failed != 0 ? ::WSAGetLastError() : 0);
+    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
+}
+
+IocpPoller::Attempt IocpPoller::try_accept(Op& op) {
+    Block& block = *static_cast<Block*>(op.source.kept);
+    if (!block.accept) block.accept.reset(new (std::nothrow) Accept);
+    if (!block.accept) return Attempt::over(Errc::out_of_memory);
+    if (block.family == 0) {
+        if (option_of(block.fd, SO_ACCEPTCONN) == 0) return Attempt::over(Errc::not_listening);
+        SockAddr local;
+        const Result r = posix::local_address(block.fd, local);
+        if (r.is_error()) return Attempt::over(r);
+        block.family = windows::out(local)->sa_family;
+    }
+    Accept& accept = *block.accept;
+    const Result made = posix::open_socket(block.family, SOCK_STREAM, 0);
+    if (made.is_error()) return Attempt::over(made);
+    accept.drop();
+    accept.fd = made.value();
+    Slot& slot = block.slot(op);
+    slot.op = &op;
+    slot.overlapped = {};
+    DWORD size = 0;
+    const BOOL ok = ::AcceptEx(socket_of(block.fd), socket_of(accept.fd), accept.addresses, 0,
+                               Accept::kRoom, Accept::kRoom, &size, &slot.overlapped);
+    const int code = start(slot, ok == 0 ? ::WSAGetLastError() : 0);
+    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
+}
+
+Result IocpPoller::load_connect(Descriptor fd) {
+    if (connect_ != nullptr) return Result::done();
+    GUID id = WSAID_CONNECTEX;
+    DWORD size = 0;
+    const int r = ::WSAIoctl(socket_of(fd), SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id,
+                             &connect_, sizeof connect_, &size, nullptr, nullptr);
+    return r == 0 ? Result::done() : windows::last_failure();
+}
+
+IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
+    Block& block = *static_cast<Block*>(op.source.kept);
+    const Result loaded = load_connect(block.fd);
+    if (loaded.is_error()) return Attempt::over(loaded);
+    // ConnectEx wants it bound. An error is that it is, or comes again.
+    SockAddr any{};
+    windows::out(any)->sa_family = windows::in(*op.only)->sa_family;
+    any.size = op.only->size;
+    const Result bound = posix::bind(block.fd, any);
+    static_cast<void>(bound);
+    Slot& slot = block.slot(op);
+    slot.op = &op;
+    slot.overlapped = {};
+    op.started = true;
+    const BOOL ok =
+        connect_(socket_of(block.fd), windows::in(*op.only), static_cast<int>(op.only->size),
+                 nullptr, 0, nullptr, &slot.overlapped);
+    const int code = start(slot, ok == 0 ? ::WSAGetLastError() : 0);
+    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
+}
+
+IocpPoller::Attempt IocpPoller::try_send(Op& op) {
+    const size_t share = std::min(op.size - op.done, kSendShare);
+    const Result r = posix::send(op.source.fd, static_cast<const char*>(op.data) + op.done, share);
+    if (r.is_pending()) return poll(op);
+    if (r.is_error()) return Attempt::over(r);
+    op.done += static_cast<size_t>(r.value());
+    if (op.done < op.size) return Attempt::more();
+    return Attempt::over(Result::of(static_cast<int>(op.size)));
+}
+
+IocpPoller::Attempt IocpPoller::try_recv_from(Op& op) {
+    for (int dropped = 0; dropped < kDropShare; ++dropped) {
+        SockAddr from;
+        const Result r = posix::recv_from(op.source.fd, op.data, op.size, from, op.truncated);
+        if (r.is_pending()) return poll(op);
+        if (r.is_error()) return Attempt::over(r);
+        if (op.only != nullptr && !(from == *op.only)) continue;
+        if (op.addr != nullptr) *op.addr = from;
+        return Attempt::over(r);
+    }
+    return Attempt::more();
+}
+
+IocpPoller::Attempt IocpPoller::try_send_to(Op& op) {
+    const Result r = posix::send_to(op.source.fd, op.data, op.size, op.only);
+    return r.is_pending() ? poll(op) : Attempt::over(r);
+}
+
+IocpPoller::Attempt IocpPoller::poll(Op& op) {
+    Block& block = *static_cast<Block*>(op.source.kept);
+    Slot& slot = block.slot(op);
+    slot.op = &op;
+    slot.overlapped = {};
+    const int code =
+        start(slot, windows::poll_socket(block.fd, direction(op.side), slot.poll, slot.overlapped));
+    if (code == WSA_IO_PENDING) return Attempt::wait();
+    // What became ready since the try goes on in the next turn.
+    if (code == 0 && op.kind != OpKind::wait) return Attempt::more();
+    return Attempt::over(code == 0 ? Result::done() : windows::failure(code));
+}
+
+// ---- packets ----
+
+// What an operation that is over means for its op.
+IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
+    Block& block = *slot.block;
+    const bool ended = slot.in_flight && slot.canceled;
+    slot.in_flight = false;
+    switch (op.kind) {
+        case OpKind::accept: {
+            Accept& accept = *block.accept;
+            if (code != 0 || block.detached) {
+                accept.drop();
+                if (code == 0) return Attempt::over(Errc::canceled);
+                if (!ended && died_in_the_queue(code)) return Attempt::more();
+                break;
+            }
+            const SOCKET listener = socket_of(block.fd);
+            update(accept.fd, SO_UPDATE_ACCEPT_CONTEXT, &listener);
+            sockaddr* local = nullptr;
+            sockaddr* peer = nullptr;
+            int local_size = 0;
+            int peer_size = 0;
+            ::GetAcceptExSockaddrs(accept.addresses, 0, Accept::kRoom, Accept::kRoom, &local,
+                                   &local_size, &peer, &peer_size);
+            if (op.addr != nullptr) {
+                op.addr->size = std::min(static_cast<uint32_t>(peer_size), SockAddr::kCapacity);
+                std::memcpy(op.addr->bytes, peer, op.addr->size);
+            }
+            op.accepted = std::exchange(accept.fd, kNoDescriptor);
+            const Result r = posix::make_nonblocking(op.accepted);
+            return Attempt::over(r);
+        }
+        case OpKind::connect:
+            if (code != 0) break;
+            update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
+            return Attempt::over(Result::done());
+        case OpKind::recv:
+            // Our own side is shut: the end, as elsewhere.
+            if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
+            if (code != 0) break;
+            if (!block.stream || op.size == 0)
+                return ended ? Attempt::over(Errc::canceled) : try_recv(op);
+            return Attempt::over(Result::of(static_cast<int>(slot.overlapped.InternalHigh)));
+        case OpKind::wait:
+            if (code != 0) break;
+            return Attempt::over(Result::done());
+        default:
+            if (code != 0) break;
+            return ended ? Attempt::over(Errc::canceled) : attempt(op);
+    }
+    return Attempt::over(ended ? Result(Errc::canceled) : windows::failure(code));
+}
+
+void IocpPoller::arrived(Slot& slot, OpList& completed) {
+    --in_flight_;
+    Block& block = *slot.block;
+    if (slot.op == nullptr) {
+        slot.in_flight = false;
+    } else {
+        Op& op = *slot.op;
+        const long status = static_cast<long>(slot.overlapped.Internal);
+        go_on(op, finished(slot, op, code_of_status(status)), completed);
+    }
+    if (block.detached) let_go(block);
+}
+
+void IocpPoller::go_on(Op& op, Attempt a, OpList& completed) {
+    if (a.next == Attempt::Next::wait) return;
+    if (a.next == Attempt::Next::more) {
+        hot_.push_back(op);
+        return;
+    }
+    op.source.parked[static_cast<size_t>(op.side)] = nullptr;
+    op.result = a.result;
+    completed.push_back(op);
+}
+
+// A batch of packets, or none after so many seconds.
+Result IocpPoller::next_packets(double seconds, OpList& completed) {
+    constexpr ULONG kBatch = 64;
+    constexpr double kLongest = 1e6;
+    const MonotonicClock clock;
+    const double until = seconds < kNever ? clock.now() + seconds : kNever;
+    OVERLAPPED_ENTRY packets[kBatch];
+    ULONG count = 0;
+    for (double left = seconds;;) {
+        const DWORD ms = left < kLongest  ? static_cast<DWORD>(std::ceil(std::max(left, 0.0) * 1e3))
+                         : until < kNever ? static_cast<DWORD>(kLongest * 1e3)
+                                          : INFINITE;
+        if (::GetQueuedCompletionStatusEx(port_, packets, kBatch, &count, ms, FALSE) != 0) break;
+        const DWORD code = ::GetLastError();
+        if (code != WAIT_TIMEOUT) return windows::failure(static_cast<int>(code));
+        if (seconds <= 0) return Result::done();
+        left = until - clock.now();
+        if (left <= 0) return Result::done();
+    }
+    for (ULONG i = 0; i < count; ++i) {
+        if (packets[i].lpCompletionKey == kWakeKey) {
+            woken_.store(false);
+        } else if (packets[i].lpOverlapped != nullptr) {
+            arrived(*reinterpret_cast<Slot*>(packets[i].lpOverlapped), completed);
+        }
+    }
+    return Result::of(static_cast<int>(count));
+}
+
+Result IocpPoller::wait(double seconds, OpList& completed) {
+    OpList hot;  // what turns hot again below waits for the next turn
+    hot.splice(hot_);
+    const bool idle = hot.empty() && finished_.empty();
+    completed.splice(finished_);
+    const Result r = next_packets(idle ? seconds : 0, completed);
+    while (Op* op = hot.pop_front()) go_on(*op, attempt(*op), completed);
+    return r;
+}
+
+void IocpPoller::wake() const {
+    if (woken_.exchange(true)) return;
+    ::PostQueuedCompletionStatus(port_, 0, kWakeKey, nullptr);
+}
+
+}  // namespace socket2

@@ -1,0 +1,70 @@
+// A Poller on a completion port.
+//
+// Reads of streams, accepts and connects are operations of the system (WSARecv, AcceptEx, ConnectEx). What
+// it cannot give back in the middle without loss goes by try and poll: sends, of which a cancel has to tell
+// how far they came; datagrams, of which the first that fits the caller counts; and waits. The poll is one
+// more operation, AFD's.
+//
+// An operation's OVERLAPPED lives in the source's block, which stays until the last packet is back.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "core/io/poller.h"
+#include "core/io/windows/afd.h"
+
+namespace socket2 {
+
+class IocpPoller final : public Poller {
+   public:
+    // May throw bad_alloc.
+    static Result create(std::unique_ptr<IocpPoller>& out);
+    ~IocpPoller() override;
+
+    Result attach(IoSource& source) override;
+    void detach(IoSource& source) override;
+    Result submit(Op& op) override;
+    void cancel(Op& op) override;
+    Result try_now(Op& op) override;
+    Result wait(double seconds, OpList& completed) override;
+    void wake() const override;
+
+    HANDLE port() const { return port_; }
+
+   private:
+    struct Accept;
+    struct Block;
+    struct Slot;
+    struct Attempt;
+
+    explicit IocpPoller(HANDLE port) : port_(port) {}
+
+    Attempt attempt(Op& op);
+    Attempt try_recv(Op& op);
+    Attempt try_accept(Op& op);
+    Attempt try_connect(Op& op);
+    Attempt try_send(Op& op);
+    Attempt try_recv_from(Op& op);
+    Attempt try_send_to(Op& op);
+    Attempt poll(Op& op);
+    int start(Slot& slot, int code);
+    Result load_connect(Descriptor fd);
+
+    void arrived(Slot& slot, OpList& completed);
+    Attempt finished(Slot& slot, Op& op, int code);
+    void go_on(Op& op, Attempt attempt, OpList& completed);
+    Result watch(IoSource& source, Side side);
+    void let_go(Block& block);
+    Result next_packets(double seconds, OpList& completed);
+
+    const HANDLE port_;
+    mutable std::atomic<bool> woken_ = false;  // a wake-up's packet is in the port
+    int in_flight_ = 0;                        // packets that will come beside it
+    IntrusiveList<Block> blocks_;
+    LPFN_CONNECTEX connect_ = nullptr;
+    OpList hot_;       // pending without a packet: had its share of this turn, goes on in the next
+    OpList finished_;  // to be reported by the next wait()
+};
+
+}  // namespace socket2

@@ -1,0 +1,256 @@
+// What core/io/posix/syscalls.h promises, of Windows' sockets.
+#include "core/io/posix/syscalls.h"
+
+#include <algorithm>
+#include <climits>
+
+#include "core/io/windows/error.h"
+#include "core/io/windows/winsock.h"
+
+namespace socket2::posix {
+namespace {
+
+using windows::in;
+using windows::last_failure;
+using windows::out;
+using windows::socket_of;
+
+// What one call can take.
+int length(size_t size) { return static_cast<int>(std::min<size_t>(size, INT_MAX)); }
+
+// The value of a call that answers with less than 0 on failure.
+template <typename Call>
+Result checked(Call call) {
+    const int n = call();
+    if (n >= 0) return Result::of(n);
+    const Result r = last_failure();
+    return r.os_code() == WSAEWOULDBLOCK ? Result::pending() : r;
+}
+
+void set_size(SockAddr& address, int size) {
+    address.size = std::min(static_cast<uint32_t>(size), SockAddr::kCapacity);
+}
+
+template <typename Call>
+Result address_of(SockAddr& address, Call call) {
+    int size = SockAddr::kCapacity;
+    if (call(out(address), &size) != 0) return last_failure();
+    set_size(address, size);
+    return Result::done();
+}
+
+template <typename T>
+Result set(Descriptor fd, int level, int name, const T& value) {
+    return checked([&] {
+        return ::setsockopt(socket_of(fd), level, name, reinterpret_cast<const char*>(&value),
+                            sizeof value);
+    });
+}
+
+Result type_of(Descriptor fd) {
+    int type = 0;
+    int size = sizeof type;
+    const int r =
+        ::getsockopt(socket_of(fd), SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size);
+    return r == 0 ? Result::of(type) : last_failure();
+}
+
+// Else one answer that nobody listens there ends a receive from all others.
+void ignore_unreachable_ports(Descriptor fd) {
+    BOOL report = FALSE;
+    DWORD size = 0;
+    ::WSAIoctl(socket_of(fd), SIO_UDP_CONNRESET, &report, sizeof report, nullptr, 0, &size, nullptr,
+               nullptr);
+}
+
+// What the two kinds of sockets need to be as elsewhere.
+Result set_up(Descriptor fd, int type) {
+    Result r = make_nonblocking(fd);
+    if (r.is_error()) return r;
+    if (type == SOCK_DGRAM) ignore_unreachable_ports(fd);
+    // Else others can take the port of one that listens.
+    if (type == SOCK_STREAM) r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
+    return r;
+}
+
+}  // namespace
+
+void start() {
+    // Until the process ends: a look-up's thread may outlive all else.
+    static const int started = [] {
+        WSADATA data;
+        return ::WSAStartup(MAKEWORD(2, 2), &data);
+    }();
+    static_cast<void>(started);
+}
+
+Result open_socket(int family, int type, int protocol) {
+    start();
+    const SOCKET s = ::WSASocketW(family, type, protocol, nullptr, 0,
+                                  WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    if (s == INVALID_SOCKET) return last_failure();
+    // Of a handle only 32 bits count.
+    const int fd = static_cast<int>(s);
+    const Result r = set_up(fd, type);
+    if (r.is_error()) close_descriptor(fd);
+    return r.is_error() ? r : Result::of(fd);
+}
+
+void close_descriptor(Descriptor fd) { ::closesocket(socket_of(fd)); }
+
+Result bind(Descriptor fd, const SockAddr& address) {
+    return checked(
+        [&] { return ::bind(socket_of(fd), in(address), static_cast<int>(address.size)); });
+}
+
+Result listen(Descriptor fd, int backlog) {
+    const Result r = checked([&] { return ::listen(socket_of(fd), backlog); });
+    if (r.os_code() != WSAEINVAL) return r;
+    // It wants an address first; elsewhere the system picks one.
+    WSAPROTOCOL_INFOW info;
+    int size = sizeof info;
+    if (::getsockopt(socket_of(fd), SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&info),
+                     &size) != 0) {
+        return last_failure();
+    }
+    SockAddr any{};
+    out(any)->sa_family = static_cast<ADDRESS_FAMILY>(info.iAddressFamily);
+    any.size = info.iAddressFamily == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    const Result bound = bind(fd, any);
+    return bound.is_error() ? r : checked([&] { return ::listen(socket_of(fd), backlog); });
+}
+
+Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer) {
+    for (;;) {
+        SockAddr address;
+        int size = SockAddr::kCapacity;
+        const SOCKET s = ::accept(socket_of(fd), out(address), &size);
+        if (s != INVALID_SOCKET) {
+            accepted = static_cast<Descriptor>(s);
+            set_size(address, size);
+            if (peer != nullptr) *peer = address;
+            return make_nonblocking(accepted);
+        }
+        const int code = ::WSAGetLastError();
+        if (code == WSAECONNRESET || code == WSAECONNABORTED) continue;
+        if (code == WSAEWOULDBLOCK) return Result::pending();
+        return code == WSAEINVAL ? Result(Errc::not_listening, code) : windows::failure(code);
+    }
+}
+
+Result connect(Descriptor fd, const SockAddr& address) {
+    return checked(
+        [&] { return ::connect(socket_of(fd), in(address), static_cast<int>(address.size)); });
+}
+
+Result connect_result(Descriptor fd) {
+    int os_code = 0;
+    int size = sizeof os_code;
+    if (::getsockopt(socket_of(fd), SOL_SOCKET, SO_ERROR, reinterpret_cast<char*>(&os_code),
+                     &size) != 0) {
+        return last_failure();
+    }
+    if (os_code != 0) return windows::failure(os_code);
+    SockAddr peer;
+    const Result r = remote_address(fd, peer);
+    return r.os_code() == WSAENOTCONN ? Result::pending() : r;
+}
+
+Result disconnect(Descriptor fd) {
+    SockAddr none{};
+    none.size = sizeof(sockaddr_in6);
+    return connect(fd, none);
+}
+
+Result recv(Descriptor fd, void* data, size_t size) {
+    const Result r =
+        checked([&] { return ::recv(socket_of(fd), static_cast<char*>(data), length(size), 0); });
+    // Our own side is shut: the end, as elsewhere.
+    return r.os_code() == WSAESHUTDOWN ? Result::done() : r;
+}
+
+Result send(Descriptor fd, const void* data, size_t size) {
+    return checked(
+        [&] { return ::send(socket_of(fd), static_cast<const char*>(data), length(size), 0); });
+}
+
+Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {
+    from = SockAddr{};
+    int from_size = SockAddr::kCapacity;
+    Result r = checked([&] {
+        return ::recvfrom(socket_of(fd), static_cast<char*>(data), length(size), 0, out(from),
+                          &from_size);
+    });
+    truncated = r.os_code() == WSAEMSGSIZE;
+    if (truncated) r = Result::of(length(size));
+    if (r.ok()) set_size(from, from_size);
+    return r;
+}
+
+Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to) {
+    if (to == nullptr) {
+        const Result r = send(fd, data, size);
+        SockAddr peer;
+        const bool lost = r.is_error() && remote_address(fd, peer).os_code() == WSAENOTCONN;
+        return lost ? Result(Errc::destination_address_required, r.os_code()) : r;
+    }
+    return checked([&] {
+        return ::sendto(socket_of(fd), static_cast<const char*>(data), length(size), 0, in(*to),
+                        static_cast<int>(to->size));
+    });
+}
+
+Result is_ready(Descriptor fd, uint8_t direction) {
+    WSAPOLLFD one{};
+    one.fd = socket_of(fd);
+    one.events = direction == kReadable ? POLLRDNORM : POLLWRNORM;
+    const Result r = checked([&] { return ::WSAPoll(&one, 1, 0); });
+    if ((one.revents & POLLNVAL) != 0) return Errc::bad_descriptor;
+    if (r.is_error()) return r;
+    return r.value() == 0 ? Result::pending() : Result::done();
+}
+
+// Of sockets only, so far.
+Result open_path(const char*) { return Errc::not_supported; }
+Result read(Descriptor, void*, size_t) { return Errc::not_supported; }
+Result write(Descriptor, const void*, size_t) { return Errc::not_supported; }
+
+Result make_nonblocking(Descriptor fd) {
+    u_long on = 1;
+    if (::ioctlsocket(socket_of(fd), FIONBIO, &on) != 0) return last_failure();
+    ::SetHandleInformation(windows::handle_of(fd), HANDLE_FLAG_INHERIT, 0);
+    return Result::done();
+}
+
+Result adopt_socket(Descriptor fd) {
+    start();
+    const Result type = type_of(fd);
+    if (type.is_error()) return type;
+    const Result r = make_nonblocking(fd);
+    return r.is_error() ? r : type;
+}
+
+Result is_socket(Descriptor fd) {
+    start();
+    const Result type = type_of(fd);
+    return type.is_error() ? type : Result::of(1);
+}
+
+Result shutdown(Descriptor fd, int directions) {
+    const int how = directions == kReadable   ? SD_RECEIVE
+                    : directions == kWritable ? SD_SEND
+                                              : SD_BOTH;
+    return checked([&] { return ::shutdown(socket_of(fd), how); });
+}
+
+Result local_address(Descriptor fd, SockAddr& address) {
+    return address_of(address,
+                      [&](sockaddr* a, int* n) { return ::getsockname(socket_of(fd), a, n); });
+}
+
+Result remote_address(Descriptor fd, SockAddr& address) {
+    return address_of(address,
+                      [&](sockaddr* a, int* n) { return ::getpeername(socket_of(fd), a, n); });
+}
+
+}  // namespace socket2::posix

@@ -1,0 +1,526 @@
+// The contract with a completion port, then what it has to get right beyond it, with real sockets.
+#include "core/io/windows/iocp_poller.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/io/posix/syscalls.h"
+#include "spec/core/poller_contract.h"
+
+namespace socket2 {
+namespace {
+
+constexpr int kLimitMs = 20000;
+
+// ---- real sockets -------------------------------------------------------------------------------
+
+class Fd {
+   public:
+    Fd() = default;
+    explicit Fd(SOCKET fd) : fd_(static_cast<Descriptor>(fd)) {}
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, kNoDescriptor)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        close();
+        fd_ = std::exchange(other.fd_, kNoDescriptor);
+        return *this;
+    }
+    ~Fd() { close(); }
+
+    Descriptor get() const { return fd_; }
+    SOCKET raw() const { return windows::socket_of(fd_); }
+    void close() {
+        if (fd_ != kNoDescriptor) ::closesocket(raw());
+        fd_ = kNoDescriptor;
+    }
+
+   private:
+    Descriptor fd_ = kNoDescriptor;
+};
+
+void set_nonblocking(const Fd& fd) {
+    u_long on = 1;
+    ASSERT_EQ(::ioctlsocket(fd.raw(), FIONBIO, &on), 0);
+}
+
+bool shows(const Fd& fd, short events, int ms) {
+    WSAPOLLFD entry{fd.raw(), events, 0};
+    return ::WSAPoll(&entry, 1, ms) == 1;
+}
+
+// Until the system shows one of the events on the socket: even a loopback can take its time.
+void await(const Fd& fd, short events) {
+    ASSERT_TRUE(shows(fd, events, kLimitMs)) << "no event " << events;
+}
+
+SockAddr local_address(const Fd& fd) {
+    SockAddr address{};
+    int size = SockAddr::kCapacity;
+    EXPECT_EQ(::getsockname(fd.raw(), windows::out(address), &size), 0);
+    address.size = static_cast<uint32_t>(size);
+    return address;
+}
+
+// Bound to a port of 127.0.0.1 that the system picks.
+Fd inet_socket(int type) {
+    Fd fd(::WSASocketW(AF_INET, type, 0, nullptr, 0, WSA_FLAG_OVERLAPPED));
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(fd.raw(), reinterpret_cast<sockaddr*>(&any), sizeof any), 0);
+    if (type == SOCK_DGRAM) set_nonblocking(fd);
+    return fd;
+}
+
+Fd listener(int backlog) {
+    Fd fd = inet_socket(SOCK_STREAM);
+    EXPECT_EQ(::listen(fd.raw(), backlog), 0);
+    set_nonblocking(fd);
+    return fd;
+}
+
+Fd connect_to(const SockAddr& address) {
+    Fd fd(::socket(AF_INET, SOCK_STREAM, 0));
+    EXPECT_EQ(::connect(fd.raw(), windows::in(address), static_cast<int>(address.size)), 0);
+    return fd;
+}
+
+struct Pair {
+    Fd ours;    // non-blocking
+    Fd theirs;  // blocking
+};
+
+Pair tcp_pair() {
+    const Fd server = listener(1);
+    Pair pair;
+    pair.theirs = connect_to(local_address(server));
+    await(server, POLLRDNORM);
+    pair.ours = Fd(::accept(server.raw(), nullptr, nullptr));
+    set_nonblocking(pair.ours);
+    return pair;
+}
+
+void send_all(const Fd& fd, std::string_view data) {
+    while (!data.empty()) {
+        const int n = ::send(fd.raw(), data.data(), static_cast<int>(data.size()), 0);
+        ASSERT_GT(n, 0);
+        data.remove_prefix(static_cast<size_t>(n));
+    }
+}
+
+std::string receive(const Fd& fd, size_t size) {
+    std::string data(size, '\0');
+    size_t done = 0;
+    while (done < size) {
+        const int n = ::recv(fd.raw(), data.data() + done, static_cast<int>(size - done), 0);
+        EXPECT_GT(n, 0);
+        if (n <= 0) break;
+        done += static_cast<size_t>(n);
+    }
+    data.resize(done);
+    return data;
+}
+
+// ---- the contract -------------------------------------------------------------------------------
+
+class SocketChannel final : public Channel {
+   public:
+    SocketChannel() { source.fd = pair_.ours.get(); }
+
+    void feed(std::string_view data) override {
+        send_all(pair_.theirs, data);
+        // A read in flight takes it before anybody sees it.
+        const Op* reader = source.parked[static_cast<size_t>(Side::read)];
+        if (reader == nullptr || reader->kind != OpKind::recv) await(pair_.ours, POLLRDNORM);
+    }
+    void fill(Poller& poller) override {
+        const std::string block(1 << 16, 'x');
+        while (send(poller, write, block.data(), block.size()).ok()) {
+        }
+        // The last one hangs: take it back, so that the side is free.
+        poller.cancel(write);
+        EXPECT_EQ(wait_for(poller, 1), Ops{&write});
+    }
+    void release() override {
+        set_nonblocking(pair_.theirs);
+        std::string data(1 << 16, '\0');
+        constexpr int kQuiet = 20;  // the sender's system may still be handing over
+        while (shows(pair_.theirs, POLLRDNORM, kQuiet)) {
+            while (::recv(pair_.theirs.raw(), data.data(), static_cast<int>(data.size()), 0) > 0) {
+            }
+        }
+    }
+    void close() override { pair_.ours.close(); }
+
+   private:
+    Pair pair_ = tcp_pair();
+};
+
+std::unique_ptr<IocpPoller> make_poller() {
+    std::unique_ptr<IocpPoller> poller;
+    EXPECT_TRUE(IocpPoller::create(poller).ok());
+    return poller;
+}
+
+class SocketWorld final : public World {
+   public:
+    Poller& poller() override { return *poller_; }
+    double now() const override { return clock_.now(); }
+    std::unique_ptr<Channel> channel() override { return std::make_unique<SocketChannel>(); }
+
+   private:
+    MonotonicClock clock_;
+    const std::unique_ptr<IocpPoller> poller_ = make_poller();
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Implementations, PollerContract,
+    ::testing::Values(Implementation{"Fake", [] { return std::make_unique<FakeWorld>(); }},
+                      Implementation{"IocpTcp", [] { return std::make_unique<SocketWorld>(); }}),
+    [](const auto& info) { return info.param.name; });
+
+// ---- beyond it ----------------------------------------------------------------------------------
+
+struct Source {
+    explicit Source(const Fd& fd) { source.fd = fd.get(); }
+    IoSource source;
+    Op read{source, Side::read};
+    Op write{source, Side::write};
+};
+
+class IocpPollerTest : public ::testing::Test {
+   protected:
+    Poller& poller() { return *owner; }
+
+    Result accept(Source& s) {
+        prepare(s.read, OpKind::accept, nullptr, 0);
+        s.read.addr = &peer;
+        return poller().submit(s.read);
+    }
+    Result connect(Source& s, const SockAddr& to) {
+        prepare(s.write, OpKind::connect, nullptr, 0);
+        target = to;
+        s.write.only = &target;
+        return poller().submit(s.write);
+    }
+    Result recv_from(Source& s, const SockAddr* only, void* data, size_t size) {
+        prepare(s.read, OpKind::recv_from, data, size);
+        s.read.only = only;
+        s.read.addr = &peer;
+        return poller().submit(s.read);
+    }
+    int cancel(Op& op) {
+        poller().cancel(op);
+        EXPECT_EQ(wait_for(poller(), 1), Ops{&op});
+        return op.result.value();
+    }
+    std::string read_to_end(Source& s, size_t chunk) {
+        std::string all;
+        for (std::string data(chunk, '\0');;) {
+            const int n = outcome(poller(), s.read, recv(poller(), s.read, data.data(), chunk));
+            EXPECT_GE(n, 0) << error_word(n);
+            if (n <= 0) return all;
+            all.append(data, 0, static_cast<size_t>(n));
+        }
+    }
+    Fd take(Source& s) { return Fd(static_cast<SOCKET>(std::exchange(s.read.accepted, -1))); }
+
+    std::unique_ptr<IocpPoller> owner = make_poller();
+    SockAddr peer{};
+    SockAddr target{};
+};
+
+constexpr int kCanceled = static_cast<int>(Errc::canceled);
+
+TEST_F(IocpPollerTest, DataAndTheEndAtOnceAreBothSeen) {
+    for (const bool early : {false, true}) {
+        for (const size_t chunk : {1u, 3u, 10u, 100u}) {
+            Pair pair = tcp_pair();
+            Source s(pair.ours);
+            std::string first(chunk, '\0');
+            Result r = Result::done();
+            if (early) r = recv(poller(), s.read, first.data(), chunk);
+            send_all(pair.theirs, "0123456789");
+            pair.theirs.close();
+            if (early) {
+                const int n = outcome(poller(), s.read, r);
+                ASSERT_GT(n, 0);
+                first.resize(static_cast<size_t>(n));
+            }
+            EXPECT_EQ((early ? first : "") + read_to_end(s, chunk), "0123456789");
+            EXPECT_EQ(read_to_end(s, chunk), "") << "and stays so";
+            poller().detach(s.source);
+        }
+    }
+}
+
+TEST_F(IocpPollerTest, AfterTheirHalfCloseWeCanStillSend) {
+    Pair pair = tcp_pair();
+    Source s(pair.ours);
+    send_all(pair.theirs, "last");
+    ASSERT_EQ(::shutdown(pair.theirs.raw(), SD_SEND), 0);
+    EXPECT_EQ(read_to_end(s, 16), "last");
+    EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, "answer", 6)), 6);
+    EXPECT_EQ(receive(pair.theirs, 6), "answer");
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, AResetIsAnError) {
+    Pair pair = tcp_pair();
+    Source s(pair.ours);
+    char data[8];
+    const Result r = recv(poller(), s.read, data, sizeof data);
+    const linger hard{1, 0};
+    ::setsockopt(pair.theirs.raw(), SOL_SOCKET, SO_LINGER, reinterpret_cast<const char*>(&hard),
+                 sizeof hard);
+    pair.theirs.close();
+    EXPECT_EQ(outcome(poller(), s.read, r), static_cast<int>(Errc::connection_reset));
+    EXPECT_NE(s.read.result.os_code(), 0);
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, ALongSendCompletesWhenAllIsWritten) {
+    Pair pair = tcp_pair();
+    Source s(pair.ours);
+    std::string data(size_t{8} << 20, '\0');
+    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 + i / 251);
+    std::string received;
+    std::thread other([&] { received = receive(pair.theirs, data.size()); });
+    EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, data.data(), data.size())),
+              static_cast<int>(data.size()));
+    other.join();
+    EXPECT_TRUE(received == data);
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, ACanceledSendTellsHowFarItCame) {
+    Pair pair = tcp_pair();
+    Source s(pair.ours);
+    const std::string data(size_t{32} << 20, 'x');
+    EXPECT_TRUE(send(poller(), s.write, data.data(), data.size()).is_pending());
+    size_t before = 0;
+    do {
+        before = s.write.done;
+        EXPECT_EQ(wait(poller(), 0.05), Ops{});
+    } while (s.write.done != before);
+    EXPECT_EQ(cancel(s.write), kCanceled);
+    const size_t done = s.write.done;
+    EXPECT_GT(done, 0u);
+    EXPECT_LT(done, data.size());
+    poller().detach(s.source);
+    pair.ours.close();
+    std::string all(data.size(), '\0');
+    size_t got = 0;
+    for (int n = 1; n > 0;) {
+        n = ::recv(pair.theirs.raw(), all.data(), 1 << 20, 0);
+        if (n > 0) got += static_cast<size_t>(n);
+    }
+    EXPECT_EQ(got, done);
+}
+
+TEST_F(IocpPollerTest, ConnectionsAreAcceptedWithTheirPeers) {
+    const Fd server = listener(10);
+    Source s(server);
+    for (int i = 0; i < 20; ++i) {
+        Fd client;
+        Result r = Result::done();
+        const bool early = i % 2 == 0;
+        if (early) r = accept(s);
+        client = connect_to(local_address(server));
+        if (!early) r = accept(s);
+        ASSERT_EQ(outcome(poller(), s.read, r), 0);
+        const Fd accepted = take(s);
+        EXPECT_EQ(peer, local_address(client));
+        EXPECT_EQ(local_address(accepted), local_address(server));
+        // It is as one of accept(): it knows its peer, can be shut, and does not block.
+        SockAddr remote{};
+        EXPECT_TRUE(posix::remote_address(accepted.get(), remote).ok());
+        char byte;
+        EXPECT_TRUE(posix::recv(accepted.get(), &byte, 1).is_pending());
+        EXPECT_EQ(::shutdown(accepted.raw(), SD_SEND), 0);
+        EXPECT_EQ(::recv(client.raw(), &byte, 1, 0), 0);
+    }
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, ACanceledAcceptLosesNoConnection) {
+    const Fd server = listener(10);
+    Source s(server);
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_TRUE(accept(s).is_pending());
+        Fd client;
+        if (i % 2 == 0) client = connect_to(local_address(server));
+        int r = cancel(s.read);
+        if (i % 2 != 0) {
+            EXPECT_EQ(r, kCanceled);
+            client = connect_to(local_address(server));
+        }
+        if (r == kCanceled) r = outcome(poller(), s.read, accept(s));
+        ASSERT_EQ(r, 0);
+        const Fd accepted = take(s);
+        EXPECT_EQ(peer, local_address(client));
+    }
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, AnAcceptOnWhatDoesNotListenIsAnError) {
+    const Fd fd = inet_socket(SOCK_STREAM);
+    Source s(fd);
+    EXPECT_EQ(accept(s).error(), Errc::not_listening);
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, AWaitOnAListenerTakesNoConnection) {
+    const Fd server = listener(10);
+    Source s(server);
+    EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
+    const Fd client = connect_to(local_address(server));
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 0);
+    EXPECT_EQ(outcome(poller(), s.read, wait_ready(poller(), s.read)), 0);
+    EXPECT_EQ(outcome(poller(), s.read, accept(s)), 0);
+    take(s);
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, AConnectSucceeds) {
+    const Fd server = listener(1);
+    for (const bool bound : {false, true}) {
+        const Fd client = bound ? inet_socket(SOCK_STREAM) : Fd(::socket(AF_INET, SOCK_STREAM, 0));
+        Source s(client);
+        EXPECT_EQ(outcome(poller(), s.write, connect(s, local_address(server))), 0);
+        SockAddr remote{};
+        EXPECT_TRUE(posix::remote_address(client.get(), remote).ok());
+        EXPECT_EQ(remote, local_address(server));
+        EXPECT_EQ(::shutdown(client.raw(), SD_SEND), 0);
+        poller().detach(s.source);
+    }
+}
+
+TEST_F(IocpPollerTest, AConnectToNobodyIsRefused) {
+    Fd nobody = inet_socket(SOCK_STREAM);
+    const SockAddr address = local_address(nobody);
+    nobody.close();
+    const Fd client(::socket(AF_INET, SOCK_STREAM, 0));
+    Source s(client);
+    EXPECT_EQ(outcome(poller(), s.write, connect(s, address)),
+              static_cast<int>(Errc::connection_refused));
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, DatagramsComeOneAtATimeWithTheirSender) {
+    const Fd ours = inet_socket(SOCK_DGRAM), theirs = inet_socket(SOCK_DGRAM);
+    Source s(ours), t(theirs);
+    const SockAddr to = local_address(ours);
+    char data[4] = {};
+    for (const bool early : {false, true}) {
+        for (const std::string_view text : {"ab", "abcdef", ""}) {
+            Result r = Result::done();
+            if (early) r = recv_from(s, nullptr, data, sizeof data);
+            prepare(t.write, OpKind::send_to, const_cast<char*>(text.data()), text.size());
+            t.write.only = &to;
+            EXPECT_EQ(outcome(poller(), t.write, poller().submit(t.write)),
+                      static_cast<int>(text.size()));
+            if (!early) r = recv_from(s, nullptr, data, sizeof data);
+            const int n = outcome(poller(), s.read, r);
+            EXPECT_EQ(std::string_view(data, static_cast<size_t>(n)), text.substr(0, 4));
+            EXPECT_EQ(s.read.truncated, text.size() > 4);
+            EXPECT_EQ(peer, local_address(theirs));
+        }
+    }
+    poller().detach(s.source);
+    poller().detach(t.source);
+}
+
+TEST_F(IocpPollerTest, StrangersAreDropped) {
+    const Fd ours = inet_socket(SOCK_DGRAM), friend_fd = inet_socket(SOCK_DGRAM),
+             stranger = inet_socket(SOCK_DGRAM);
+    Source s(ours);
+    const SockAddr to = local_address(ours), only = local_address(friend_fd);
+    const auto send_from = [&](const Fd& fd, const char* text) {
+        ::sendto(fd.raw(), text, 1, 0, windows::in(to), static_cast<int>(to.size));
+    };
+    char data[4] = {};
+    for (int i = 0; i < 200; ++i) send_from(stranger, "s");
+    const Result r = recv_from(s, &only, data, sizeof data);
+    EXPECT_TRUE(r.is_pending());
+    send_from(friend_fd, "f");
+    EXPECT_EQ(outcome(poller(), s.read, r), 1);
+    EXPECT_EQ(data[0], 'f');
+    EXPECT_TRUE(recv_from(s, &only, data, sizeof data).is_pending());
+    send_from(stranger, "s");
+    EXPECT_EQ(wait(poller(), 0.02), Ops{});
+    EXPECT_EQ(cancel(s.read), kCanceled);
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, NobodyAtTheOtherPortEndsNoReceive) {
+    const Fd ours(windows::socket_of(posix::open_socket(AF_INET, SOCK_DGRAM, 0).value()));
+    Fd nobody = inet_socket(SOCK_DGRAM);
+    const SockAddr to = local_address(nobody);
+    nobody.close();
+    ASSERT_EQ(::sendto(ours.raw(), "x", 1, 0, windows::in(to), static_cast<int>(to.size)), 1);
+    Source s(ours);
+    char data[4];
+    EXPECT_TRUE(recv_from(s, nullptr, data, sizeof data).is_pending());
+    EXPECT_EQ(wait(poller(), 0.05), Ops{});
+    EXPECT_EQ(cancel(s.read), kCanceled);
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, ATryEndsALaterWait) {
+    const Pair pair = tcp_pair();
+    Source s(pair.ours);
+    char data[8];
+    prepare(s.read, OpKind::recv, data, sizeof data);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_TRUE(poller().try_now(s.read).is_pending());
+        EXPECT_TRUE(poller().try_now(s.read).is_pending());
+        send_all(pair.theirs, "abc");
+        EXPECT_EQ(wait(poller(), kLimit), Ops{});
+        EXPECT_EQ(poller().try_now(s.read).value(), 3);
+    }
+    poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, WhatIsStillWatchedGoesWithItsPoller) {
+    const Pair pair = tcp_pair();
+    Source s(pair.ours);
+    char data[8];
+    prepare(s.read, OpKind::recv, data, sizeof data);
+    EXPECT_TRUE(poller().try_now(s.read).is_pending());
+    owner.reset();
+}
+
+TEST_F(IocpPollerTest, AWakeFromAnotherThreadEndsTheWait) {
+    for (int i = 0; i < 20; ++i) {
+        std::thread other([&] { poller().wake(); });
+        EXPECT_EQ(wait(poller(), kNever), Ops{});
+        other.join();
+    }
+}
+
+TEST_F(IocpPollerTest, ManyThreadsMayWake) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int n = 0; n < 200; ++n) poller().wake();
+        });
+    }
+    for (std::thread& t : threads) t.join();
+    EXPECT_EQ(wait(poller(), kNever), Ops{});
+    const MonotonicClock clock;
+    const double begin = clock.now();
+    EXPECT_EQ(wait(poller(), 0.01), Ops{});
+    EXPECT_GE(clock.now() - begin, 0.01 - 1e-9) << "one packet for all";
+}
+
+}  // namespace
+}  // namespace socket2

@@ -1,0 +1,1 @@
+#include "spec/support/windows/windows_test.h"
