@@ -55,36 +55,48 @@ end
 
 ffi.cdef(require'socket2.cdef')
 
--- The one of the state that started ours (thread.lua), $SOCKET2_LIB, a library beside the Lua files (a
--- relocatable folder), the system's own.
-local function candidates()
-	local t = {}
-	local env = package.loaded['socket2.library'] or getenv'SOCKET2_LIB'
-	if env then
-		t[1] = env
-		return t
-	end
+-- The library's name, for whoever loads it.
+local FILE = ({Windows = 'socket2.dll', OSX = 'libsocket2.0.dylib'})[jit.os] or 'libsocket2.so.0'
+
+-- places() -> paths of the library, and what was looked for in vain: beside the Lua files (a relocatable
+-- folder), where `meson install` put it, along package.cpath (a rock), and where the system looks.
+local function places()
+	local list = {}
 	local dir = own_sources and own_sources:match'^@(.*)socket2[/\\]$'
 	if dir then
-		t[#t + 1] = dir .. 'libsocket2.so.0'
+		dir = dir == '' and './' or dir
+		list[1] = dir .. FILE
+		local installed = loadfile(dir .. 'socket2/installed.lua')
+		list[2] = installed and dir .. installed() .. FILE
 	end
-	t[#t + 1] = 'libsocket2.so.0'
-	t[#t + 1] = 'socket2'
-	return t
+	local path, missing = package.searchpath('libsocket2', package.cpath)
+	list[#list + 1] = path
+	list[#list + 1] = FILE
+	return list, missing
 end
 
 local function load()
+	-- the one of the state that started ours (thread.lua), or the user's
+	local given = package.loaded['socket2.library'] or getenv'SOCKET2_LIB'
+	local list, missing = {given}, nil
+	if not given then
+		list, missing = places()
+	end
 	local tried = {}
-	for _, name in ipairs(candidates()) do
-		local ok, C = pcall(ffi.load, name)
+	for _, path in ipairs(list) do
+		local ok, C = pcall(ffi.load, path)
 		if ok then
-			lib.path = name
+			lib.path = path
 			return C
 		end
 		tried[#tried + 1] = '\n\t' .. tostring(C)
 	end
-	error('socket2: the C library was not found (set SOCKET2_LIB to its path):'
-		.. table.concat(tried), 0)
+	if given then
+		error(('socket2: the C library that SOCKET2_LIB names, %s, cannot be loaded:%s'):format(given, tried[1]), 0)
+	end
+	error(('socket2: the C library was not found. These places were tried:%s (the system\'s libraries)%s\n'
+		.. 'Install it, put %s beside socket2.lua, or set SOCKET2_LIB to its path.')
+		:format(table.concat(tried), missing or '', FILE), 0)
 end
 
 local C = load()
