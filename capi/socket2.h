@@ -409,7 +409,7 @@ SOCKET2_API int socket2_socket_remoteaddr(int loop, int handle, socket2_addr* ou
 SOCKET2_API int socket2_option_kind(const char* name);
 
 /*
- * Options by name: "reuseaddr", "tcp_nodelay", "rcvbuf" ... (README.md has the list). A value of
+ * Options by name: "reuseaddr", "tcp_nodelay", "rcvbuf" ... (docs/socket.md has the list). A value of
  * the wrong kind is SOCKET2_EINVAL, an unknown name SOCKET2_EOPTION, one that the socket does not
  * have SOCKET2_ENOTSUPPORTED, one that needs a privilege SOCKET2_EPERM. The text form of get writes
  * at most `size` bytes with the zero and returns the length.
