@@ -3,6 +3,7 @@
 #ifndef SOCKET2_SPEC_WINDOWS_TEST_H
 #define SOCKET2_SPEC_WINDOWS_TEST_H
 
+#include <errno.h>
 #include <process.h>
 #include <stdint.h>
 #include <winsock2.h>
@@ -46,5 +47,14 @@ static inline int pipe(int fds[2]) {
     return -1;
 }
 #define poll WSAPoll
+
+/* The numbers that sockets give here. */
+#undef ECONNREFUSED
+#undef ENOTCONN
+#define ECONNREFUSED WSAECONNREFUSED
+#define ENOTCONN WSAENOTCONN
+
+/* The interface of the loopback. */
+#define LOOPBACK "127.0.0.1"
 
 #endif
