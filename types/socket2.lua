@@ -397,9 +397,10 @@ function socket.clock() end
 ---@return integer? fd, socket2.err? err, integer? errcode
 function socket.epoll_fd(fd) end
 
----Windows: the completion port.
+---Windows: gets or, before the first socket, sets the loop's completion port.
+---@param handle? integer
 ---@return integer? handle, socket2.err? err, integer? errcode
-function socket.iocp() end
+function socket.iocp(handle) end
 
 ---@param seconds number
 ---@return true? ok, socket2.err? err, integer? errcode
