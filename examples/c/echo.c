@@ -29,7 +29,6 @@ static int loop;
 static struct machine* machines;
 static int clients; /* those of the machines */
 
-/* The code, unless it is an error. */
 static int check(const char* what, int code) {
     if (code < SOCKET2_PENDING) {
         fprintf(stderr, "%s: %s\n", what, socket2_error_message(code));
@@ -92,8 +91,7 @@ static int advance(struct machine* m, int result) {
     static const enum state next[] = {ACCEPT, SEND, RECV, ASK, HEAR, HEAR};
     if (m->text != NULL) check(m->text, result);
     if (result < 0) fprintf(stderr, "a client: %s\n", socket2_error_message(result));
-    if (result < 0 && m->state != ACCEPT) return end(m);
-    if (result == 0 && m->state == RECV) return end(m);
+    if ((result < 0 && m->state != ACCEPT) || (result == 0 && m->state == RECV)) return end(m);
     if (result == 0 && m->state == HEAR) {
         --clients;
         printf("%.*s\n", (int)m->size, m->buffer);
