@@ -20,7 +20,7 @@ local languages = {
 }
 
 -- They load our library: they keep the sanitizer that the peers are spared. Not all of them run with every
--- one (Python does not with ThreadSanitizer).
+-- one.
 local environment = ("env LD_PRELOAD='%s' NODE_PATH=build/node/node_modules timeout 60 ")
 	:format(os.getenv'LD_PRELOAD' or '')
 
