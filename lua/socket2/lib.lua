@@ -53,7 +53,8 @@ function lib.caller()
 	return '?'
 end
 
-ffi.cdef(require'socket2.cdef')
+local declarations = require'socket2.cdef'
+ffi.cdef(declarations)
 
 -- The library's name, for whoever loads it.
 local FILE = ({Windows = 'socket2.dll', OSX = 'libsocket2.0.dylib'})[jit.os] or 'libsocket2.so.0'
@@ -102,10 +103,28 @@ end
 local C = load()
 lib.C = C
 
-local abi = C.socket2_abi_version()
-if abi ~= C.SOCKET2_ABI_VERSION then
-	error(('socket2: the C library has ABI version %d, the Lua modules need %d')
-		:format(abi, C.SOCKET2_ABI_VERSION), 0)
+local function symbol(name)
+	return C[name]
+end
+
+-- What keeps the library from being used by these modules; nil for nothing.
+local function misfit()
+	local ok, abi_version = pcall(symbol, 'socket2_abi_version')
+	if not ok then
+		return 'is none of socket2: ' .. tostring(abi_version)
+	elseif abi_version() ~= C.SOCKET2_ABI_VERSION then
+		return ('has ABI version %d, the Lua modules need %d'):format(abi_version(), C.SOCKET2_ABI_VERSION)
+	end
+	for name in declarations:gmatch'[ *](socket2_[%w_]+)%(' do
+		if not pcall(symbol, name) then
+			return ('is older than the Lua modules: it has no %s()'):format(name)
+		end
+	end
+end
+
+local problem = misfit()
+if problem then
+	error(('socket2: the library %s %s'):format(lib.path, problem), 0)
 end
 
 local words = setmetatable({}, {__index = function(t, code)
