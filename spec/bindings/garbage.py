@@ -488,6 +488,7 @@ RULES = {
     'loop_epoll_fd': rule(loop),
     'loop_set_epoll_fd': rule(loop, epoll_fd),
     'loop_iocp': rule(loop, number_out),
+    'loop_set_iocp': rule(loop, number),
     'timer_new': rule(roomy_loop, deadline, after=made(TIMER_)),
     'timer_close': rule(loop, closing(TIMER_), after=gone),
     'addr_parse': rule(*endpoint, addr_out, after=parsed),
