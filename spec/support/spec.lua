@@ -175,6 +175,17 @@ function spec.recv_all(s, n)
 	return table.concat(parts)
 end
 
+spec.qemu = os.getenv'SOCKET2_QEMU' ~= nil
+
+-- with(what, it, lacking) -> it, or, where the system lacks what it needs, one that skips its cases and
+-- says why.
+function spec.with(what, it, lacking)
+	local env = getfenv(2) -- that of the spec, where busted's pending() is
+	return lacking and function(name)
+		env.pending(name .. ': needs ' .. what)
+	end or it
+end
+
 ffi.cdef'int getpid(void);'
 
 local function entries(dir)

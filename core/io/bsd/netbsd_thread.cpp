@@ -1,6 +1,4 @@
 // Of NetBSD: a name is a format and its argument.
-#include "core/io/thread.h"
-
 #include <pthread.h>
 #include <unistd.h>
 
@@ -9,6 +7,7 @@
 #include <cstring>
 
 #include "core/io/posix/syscalls.h"
+#include "core/io/thread.h"
 
 namespace socket2 {
 namespace {
