@@ -52,7 +52,7 @@ end
 
 local function play_in_thread(f, m)
 	local lines
-	local ticks, began, worked = 0, api.clock(), os.clock()
+	local ticks, began = 0, api.clock()
 	api.newthread(function()
 		while not lines do
 			ticks = ticks + 1
@@ -63,7 +63,7 @@ local function play_in_thread(f, m)
 		lines = play(f, m)
 	end)
 	api.start()
-	if api.clock() - began - (os.clock() - worked) > 0.05 then
+	if not spec.qemu and api.clock() - began > 0.05 then -- there it takes long without a wait
 		assert.is_true(ticks > 5, 'the other thread stood still')
 	end
 	return lines
@@ -742,7 +742,7 @@ describe('options', function()
 			local other = name == 'ipv6-multicast-hops' and maker == 'udp6'
 				or name == 'ip-add-membership' and maker == 'udp6'
 			local run = other and pending
-				or spec.with('an option that qemu does not know', case, spec.qemu and name:find'-add-membership')
+				or spec.with('an option that qemu does not know', case, spec.qemu and name:find'add%-membership')
 			run(maker .. ' ' .. name, function(m, log)
 				local o = m[maker]()
 				log(pcall(o.getoption, o, name))

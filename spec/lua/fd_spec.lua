@@ -146,7 +146,8 @@ describe('a wrapped descriptor', function()
 			socket.start()
 		]]
 		file:close()
-		local program = assert(io.popen(([[(echo one; until [ -e %s.runs ]; do sleep 0.05; done; sleep 0.3; echo two) |
+		local program = assert(io.popen(([[
+			(echo one; until [ -e %s.runs ]; do sleep 0.05; done; sleep 0.3; echo two) |
 			LUA_PATH='%s' timeout 20 luajit %s]]):format(script, package.path, script)))
 		assert.equal('one two ticked', program:read'*a')
 		program:close()

@@ -91,7 +91,8 @@ describe('an option', function()
 	for _, t in ipairs(settable) do
 		local name, sockets, values, expected, needs_privilege = unpack(t, 1, 5)
 		for kind in sockets:gmatch'%S+' do
-			if_known(it, unknown[name])(('%s of a %s socket is set and read'):format(name, kind), function()
+			local known = if_known(it, unknown[name])
+			known(('%s of a %s socket is set and read'):format(name, kind), function()
 				if (needs_privilege or kind == 'raw') and not privileged then
 					pending'needs a privilege'
 				end

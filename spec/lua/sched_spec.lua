@@ -296,7 +296,9 @@ describe('an error in a thread', function()
 	it('may be a stack overflow', function()
 		local function deeper() return 1 + deeper() end
 		batch{deeper}
-		raises('stack overflow', socket.poll, 5)
+		local message = raises('', socket.poll, 5)
+		-- Where the traceback has no room either, Lua says the second.
+		assert.is_true(message:find'stack overflow' ~= nil or message:find'error in error handling' ~= nil)
 		check_usable()
 	end)
 
