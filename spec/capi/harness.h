@@ -66,10 +66,15 @@ static inline void need_no_qemu(const char* reason) {
 }
 
 /* For tests of what only Linux has. */
-static inline void need_a_shared_epoll(void) {
+static inline int loops_share_an_epoll(void) {
     const int loop = socket2_loop_new();
-    if (socket2_loop_epoll_fd(loop) == SOCKET2_ENOTSUPPORTED) skip("loops share no epoll here");
+    const int fd = socket2_loop_epoll_fd(loop);
     socket2_loop_close(loop);
+    return fd != SOCKET2_ENOTSUPPORTED;
+}
+
+static inline void need_a_shared_epoll(void) {
+    if (!loops_share_an_epoll()) skip("loops share no epoll here");
 }
 
 /* Which tests run in this process, and how one gets a process of its own, so that a crash or a hang is one
