@@ -200,7 +200,7 @@ end
 function spec.luajit_start(source, prefix)
 	return assert(io.popen(([[
 exec 2>&1
-LUA_PATH='%s' %s luajit - <<'END OF SCRIPT'
+LUA_PATH='%s' %s ${SOCKET2_LUAJIT:-luajit} - <<'END OF SCRIPT'
 %s
 END OF SCRIPT
 echo " $?"]]):format(package.path, prefix or '', source)))
