@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "spec/capi/events.h"
@@ -77,6 +75,12 @@ static int udp_anywhere(int loop) {
     CHECK(handle > 0);
     CHECK_INT(socket2_socket_bind(loop, handle, &any), 0);
     return handle;
+}
+
+/* Until something has come, which may take a moment; nothing of it is taken. */
+static void wait_readable(int loop, int handle) {
+    const int waiting = socket2_socket_wait(loop, handle, SOCKET2_READ, in(LIMIT));
+    CHECK_INT(finish(loop, waiting, handle, SOCKET2_READ), 0);
 }
 
 static int all_bytes(const char* data, size_t size, char byte) {
@@ -202,8 +206,7 @@ static void test_a_cut_datagram_is_told(void) {
             }
             CHECK_INT(udp_send(loop, a, cases[i].text, &b_addr), (int)strlen(cases[i].text));
             if (!waits) {
-                struct pollfd arrived = {socket2_socket_fd(loop, b), POLLIN, 0};
-                CHECK_INT(poll(&arrived, 1, 20000), 1);
+                wait_readable(loop, b);
                 poll_into_inbox(loop, 0);
                 r = socket2_udp_recv(loop, b, data, 4, NULL, NULL, in(LIMIT));
                 CHECK(r != SOCKET2_PENDING);
@@ -632,10 +635,8 @@ static void test_a_passed_deadline_tries_once(void) {
         CHECK_INT(finish(c.loop, r, c.client, SOCKET2_WRITE), 3);
         r = socket2_udp_send(c.loop, udp, "abcd", 4, &to, passed[i]);
         CHECK_INT(finish(c.loop, r, udp, SOCKET2_WRITE), 4);
-        /* Once it has arrived, which may take a moment. */
-        char byte;
-        while (recv(socket2_socket_fd(c.loop, c.server), &byte, 1, MSG_PEEK) < 0) continue;
-        while (recv(socket2_socket_fd(c.loop, udp), &byte, 1, MSG_PEEK) < 0) continue;
+        wait_readable(c.loop, c.server);
+        wait_readable(c.loop, udp);
         poll_into_inbox(c.loop, 0);
         CHECK_INT(inbox.count, 0);
         r = socket2_tcp_recv(c.loop, c.server, data, sizeof data, passed[i]);
@@ -998,7 +999,7 @@ static void test_sockets_in_the_wrong_state(void) {
     CHECK_INT(socket2_tcp_accept(loop, fresh, NULL, 0), SOCKET2_ENOTLISTENING);
     CHECK_INT(socket2_tcp_recv(loop, fresh, &byte, 1, 0), SOCKET2_ENOTCONN);
     const int sent = socket2_tcp_send(loop, fresh, "x", 1, 0);
-    CHECK(sent == SOCKET2_ENOTCONN || sent == SOCKET2_EPIPE);
+    CHECK(sent == SOCKET2_ENOTCONN || sent == SOCKET2_EPIPE || sent == SOCKET2_ECONNRESET);
     CHECK_INT(socket2_socket_remoteaddr(loop, fresh, &addr), SOCKET2_ENOTCONN);
     CHECK_INT(socket2_socket_shutdown(loop, fresh, SOCKET2_SHUT_WRITE), SOCKET2_ENOTCONN);
     CHECK_INT(finish(loop, socket2_tcp_connect(loop, c.client, &taken, in(LIMIT)), c.client,

@@ -381,6 +381,8 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     Block& block = *slot.block;
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
+    // Not by us: by a shutdown, for one. What there is now counts.
+    if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return attempt(op);
     switch (op.kind) {
         case OpKind::accept: {
             Accept& accept = *block.accept;
