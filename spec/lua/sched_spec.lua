@@ -10,7 +10,6 @@ local raises = spec.raises
 
 local native = coroutine
 
-ffi.cdef'int getpid(void);'
 
 local function timed_out(ok, err, errcode)
 	assert.is_false(ok)
@@ -718,7 +717,7 @@ describe('epoll_fd', function()
 		local fd = socket.epoll_fd()
 		assert.is_number(fd)
 		assert.equal(fd, socket.epoll_fd())
-		local p = io.popen(('readlink /proc/%d/fd/%d'):format(ffi.C.getpid(), fd))
+		local p = io.popen(('readlink /proc/%d/fd/%d'):format(spec.pid(), fd))
 		assert.matches('eventpoll', p:read'*a')
 		p:close()
 	end)

@@ -8,8 +8,6 @@ local threaded, fails = spec.threaded, spec.fails
 
 local format = string.format
 
-ffi.cdef'int getpid(void);'
-
 -- f blames a line of its own for the error. (assert.error does not look at positions.)
 local function raises_here(message, f)
 	local ok, err = pcall(f)
@@ -42,7 +40,7 @@ end
 local names, paths = 0, {}
 local function fresh_name()
 	names = names + 1
-	return format('socket2-spec-%d-%d', ffi.C.getpid(), names)
+	return format('socket2-spec-%d-%d', spec.pid(), names)
 end
 local function fresh_path()
 	paths[#paths + 1] = '/tmp/' .. fresh_name()

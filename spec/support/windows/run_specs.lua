@@ -10,7 +10,10 @@ int QueryPerformanceFrequency(int64_t *);
 void Sleep(uint32_t);
 ]]
 
-package.path = arg[0]:match'^(.*)run_specs%.lua$' .. '?.lua;' .. package.path
+-- Stand-ins first, busted's own modules last.
+local DEBIAN = '/usr/share/lua/5.1/'
+package.path = table.concat({arg[0]:match'^(.*)run_specs%.lua$' .. '?.lua', package.path, DEBIAN .. '?.lua',
+	DEBIAN .. '?/init.lua'}, ';')
 
 package.preload['system.core'] = function()
 	local EPOCH, TICKS = 11644473600, 1e7 -- seconds from 1601 to 1970; of 100 ns

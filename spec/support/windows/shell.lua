@@ -77,6 +77,7 @@ command.__index = command
 local function start(line)
 	local path = os.tmpname()
 	local self = setmetatable({path = path, output = path .. '.out', code = path .. '.code', at = 0}, command)
+	os.remove(self.code) -- of another process that had this number
 	write(path, ('(\n%s\n)\necho $? >%s.part; mv %s.part %s\n'):format(line, self.code, self.code, self.code))
 	run(path, self.output)
 	return self
@@ -102,13 +103,17 @@ local function more(self)
 	return (s:gsub('\r\n', '\n'))
 end
 
--- What it writes until `pattern` finds something in it (what it captures), or all until it is over.
+-- What it writes until `pattern` finds something in it (what it captures), or all until it is over, and then
+-- true.
 local function read(self, pattern)
 	local s = self.rest or ''
 	while true do
 		local ended = over(self)
 		s = s .. more(self)
-		local _, last, found = s:find(pattern)
+		local _, last, found
+		if pattern then
+			_, last, found = s:find(pattern)
+		end
 		if found then
 			self.rest = s:sub(last + 1)
 			return found
@@ -122,7 +127,7 @@ end
 
 function command:read(what)
 	if what == '*a' then
-		return (read(self, '^().^'))
+		return (read(self))
 	end
 	local line, ended = read(self, '^(.-)\n')
 	if ended and line == '' then
