@@ -186,20 +186,16 @@ local lacks = {
 	['POSIX'] = function() return spec.windows end,
 }
 
--- with(what, it) -> it, or, where the system lacks what it needs, one that skips the case and says why. What
--- is a reason of its own is skipped where `lacking` is true.
+-- with(what, it) -> it, or, where the system lacks what it needs, one that skips its cases and says why. For
+-- a need that is not in the list, `lacking` tells whether to.
 function spec.with(what, it, lacking)
 	if lacking == nil then
 		lacking = lacks[what]()
 	end
-	if not lacking then
-		return it
-	end
-	return function(name)
-		it(name, function()
-			getfenv(1).pending('needs ' .. what) -- busted's
-		end)
-	end
+	local env = getfenv(2) -- that of the spec, where busted's pending() is
+	return lacking and function(name)
+		env.pending(name .. ': needs ' .. what)
+	end or it
 end
 
 -- few(n) -> number: fewer rounds, where each takes its time: Wine's sockets are slow.

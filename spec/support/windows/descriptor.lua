@@ -23,7 +23,7 @@ local ws2 = ffi.load'ws2_32'
 
 local AF_INET, SOCK_STREAM, TCP, OVERLAPPED, FIONBIO = 2, 1, 6, 1, -2147195266
 local LOOPBACK = 0x0100007f
-local SHUT_READ, SHUT_WRITE = 0, 1
+local SHUT_READ, SHUT_WRITE, MSG_OOB = 0, 1, 1
 
 local function checked(r)
 	assert(r >= 0, 'the system call failed')
@@ -71,6 +71,11 @@ end
 
 function descriptor.write(fd, s)
 	assert(ws2.send(fd, s, #s, 0) == #s)
+end
+
+-- send_urgent(socket, byte) -> number of bytes sent
+function descriptor.send_urgent(fd, byte)
+	return ws2.send(fd, byte, 1, MSG_OOB)
 end
 
 -- read(fd, n) -> string | nil: at most n bytes; '' at the end, nil when nothing is there.
