@@ -777,13 +777,6 @@ describe('epoll_fd', function()
 	end)
 end)
 
-describe('iocp', function()
-	it('is not of this system', function()
-		fails('not_supported', socket.iocp())
-		fails('not_supported', socket.iocp(1))
-	end)
-end)
-
 describe('a process', function()
 	local script_start = [[
 		local socket, ffi = require'socket2', require'ffi'
