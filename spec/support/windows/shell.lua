@@ -15,7 +15,7 @@ typedef struct { void *process, *thread; uint32_t process_id, thread_id; } spec_
 typedef struct { uint32_t size; void *descriptor; int inherit; } spec_security;
 int CreateProcessA(const char *, char *, void *, void *, int, uint32_t, void *, const char *, spec_startup *,
 	spec_process *);
-void *CreateFileA(const char *, uint32_t, uint32_t, const spec_security *, uint32_t, uint32_t, void *);
+void *CreateFileA(const char *, uint32_t, uint32_t, const void *, uint32_t, uint32_t, void *);
 int CloseHandle(void *);
 void *GetModuleHandleA(const char *);
 void *GetProcAddress(void *, const char *);

@@ -16,12 +16,14 @@ void *CreateToolhelp32Snapshot(uint32_t, uint32_t);
 int Thread32First(void *, spec_thread_entry *);
 int Thread32Next(void *, spec_thread_entry *);
 int CloseHandle(void *);
+void *CreateFileA(const char *, uint32_t, uint32_t, const void *, uint32_t, uint32_t, void *);
 ]]
 
-local THREADS, ALL_HANDLES = 4, 64
+local THREADS, ALL_HANDLES, OPEN_EXISTING = 4, 64, 3
 
 local ntdll = ffi.load'ntdll'
 local size = 65536
+local files -- the type of their handles
 
 local this_process = {}
 
@@ -29,16 +31,40 @@ function this_process.pid()
 	return C.GetCurrentProcessId()
 end
 
--- fds() -> number of open handles, of sockets and of all else. (GetProcessHandleCount is always 0 in Wine.)
-function this_process.fds()
+-- handles() -> iterator of this process's. (GetProcessHandleCount is always 0 in Wine.)
+local function handles()
 	local buf = ffi.new('char[?]', size)
 	while ntdll.NtQuerySystemInformation(ALL_HANDLES, buf, size, nil) < 0 do
 		size = size * 2
 		buf = ffi.new('char[?]', size)
 	end
-	local all, n = ffi.cast('spec_handles *', buf), 0
-	for i = 0, tonumber(all.count) - 1 do
-		if all.handles[i].owner == C.GetCurrentProcessId() then
+	local all, i = ffi.cast('spec_handles *', buf), -1
+	return function()
+		repeat
+			i = i + 1
+		until i == tonumber(all.count) or all.handles[i].owner == C.GetCurrentProcessId()
+		return i < tonumber(all.count) and all.handles[i] or nil, buf
+	end
+end
+
+local function type_of_files()
+	local file = C.CreateFileA('NUL', 0, 0, nil, OPEN_EXISTING, 0, nil)
+	local found
+	for handle in handles() do
+		if handle.handle == ffi.cast('uintptr_t', file) then
+			found = handle.type
+		end
+	end
+	C.CloseHandle(file)
+	return found
+end
+
+-- fds() -> number of open sockets and files. (The system keeps handles of other kinds as it likes.)
+function this_process.fds()
+	files = files or type_of_files()
+	local n = 0
+	for handle in handles() do
+		if handle.type == files then
 			n = n + 1
 		end
 	end
