@@ -28,8 +28,8 @@ using Object = std::variant<std::monostate, std::unique_ptr<Socket>, std::unique
 
 // What a loop handle names. Its objects live here until they are closed.
 struct LoopEntry {
-    LoopEntry(std::unique_ptr<Poller> poller, int the_epoll_fd)
-        : loop(std::move(poller), std::make_unique<MonotonicClock>()), epoll_fd(the_epoll_fd) {}
+    LoopEntry(std::unique_ptr<Poller> poller, int the_shared)
+        : loop(std::move(poller), std::make_unique<MonotonicClock>()), shared(the_shared) {}
     ~LoopEntry();
 
     // Gives a new object its handle, which it gets as its `user`, too. It is freed when there is
@@ -48,7 +48,7 @@ struct LoopEntry {
 
     Loop loop;
     SlotMap<Object> objects;
-    int epoll_fd;
+    int shared;  // what others may be set to: SystemPollers::shares()
     int os_error = 0;
     bool reported = false;  // the call under way has set os_error
 };

@@ -68,6 +68,8 @@ class Registry {
     size_t next_ = 0;
 };
 
+using Shares = SystemPollers::Shares;
+
 // A thread or a finalizer may still come with a handle while the process ends.
 Immortal<Registry> registry;
 
@@ -123,6 +125,17 @@ bool next_event(LoopEntry& entry, socket2_event& event) {
     return true;
 }
 
+// Sets the loop to what others may work on: the descriptor that is in use then.
+int share(LoopEntry& entry, Descriptor shared) {
+    if (shared == entry.shared) return entry.shared;
+    if (entry.loop.has_sources()) return SOCKET2_EBUSY;
+    std::unique_ptr<Poller> poller;
+    const Result r = pollers().make(shared, poller);
+    if (r.is_error()) return entry.report(r);
+    registry->while_nobody_wakes([&] { entry.loop.replace_poller(std::move(poller)); });
+    return entry.shared = r.value();
+}
+
 }  // namespace
 
 LoopEntry* find_loop(int loop) { return registry->find(loop); }
@@ -137,8 +150,7 @@ int socket2_loop_new(void) {
         std::unique_ptr<Poller> poller;
         const Result r = pollers().make(-1, poller);
         if (r.is_error()) return r.value();
-        const int epoll_fd = SystemPollers::can_share() ? r.value() : SOCKET2_ENOTSUPPORTED;
-        return registry->insert(std::make_unique<LoopEntry>(std::move(poller), epoll_fd));
+        return registry->insert(std::make_unique<LoopEntry>(std::move(poller), r.value()));
     });
 }
 
@@ -166,23 +178,33 @@ int socket2_os_error(int loop) {
 }
 
 int socket2_loop_epoll_fd(int loop) {
-    return on_loop(loop, [](LoopEntry& entry) { return entry.epoll_fd; });
+    return on_loop(loop, [](LoopEntry& entry) {
+        return SystemPollers::shares() == Shares::epoll ? entry.shared : SOCKET2_ENOTSUPPORTED;
+    });
 }
 
 int socket2_loop_set_epoll_fd(int loop, int epoll_fd) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (entry.epoll_fd < 0) return entry.epoll_fd;  // there is none
-        if (epoll_fd == entry.epoll_fd) return epoll_fd;
+        if (SystemPollers::shares() != Shares::epoll) return SOCKET2_ENOTSUPPORTED;
         if (epoll_fd < 0) return SOCKET2_EINVAL;
-        if (entry.loop.has_sources()) return SOCKET2_EBUSY;
-        std::unique_ptr<Poller> poller;
-        const Result r = pollers().make(epoll_fd, poller);
-        if (r.is_error()) return entry.report(r);
-        registry->while_nobody_wakes([&] { entry.loop.replace_poller(std::move(poller)); });
-        return entry.epoll_fd = r.value();
+        return share(entry, epoll_fd);
     });
 }
 
-int socket2_loop_iocp(int loop, intptr_t*) {
-    return on_loop(loop, [](LoopEntry&) -> int { return SOCKET2_ENOTSUPPORTED; });
+int socket2_loop_iocp(int loop, intptr_t* port) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (SystemPollers::shares() != Shares::completion_port) return SOCKET2_ENOTSUPPORTED;
+        if (port == nullptr) return SOCKET2_EINVAL;
+        *port = entry.shared;
+        return 0;
+    });
+}
+
+int socket2_loop_set_iocp(int loop, intptr_t port) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        if (SystemPollers::shares() != Shares::completion_port) return SOCKET2_ENOTSUPPORTED;
+        if (port <= 0) return SOCKET2_EINVAL;
+        const int r = share(entry, port);
+        return r < 0 ? r : 0;
+    });
 }

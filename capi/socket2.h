@@ -239,8 +239,13 @@ SOCKET2_API int socket2_os_error(int loop);
 SOCKET2_API int socket2_loop_epoll_fd(int loop);
 SOCKET2_API int socket2_loop_set_epoll_fd(int loop, int epoll_fd);
 
-/* Windows: the loop's completion port goes to *port. Elsewhere SOCKET2_ENOTSUPPORTED. */
+/*
+ * Windows: the loop's completion port, a HANDLE, goes to *port. The same holds of it as of the epoll, but
+ * that setting one returns 0. A port of the caller's own should let as many threads run as there are loops
+ * on it; nobody else may take what comes to it. Elsewhere SOCKET2_ENOTSUPPORTED.
+ */
 SOCKET2_API int socket2_loop_iocp(int loop, intptr_t* port);
+SOCKET2_API int socket2_loop_set_iocp(int loop, intptr_t port);
 
 /* ---- timers ---- */
 

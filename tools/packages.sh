@@ -29,3 +29,4 @@ install_packages() {
 }
 
 build_packages=(g++ meson ninja-build pkg-config luajit)
+windows_packages=(wine wine64 g++-mingw-w64-x86-64-posix googletest dpkg-dev make)

@@ -1,6 +1,7 @@
 // This system's pollers.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "core/io/poller.h"
@@ -13,13 +14,14 @@ class SystemPollers {
     SystemPollers();
     ~SystemPollers();
 
-    // Whether loops of this system can share what they wait on; else make() refuses `shared` >= 0.
-    static bool can_share();
+    // What loops of this system can share; with nothing make() refuses `shared` >= 0.
+    enum class Shares : uint8_t { nothing, epoll, completion_port };
+    static Shares shares();
 
-    // The value is the descriptor that loops may share (an epoll's), good as long as any of its pollers.
-    // With `shared` >= 0 the poller joins those that work on that descriptor; the first takes a
-    // duplicate of it, and the given one stays the caller's. May throw bad_alloc.
-    Result make(int shared, std::unique_ptr<Poller>& out);
+    // The value is the descriptor that loops may share, good as long as any of its pollers. With
+    // `shared` >= 0 the poller joins those that work on that descriptor; the first takes a duplicate
+    // of it, and the given one stays the caller's. May throw bad_alloc.
+    Result make(Descriptor shared, std::unique_ptr<Poller>& out);
 
    private:
     struct Known;

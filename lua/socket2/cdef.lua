@@ -103,6 +103,7 @@ int socket2_os_error(int loop);
 int socket2_loop_epoll_fd(int loop);
 int socket2_loop_set_epoll_fd(int loop, int epoll_fd);
 int socket2_loop_iocp(int loop, intptr_t* port);
+int socket2_loop_set_iocp(int loop, intptr_t port);
 int socket2_timer_new(int loop, double deadline);
 int socket2_timer_close(int loop, int handle);
 int socket2_addr_parse(const char* host, const char* service, int type, int family,

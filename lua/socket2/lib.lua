@@ -55,6 +55,8 @@ end
 
 ffi.cdef(require'socket2.cdef')
 
+local file_names = {Windows = 'socket2.dll', OSX = 'libsocket2.0.dylib'}
+
 -- The one of the state that started ours (thread.lua), $SOCKET2_LIB, a library beside the Lua files (a
 -- relocatable folder), the system's own.
 local function candidates()
@@ -64,11 +66,12 @@ local function candidates()
 		t[1] = env
 		return t
 	end
+	local file_name = file_names[ffi.os] or 'libsocket2.so.0'
 	local dir = own_sources and own_sources:match'^@(.*)socket2[/\\]$'
 	if dir then
-		t[#t + 1] = dir .. 'libsocket2.so.0'
+		t[#t + 1] = dir .. file_name
 	end
-	t[#t + 1] = 'libsocket2.so.0'
+	t[#t + 1] = file_name
 	t[#t + 1] = 'socket2'
 	return t
 end

@@ -8,7 +8,7 @@ local sched = require'socket2.sched'
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, api = sched.loop, sched.api
 local unfinished, round = sched.unfinished, sched.round
-local type, error = type, error
+local type, error, tonumber = type, error, tonumber
 local max = math.max
 
 local NEVER = 1/0
@@ -38,9 +38,22 @@ function api.epoll_fd(fd)
 	return n
 end
 
--- iocp([handle]) -> handle | nil, err, errcode: Windows' completion port; elsewhere 'not_supported'.
-function api.iocp()
-	return fail(C.socket2_loop_iocp(loop, ffi.new'intptr_t[1]'))
+-- iocp([handle]) -> handle | nil, err, errcode: as epoll_fd(), of Windows' completion port; a number.
+function api.iocp(handle)
+	local port = ffi.new'intptr_t[1]'
+	local n = 0
+	if type(handle) == 'number' then
+		n = C.socket2_loop_set_iocp(loop, handle)
+	elseif handle ~= nil then
+		raise("bad argument #1 to 'iocp' (number expected, got %s)", type(handle))
+	end
+	if n == 0 then
+		n = C.socket2_loop_iocp(loop, port)
+	end
+	if n < 0 then
+		return fail(n)
+	end
+	return tonumber(port[0])
 end
 
 local stopping = false

@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "spec/capi/events.h"
@@ -77,6 +75,12 @@ static int udp_anywhere(int loop) {
     CHECK(handle > 0);
     CHECK_INT(socket2_socket_bind(loop, handle, &any), 0);
     return handle;
+}
+
+/* Until something has come, which may take a moment; nothing of it is taken. */
+static void wait_readable(int loop, int handle) {
+    const int waiting = socket2_socket_wait(loop, handle, SOCKET2_READ, in(LIMIT));
+    CHECK_INT(finish(loop, waiting, handle, SOCKET2_READ), 0);
 }
 
 static int all_bytes(const char* data, size_t size, char byte) {
@@ -202,8 +206,7 @@ static void test_a_cut_datagram_is_told(void) {
             }
             CHECK_INT(udp_send(loop, a, cases[i].text, &b_addr), (int)strlen(cases[i].text));
             if (!waits) {
-                struct pollfd arrived = {socket2_socket_fd(loop, b), POLLIN, 0};
-                CHECK_INT(poll(&arrived, 1, 20000), 1);
+                wait_readable(loop, b);
                 poll_into_inbox(loop, 0);
                 r = socket2_udp_recv(loop, b, data, 4, NULL, NULL, in(LIMIT));
                 CHECK(r != SOCKET2_PENDING);
@@ -632,10 +635,8 @@ static void test_a_passed_deadline_tries_once(void) {
         CHECK_INT(finish(c.loop, r, c.client, SOCKET2_WRITE), 3);
         r = socket2_udp_send(c.loop, udp, "abcd", 4, &to, passed[i]);
         CHECK_INT(finish(c.loop, r, udp, SOCKET2_WRITE), 4);
-        /* Once it has arrived, which may take a moment. */
-        char byte;
-        while (recv(socket2_socket_fd(c.loop, c.server), &byte, 1, MSG_PEEK) < 0) continue;
-        while (recv(socket2_socket_fd(c.loop, udp), &byte, 1, MSG_PEEK) < 0) continue;
+        wait_readable(c.loop, c.server);
+        wait_readable(c.loop, udp);
         poll_into_inbox(c.loop, 0);
         CHECK_INT(inbox.count, 0);
         r = socket2_tcp_recv(c.loop, c.server, data, sizeof data, passed[i]);
@@ -808,6 +809,7 @@ static void test_bad_loop_handles(void) {
         CHECK_INT(socket2_loop_epoll_fd(loop), SOCKET2_EBADHANDLE);
         CHECK_INT(socket2_loop_set_epoll_fd(loop, 0), SOCKET2_EBADHANDLE);
         CHECK_INT(socket2_loop_iocp(loop, &port), SOCKET2_EBADHANDLE);
+        CHECK_INT(socket2_loop_set_iocp(loop, 0), SOCKET2_EBADHANDLE);
         CHECK_INT(socket2_tcp_new(loop, SOCKET2_INET, 0), SOCKET2_EBADHANDLE);
         CHECK_INT(socket2_udp_new(loop, SOCKET2_INET, 0), SOCKET2_EBADHANDLE);
         CHECK_INT(socket2_raw_new(loop, SOCKET2_INET, 0), SOCKET2_EBADHANDLE);
@@ -849,7 +851,8 @@ static void test_null_pointers(void) {
     CHECK_INT(socket2_addr_format(NULL, data, sizeof data), SOCKET2_EINVAL);
     CHECK_INT(socket2_addr_lookup(NULL, NULL, SOCKET2_TCP, SOCKET2_INET, 0, 0, NULL, 1, NULL, 0),
               SOCKET2_EINVAL);
-    CHECK_INT(socket2_loop_iocp(loop, NULL), SOCKET2_ENOTSUPPORTED);
+    const int no_port = socket2_loop_iocp(loop, NULL);
+    CHECK(no_port == SOCKET2_EINVAL || no_port == SOCKET2_ENOTSUPPORTED);
     check_quiet(loop);
     CHECK_INT(socket2_loop_close(loop), 0);
 }
@@ -998,7 +1001,7 @@ static void test_sockets_in_the_wrong_state(void) {
     CHECK_INT(socket2_tcp_accept(loop, fresh, NULL, 0), SOCKET2_ENOTLISTENING);
     CHECK_INT(socket2_tcp_recv(loop, fresh, &byte, 1, 0), SOCKET2_ENOTCONN);
     const int sent = socket2_tcp_send(loop, fresh, "x", 1, 0);
-    CHECK(sent == SOCKET2_ENOTCONN || sent == SOCKET2_EPIPE);
+    CHECK(sent == SOCKET2_ENOTCONN || sent == SOCKET2_EPIPE || sent == SOCKET2_ECONNRESET);
     CHECK_INT(socket2_socket_remoteaddr(loop, fresh, &addr), SOCKET2_ENOTCONN);
     CHECK_INT(socket2_socket_shutdown(loop, fresh, SOCKET2_SHUT_WRITE), SOCKET2_ENOTCONN);
     CHECK_INT(finish(loop, socket2_tcp_connect(loop, c.client, &taken, in(LIMIT)), c.client,
@@ -1325,12 +1328,11 @@ static void test_wakes_while_the_loop_closes(void) {
     }
 }
 
-static void test_a_wake_outlives_a_change_of_the_epoll(void) {
-    need_a_shared_epoll();
+static void test_a_wake_outlives_a_change_of_what_is_shared(void) {
+    need_loops_that_share();
     const int loop = new_loop(), other = new_loop();
     CHECK_INT(socket2_wake(loop), 0);
-    const int fd = socket2_loop_epoll_fd(other);
-    CHECK_INT(socket2_loop_set_epoll_fd(loop, fd), fd);
+    CHECK_INT(share(loop, other), 0);
     socket2_event event;
     const double limit = in(LIMIT);
     CHECK_INT(socket2_poll(loop, &event, 1, limit), 0);
@@ -1339,19 +1341,19 @@ static void test_a_wake_outlives_a_change_of_the_epoll(void) {
     CHECK_INT(socket2_loop_close(other), 0);
 }
 
-static void test_wakes_while_the_epoll_changes(void) {
-    need_a_shared_epoll();
+static void test_wakes_while_what_is_shared_changes(void) {
+    need_loops_that_share();
     worker w = {0, new_loop(), 0};
+    const int others[] = {new_loop(), new_loop()};
     pthread_t thread;
-    const int mine = epoll_create1(EPOLL_CLOEXEC);
     CHECK_INT(pthread_create(&thread, NULL, wake_until_stopped, &w), 0);
     const double limit = in(0.2);
-    while (socket2_clock() < limit) CHECK(socket2_loop_set_epoll_fd(w.loop, mine) >= 0);
+    for (int i = 0; socket2_clock() < limit; ++i) CHECK_INT(share(w.loop, others[i % 2]), 0);
     atomic_store(&w.stop, 1);
     CHECK_INT(pthread_join(thread, NULL), 0);
     CHECK_INT(w.bad, 0);
     CHECK_INT(socket2_loop_close(w.loop), 0);
-    close(mine);
+    for (int i = 0; i < 2; ++i) CHECK_INT(socket2_loop_close(others[i]), 0);
 }
 
 static void* make_and_close_loops(void* argument) {
@@ -1455,15 +1457,12 @@ static void test_an_epoll_of_the_callers(void) {
 }
 
 /* Whichever loop takes an event, it reaches the one that waits for it. */
-static void test_an_epoll_of_two_loops(void) {
-    need_a_shared_epoll();
+static void test_loops_that_share(void) {
+    need_loops_that_share();
     const int fds = count_fds();
-    const int mine = epoll_create1(EPOLL_CLOEXEC);
     const int a = new_loop(), b = new_loop(), c = new_loop();
-    const int shared = socket2_loop_set_epoll_fd(a, mine);
-    CHECK_INT(socket2_loop_set_epoll_fd(b, mine), shared);
-    CHECK_INT(socket2_loop_set_epoll_fd(c, shared), shared);
-    close(mine);
+    CHECK_INT(share(b, a), 0);
+    CHECK_INT(share(c, b), 0);
     CHECK_INT(socket2_loop_close(a), 0);
     const int in_b = udp_anywhere(b), in_c = udp_anywhere(c);
     char b_data[8], c_data[8];
@@ -1647,12 +1646,12 @@ static const test_case tests[] = {
     TEST(two_loops),
     TEST(wake_from_another_thread),
     TEST(wakes_while_the_loop_closes),
-    TEST(a_wake_outlives_a_change_of_the_epoll),
-    TEST(wakes_while_the_epoll_changes),
+    TEST(a_wake_outlives_a_change_of_what_is_shared),
+    TEST(wakes_while_what_is_shared_changes),
     TEST(stale_loops_while_other_threads_make_loops),
     TEST(too_many_loops),
     TEST(an_epoll_of_the_callers),
-    TEST(an_epoll_of_two_loops),
+    TEST(loops_that_share),
     TEST(accept_without_descriptors),
     TEST(a_full_unix_receiver),
     TEST(a_full_connected_unix_receiver),

@@ -512,8 +512,14 @@ static void call_loop_set_epoll_fd(void) {
 static void call_loop_iocp(void) {
     const int loop = any_loop();
     intptr_t port = 0;
-    const int code = check_loop(loop, socket2_loop_iocp(loop, one_in(2) ? &port : NULL));
-    if (code >= 0) fail("a completion port here", code);
+    check_loop(loop, socket2_loop_iocp(loop, one_in(2) ? &port : NULL));
+}
+static void call_loop_set_iocp(void) {
+    const int loop = any_loop();
+    static const intptr_t bad[] = {0, -1, INTPTR_MIN, INTPTR_MAX, 1};
+    intptr_t port = PICK(bad);
+    if (one_in(4)) socket2_loop_iocp(loop, &port);
+    check_loop(loop, socket2_loop_set_iocp(loop, port));
 }
 
 /* Descriptors of this test's own, for handles: the ends of pipes and of pairs, events, a file. */
@@ -1208,6 +1214,7 @@ static struct {
     CALL(loop_close),
     CALL(loop_epoll_fd),
     CALL(loop_iocp),
+    CALL(loop_set_iocp),
     CALL(loop_new),
     CALL(loop_set_epoll_fd),
     CALL(message_channel),

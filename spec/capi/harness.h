@@ -77,6 +77,22 @@ static inline void need_a_shared_epoll(void) {
     if (!loops_share_an_epoll()) skip("loops share no epoll here");
 }
 
+/* Sets a loop to what another one works on, an epoll or a completion port. */
+static inline int share(int loop, int other) {
+    intptr_t port;
+    if (socket2_loop_iocp(other, &port) == 0) return socket2_loop_set_iocp(loop, port);
+    const int fd = socket2_loop_epoll_fd(other);
+    const int r = fd < 0 ? fd : socket2_loop_set_epoll_fd(loop, fd);
+    return r < 0 ? r : 0;
+}
+
+static inline void need_loops_that_share(void) {
+    const int a = socket2_loop_new(), b = socket2_loop_new();
+    if (share(b, a) == SOCKET2_ENOTSUPPORTED) skip("loops share nothing here");
+    socket2_loop_close(a);
+    socket2_loop_close(b);
+}
+
 /* Which tests run in this process, and how one gets a process of its own, so that a crash or a hang is one
    failure and no test sees another's loops: PASSED, SKIPPED or else. */
 #include "run_test.h"

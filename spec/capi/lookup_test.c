@@ -448,7 +448,7 @@ int main(void) {
     if (loops_share_an_epoll()) {
         run_on_loop("epoll_fd is busy", test_outlives_a_change_of_the_epoll);
     } else {
-        printf("SKIPPED: epoll_fd is busy: loops share no epoll here\n");
+        printf("skipped: loops share no epoll here\nSKIPPED: epoll_fd_is_busy\n");
     }
     run_on_loop("cache", test_cache);
     run_on_loop("many", test_many);

@@ -163,27 +163,64 @@ class SocketChannel final : public Channel {
     Pair pair_ = tcp_pair();
 };
 
-std::unique_ptr<IocpPoller> make_poller() {
-    std::unique_ptr<IocpPoller> poller;
-    EXPECT_TRUE(IocpPoller::create(poller).ok());
-    return poller;
+std::shared_ptr<IocpGroup> make_group() {
+    std::shared_ptr<IocpGroup> group;
+    posix::start();
+    EXPECT_TRUE(IocpGroup::create(nullptr, group).ok());
+    return group;
 }
 
+std::unique_ptr<IocpPoller> make_poller() { return std::make_unique<IocpPoller>(make_group()); }
+
+// One of two on a port, whose packets the other takes whenever it can.
+class RobbedPoller final : public Poller {
+   public:
+    Result attach(IoSource& source) override { return own_.attach(source); }
+    void detach(IoSource& source) override { own_.detach(source); }
+    Result submit(Op& op) override { return own_.submit(op); }
+    void cancel(Op& op) override { own_.cancel(op); }
+    Result try_now(Op& op) override { return own_.try_now(op); }
+    Result wait(double seconds, OpList& completed) override {
+        OpList none;
+        EXPECT_TRUE(robber_.wait(0, none).ok());
+        EXPECT_TRUE(none.empty()) << "it has submitted nothing";
+        return own_.wait(seconds, completed);
+    }
+    void wake() const override { own_.wake(); }
+
+   private:
+    const std::shared_ptr<IocpGroup> group_ = make_group();
+    IocpPoller own_{group_};
+    IocpPoller robber_{group_};
+};
+
+template <typename P>
 class SocketWorld final : public World {
    public:
+    explicit SocketWorld(std::unique_ptr<P> poller) : poller_(std::move(poller)) {}
+
     Poller& poller() override { return *poller_; }
     double now() const override { return clock_.now(); }
     std::unique_ptr<Channel> channel() override { return std::make_unique<SocketChannel>(); }
 
    private:
     MonotonicClock clock_;
-    const std::unique_ptr<IocpPoller> poller_ = make_poller();
+    const std::unique_ptr<P> poller_;
 };
 
 INSTANTIATE_TEST_SUITE_P(
     Implementations, PollerContract,
     ::testing::Values(Implementation{"Fake", [] { return std::make_unique<FakeWorld>(); }},
-                      Implementation{"IocpTcp", [] { return std::make_unique<SocketWorld>(); }}),
+                      Implementation{"IocpTcp",
+                                     [] {
+                                         return std::make_unique<SocketWorld<IocpPoller>>(
+                                             make_poller());
+                                     }},
+                      Implementation{"IocpTcpRobbed",
+                                     [] {
+                                         return std::make_unique<SocketWorld<RobbedPoller>>(
+                                             std::make_unique<RobbedPoller>());
+                                     }}),
     [](const auto& info) { return info.param.name; });
 
 // ---- beyond it ----------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ local raises = spec.raises
 
 local native = coroutine
 
-ffi.cdef'int getpid(void);'
 
 local function timed_out(ok, err, errcode)
 	assert.is_false(ok)
@@ -700,10 +699,7 @@ describe('sockets and threads that nobody refers to', function()
 end)
 
 describe('epoll_fd', function()
-	if select(2, socket.epoll_fd()) == 'not_supported' then
-		pending'of loops that share no epoll'
-		return
-	end
+	local it = spec.with('a shared epoll', it)
 	-- The loop of this process has had sockets, so most of it needs processes of their own.
 	local prelude = [[
 		local socket, ffi = require'socket2', require'ffi'
@@ -720,7 +716,7 @@ describe('epoll_fd', function()
 		local fd = socket.epoll_fd()
 		assert.is_number(fd)
 		assert.equal(fd, socket.epoll_fd())
-		local p = io.popen(('readlink /proc/%d/fd/%d'):format(ffi.C.getpid(), fd))
+		local p = io.popen(('readlink /proc/%d/fd/%d'):format(spec.pid(), fd))
 		assert.matches('eventpoll', p:read'*a')
 		p:close()
 	end)
@@ -780,13 +776,6 @@ describe('epoll_fd', function()
 	it('is busy once there are sockets', function()
 		bound()
 		fails('busy', socket.epoll_fd(0))
-	end)
-end)
-
-describe('iocp', function()
-	it('is not of this system', function()
-		fails('not_supported', socket.iocp())
-		fails('not_supported', socket.iocp(1))
 	end)
 end)
 

@@ -373,7 +373,7 @@ local function serve(me, side)
 end
 
 local function local_address(family)
-	return family == 'unix' and ('@torture-%d-%d'):format(ffi.C.getpid(), next_number())
+	return family == 'unix' and ('@torture-%d-%d'):format(spec.pid(), next_number())
 		or family == 'inet6' and '::1' or '127.0.0.1', family ~= 'unix' and 0 or nil
 end
 

@@ -10,9 +10,9 @@ struct SystemPollers::Known {};
 SystemPollers::SystemPollers() = default;
 SystemPollers::~SystemPollers() = default;
 
-bool SystemPollers::can_share() { return false; }
+SystemPollers::Shares SystemPollers::shares() { return Shares::nothing; }
 
-Result SystemPollers::make(int shared, std::unique_ptr<Poller>& out) {
+Result SystemPollers::make(Descriptor shared, std::unique_ptr<Poller>& out) {
     if (shared >= 0) return Errc::not_supported;
     std::unique_ptr<KqueueSelector> selector;
     const Result r = KqueueSelector::create(selector);

@@ -31,11 +31,11 @@ struct SystemPollers::Known {
 SystemPollers::SystemPollers() : known_(std::make_unique<Known>()) {}
 SystemPollers::~SystemPollers() = default;
 
-bool SystemPollers::can_share() { return true; }
+SystemPollers::Shares SystemPollers::shares() { return Shares::epoll; }
 
-Result SystemPollers::make(int shared, std::unique_ptr<Poller>& out) {
+Result SystemPollers::make(Descriptor shared, std::unique_ptr<Poller>& out) {
     std::shared_ptr<EpollGroup> group;
-    Result r = known_->find(shared, group);
+    Result r = known_->find(static_cast<int>(shared), group);
     if (r.is_error()) return r;
     const int epoll_fd = group->fd();
     std::unique_ptr<EpollSelector> selector;

@@ -28,8 +28,7 @@ struct IocpPoller::Accept {
 };
 
 // One operation of the system.
-struct IocpPoller::Slot {
-    OVERLAPPED overlapped{};  // first: a packet names the slot by it
+struct IocpPoller::Slot : IocpGroup::Packet {
     windows::AfdPoll poll{};
     Block* block = nullptr;
     Op* op = nullptr;  // whose; null: a watch, which only ends a wait()

@@ -23,9 +23,6 @@ namespace {
 constexpr size_t kSendShare = size_t{1} << 20;
 constexpr int kDropShare = 64;
 
-constexpr ULONG_PTR kSourceKey = 0;
-constexpr ULONG_PTR kWakeKey = 1;
-
 uint8_t direction(Side side) { return side == Side::read ? kReadable : kWritable; }
 
 ULONG length(size_t size) { return static_cast<ULONG>(std::min<size_t>(size, INT_MAX)); }
@@ -64,13 +61,7 @@ struct IocpPoller::Attempt {
     Result result;
 };
 
-Result IocpPoller::create(std::unique_ptr<IocpPoller>& out) {
-    posix::start();
-    const HANDLE port = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1);
-    if (port == nullptr) return windows::failure(static_cast<int>(::GetLastError()));
-    out.reset(new IocpPoller(port));
-    return Result::done();
-}
+IocpPoller::IocpPoller(std::shared_ptr<IocpGroup> group) : group_(std::move(group)) {}
 
 IocpPoller::~IocpPoller() {
     IntrusiveList<Block> left;
@@ -84,7 +75,6 @@ IocpPoller::~IocpPoller() {
     OpList ended;
     while (in_flight_ > 0 && !next_packets(kNever, ended).is_error()) {
     }
-    ::CloseHandle(port_);
 }
 
 // ---- sources ----
@@ -93,17 +83,15 @@ Result IocpPoller::attach(IoSource& source) {
     if (source.kept != nullptr) return Result::done();
     std::unique_ptr<Block> block(new (std::nothrow) Block);
     if (!block) return Errc::out_of_memory;
-    const HANDLE handle = handle_of(source.fd);
-    if (::CreateIoCompletionPort(handle, port_, kSourceKey, 0) == nullptr) {
-        const Result moved = windows::move_to_port(handle, port_, kSourceKey);
-        if (moved.is_error()) return moved;
-    }
+    const Result added = group_->add(source.fd);
+    if (added.is_error()) return added;
     constexpr UCHAR kModes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
-    block->skips = ::SetFileCompletionNotificationModes(handle, kModes) != 0;
+    block->skips = ::SetFileCompletionNotificationModes(handle_of(source.fd), kModes) != 0;
     block->fd = source.fd;
     block->stream = option_of(source.fd, SO_TYPE) == SOCK_STREAM;
     for (Slot* slots : {block->ops, block->watches}) {
         slots[0].block = slots[1].block = block.get();
+        slots[0].member = slots[1].member = &member_;
     }
     blocks_.push_back(*block);
     source.kept = block.release();
@@ -125,7 +113,7 @@ void IocpPoller::let_go(Block& block) {
         for (Slot* slot = slots; slot != slots + 2; ++slot) {
             if (!slot->in_flight || slot->canceled) continue;
             slot->canceled = true;
-            ::CancelIoEx(handle_of(block.fd), &slot->overlapped);
+            ::CancelIoEx(handle_of(block.fd), slot);
         }
     }
     if (!block.idle()) return;
@@ -161,7 +149,7 @@ void IocpPoller::cancel(Op& op) {
     Slot& slot = block.slot(op);
     if (slot.in_flight) {
         slot.canceled = true;
-        ::CancelIoEx(handle_of(block.fd), &slot.overlapped);
+        ::CancelIoEx(handle_of(block.fd), &slot);
         return;
     }
     parked = nullptr;
@@ -218,7 +206,7 @@ Result IocpPoller::watch(IoSource& source, Side side) {
     Slot& slot = static_cast<Block*>(source.kept)->watches[static_cast<size_t>(side)];
     if (slot.in_flight) return Result::done();
     const int code =
-        start(slot, windows::poll_socket(source.fd, direction(side), slot.poll, slot.overlapped));
+        start(slot, windows::poll_socket(source.fd, direction(side), slot.poll, slot.fresh()));
     if (code == 0) wake();
     return code == 0 || code == WSA_IO_PENDING ? Result::done() : windows::failure(code);
 }
@@ -268,11 +256,10 @@ IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
     }
     Slot& slot = block.slot(op);
     slot.op = &op;
-    slot.overlapped = {};
     WSABUF buffer{length(op.size), static_cast<char*>(op.data)};
     DWORD flags = 0;
     const int failed =
-        ::WSARecv(socket_of(block.fd), &buffer, 1, nullptr, &flags, &slot.overlapped, nullptr);
+        ::WSARecv(socket_of(block.fd), &buffer, 1, nullptr, &flags, &slot.fresh(), nullptr);
     const int code = start(slot, failed != 0 ? ::WSAGetLastError() : 0);
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
@@ -295,10 +282,9 @@ IocpPoller::Attempt IocpPoller::try_accept(Op& op) {
     accept.fd = made.value();
     Slot& slot = block.slot(op);
     slot.op = &op;
-    slot.overlapped = {};
     DWORD size = 0;
     const BOOL ok = ::AcceptEx(socket_of(block.fd), socket_of(accept.fd), accept.addresses, 0,
-                               Accept::kRoom, Accept::kRoom, &size, &slot.overlapped);
+                               Accept::kRoom, Accept::kRoom, &size, &slot.fresh());
     const int code = start(slot, ok == 0 ? ::WSAGetLastError() : 0);
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
@@ -324,11 +310,10 @@ IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
     static_cast<void>(bound);
     Slot& slot = block.slot(op);
     slot.op = &op;
-    slot.overlapped = {};
     op.started = true;
     const BOOL ok =
         connect_(socket_of(block.fd), windows::in(*op.only), static_cast<int>(op.only->size),
-                 nullptr, 0, nullptr, &slot.overlapped);
+                 nullptr, 0, nullptr, &slot.fresh());
     const int code = start(slot, ok == 0 ? ::WSAGetLastError() : 0);
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
@@ -365,9 +350,8 @@ IocpPoller::Attempt IocpPoller::poll(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     Slot& slot = block.slot(op);
     slot.op = &op;
-    slot.overlapped = {};
     const int code =
-        start(slot, windows::poll_socket(block.fd, direction(op.side), slot.poll, slot.overlapped));
+        start(slot, windows::poll_socket(block.fd, direction(op.side), slot.poll, slot.fresh()));
     if (code == WSA_IO_PENDING) return Attempt::wait();
     // What became ready since the try goes on in the next turn.
     if (code == 0 && op.kind != OpKind::wait) return Attempt::more();
@@ -381,6 +365,8 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     Block& block = *slot.block;
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
+    // Not by us: by a shutdown, for one. What there is now counts.
+    if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return attempt(op);
     switch (op.kind) {
         case OpKind::accept: {
             Accept& accept = *block.accept;
@@ -416,7 +402,7 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
             if (code != 0) break;
             if (!block.stream || op.size == 0)
                 return ended ? Attempt::over(Errc::canceled) : try_recv(op);
-            return Attempt::over(Result::of(static_cast<int>(slot.overlapped.InternalHigh)));
+            return Attempt::over(Result::of(static_cast<int>(slot.InternalHigh)));
         case OpKind::wait:
             if (code != 0) break;
             return Attempt::over(Result::done());
@@ -434,7 +420,7 @@ void IocpPoller::arrived(Slot& slot, OpList& completed) {
         slot.in_flight = false;
     } else {
         Op& op = *slot.op;
-        const long status = static_cast<long>(slot.overlapped.Internal);
+        const long status = static_cast<long>(slot.Internal);
         go_on(op, finished(slot, op, code_of_status(status)), completed);
     }
     if (block.detached) let_go(block);
@@ -451,33 +437,14 @@ void IocpPoller::go_on(Op& op, Attempt a, OpList& completed) {
     completed.push_back(op);
 }
 
-// A batch of packets, or none after so many seconds.
+// What came in so many seconds; they need not be over.
 Result IocpPoller::next_packets(double seconds, OpList& completed) {
-    constexpr ULONG kBatch = 64;
-    constexpr double kLongest = 1e6;
-    const MonotonicClock clock;
-    const double until = seconds < kNever ? clock.now() + seconds : kNever;
-    OVERLAPPED_ENTRY packets[kBatch];
-    ULONG count = 0;
-    for (double left = seconds;;) {
-        const DWORD ms = left < kLongest  ? static_cast<DWORD>(std::ceil(std::max(left, 0.0) * 1e3))
-                         : until < kNever ? static_cast<DWORD>(kLongest * 1e3)
-                                          : INFINITE;
-        if (::GetQueuedCompletionStatusEx(port_, packets, kBatch, &count, ms, FALSE) != 0) break;
-        const DWORD code = ::GetLastError();
-        if (code != WAIT_TIMEOUT) return windows::failure(static_cast<int>(code));
-        if (seconds <= 0) return Result::done();
-        left = until - clock.now();
-        if (left <= 0) return Result::done();
+    IocpGroup::Packets arrived_packets;
+    const Result r = group_->wait(member_, seconds, arrived_packets);
+    while (IocpGroup::Packet* packet = arrived_packets.pop_front()) {
+        arrived(static_cast<Slot&>(*packet), completed);
     }
-    for (ULONG i = 0; i < count; ++i) {
-        if (packets[i].lpCompletionKey == kWakeKey) {
-            woken_.store(false);
-        } else if (packets[i].lpOverlapped != nullptr) {
-            arrived(*reinterpret_cast<Slot*>(packets[i].lpOverlapped), completed);
-        }
-    }
-    return Result::of(static_cast<int>(count));
+    return r;
 }
 
 Result IocpPoller::wait(double seconds, OpList& completed) {
@@ -490,9 +457,6 @@ Result IocpPoller::wait(double seconds, OpList& completed) {
     return r;
 }
 
-void IocpPoller::wake() const {
-    if (woken_.exchange(true)) return;
-    ::PostQueuedCompletionStatus(port_, 0, kWakeKey, nullptr);
-}
+void IocpPoller::wake() const { group_->wake(member_); }
 
 }  // namespace socket2

@@ -8,18 +8,17 @@
 // An operation's OVERLAPPED lives in the source's block, which stays until the last packet is back.
 #pragma once
 
-#include <atomic>
 #include <memory>
 
 #include "core/io/poller.h"
 #include "core/io/windows/afd.h"
+#include "core/io/windows/iocp_group.h"
 
 namespace socket2 {
 
 class IocpPoller final : public Poller {
    public:
-    // May throw bad_alloc.
-    static Result create(std::unique_ptr<IocpPoller>& out);
+    explicit IocpPoller(std::shared_ptr<IocpGroup> group);
     ~IocpPoller() override;
 
     Result attach(IoSource& source) override;
@@ -30,15 +29,13 @@ class IocpPoller final : public Poller {
     Result wait(double seconds, OpList& completed) override;
     void wake() const override;
 
-    HANDLE port() const { return port_; }
+    HANDLE port() const { return group_->port(); }
 
    private:
     struct Accept;
     struct Block;
     struct Slot;
     struct Attempt;
-
-    explicit IocpPoller(HANDLE port) : port_(port) {}
 
     Attempt attempt(Op& op);
     Attempt try_recv(Op& op);
@@ -58,9 +55,9 @@ class IocpPoller final : public Poller {
     void let_go(Block& block);
     Result next_packets(double seconds, OpList& completed);
 
-    const HANDLE port_;
-    mutable std::atomic<bool> woken_ = false;  // a wake-up's packet is in the port
-    int in_flight_ = 0;                        // packets that will come beside it
+    const std::shared_ptr<IocpGroup> group_;
+    mutable IocpGroup::Member member_;
+    int in_flight_ = 0;  // packets that will come
     IntrusiveList<Block> blocks_;
     LPFN_CONNECTEX connect_ = nullptr;
     OpList hot_;       // pending without a packet: had its share of this turn, goes on in the next

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstring>
 
 #include "core/io/windows/error.h"
 #include "core/io/windows/winsock.h"
@@ -158,7 +159,12 @@ Result connect_result(Descriptor fd) {
 
 Result disconnect(Descriptor fd) {
     SockAddr none{};
-    none.size = sizeof(sockaddr_in6);
+    const Result r = local_address(fd, none);
+    if (r.is_error()) return r;
+    // All zeros but for the family.
+    const sa_family_t family = out(none)->sa_family;
+    std::memset(none.bytes, 0, sizeof none.bytes);
+    out(none)->sa_family = family;
     return connect(fd, none);
 }
 
@@ -189,10 +195,11 @@ Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& t
 
 Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to) {
     if (to == nullptr) {
-        const Result r = send(fd, data, size);
+        // Wine sends to nowhere after a disconnect.
         SockAddr peer;
-        const bool lost = r.is_error() && remote_address(fd, peer).os_code() == WSAENOTCONN;
-        return lost ? Result(Errc::destination_address_required, r.os_code()) : r;
+        const Result r = remote_address(fd, peer);
+        return r.ok() ? send(fd, data, size)
+                      : Result(Errc::destination_address_required, r.os_code());
     }
     return checked([&] {
         return ::sendto(socket_of(fd), static_cast<const char*>(data), length(size), 0, in(*to),
@@ -240,7 +247,10 @@ Result shutdown(Descriptor fd, int directions) {
     const int how = directions == kReadable   ? SD_RECEIVE
                     : directions == kWritable ? SD_SEND
                                               : SD_BOTH;
-    return checked([&] { return ::shutdown(socket_of(fd), how); });
+    const Result r = checked([&] { return ::shutdown(socket_of(fd), how); });
+    // A read in flight would not learn of it.
+    if (r.ok()) ::CancelIoEx(windows::handle_of(fd), nullptr);
+    return r;
 }
 
 Result local_address(Descriptor fd, SockAddr& address) {
