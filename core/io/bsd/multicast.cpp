@@ -23,6 +23,16 @@ int set_multicast_interface(int fd, int index) {
     return ::setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &address, sizeof address);
 }
 
+int set_number(int fd, int level, int name, int value) {
+    if (level != IPPROTO_IP || (name != IP_MULTICAST_TTL && name != IP_MULTICAST_LOOP)) {
+        return ::setsockopt(fd, level, name, &value, sizeof value);
+    }
+    const auto byte = static_cast<unsigned char>(value);
+    if (byte == value) return ::setsockopt(fd, level, name, &byte, sizeof byte);
+    errno = EINVAL;
+    return -1;
+}
+
 int set_membership(int fd, bool join, const sockaddr_storage& group, int index) {
     if (group.ss_family == AF_INET6) {
         sockaddr_in6 ip;

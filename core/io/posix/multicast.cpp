@@ -13,6 +13,10 @@ int set_multicast_interface(int fd, int index) {
     return ::setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &how, sizeof how);
 }
 
+int set_number(int fd, int level, int name, int value) {
+    return ::setsockopt(fd, level, name, &value, sizeof value);
+}
+
 int set_membership(int fd, bool join, const sockaddr_storage& group, int index) {
     // RFC 3678's protocol-independent form.
     group_req request{};

@@ -134,7 +134,7 @@ Result set_option(Descriptor fd, bool inet6, const Option& option, int value) {
     switch (option.kind) {
         case OptionKind::boolean:
         case OptionKind::integer:
-            return set_raw(fd, name, &value, sizeof value);
+            return result_of(posix::set_number(static_cast<int>(fd), name.level, name.name, value));
         case OptionKind::linger: {
             const linger how{value >= 0 ? 1 : 0, value >= 0 ? value : 0};
             return set_raw(fd, name, &how, sizeof how);
