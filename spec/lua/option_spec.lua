@@ -83,7 +83,7 @@ local settable = {
 local unknown = {mark = spec.qemu, busy_poll = spec.qemu, incoming_cpu = spec.qemu, transparent = spec.qemu}
 
 local function if_known(it, lacking)
-	return spec.with('an option that qemu does not know', it, lacking)
+	return spec.with('an option that qemu does not know', it, lacking or false)
 end
 
 describe('an option', function()
