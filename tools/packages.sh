@@ -43,3 +43,4 @@ install_node() {
     timeout 300 npm install --prefix build/node --ignore-scripts --no-audit --no-fund koffi@3.3.4 \
         >build/node/log 2>&1
 }
+windows_packages=(wine wine64 g++-mingw-w64-x86-64-posix googletest dpkg-dev make)

@@ -1161,6 +1161,7 @@ static void test_lookups(void) {
 /* ---- options -------------------------------------------------------------------------------- */
 
 static void test_options(void) {
+    need_no_qemu("options that it does not know");
     const int loop = new_loop();
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);
     const int udp = socket2_udp_new(loop, SOCKET2_INET6, 0);
@@ -1221,6 +1222,7 @@ static void test_options_of_text(void) {
 }
 
 static void test_multicast_groups(void) {
+    need_no_qemu("multicast");
     const int loop = new_loop();
     const int udp = udp_anywhere(loop);
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);

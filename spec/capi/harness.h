@@ -60,11 +60,21 @@ static inline void skip(const char* reason) {
     exit(SKIPPED);
 }
 
+/* For tests of what qemu does not do for the programs that it runs. */
+static inline void need_no_qemu(const char* reason) {
+    if (getenv("SOCKET2_QEMU") != NULL) skip(reason);
+}
+
 /* For tests of what only Linux has. */
-static inline void need_a_shared_epoll(void) {
+static inline int loops_share_an_epoll(void) {
     const int loop = socket2_loop_new();
-    if (socket2_loop_epoll_fd(loop) == SOCKET2_ENOTSUPPORTED) skip("loops share no epoll here");
+    const int fd = socket2_loop_epoll_fd(loop);
     socket2_loop_close(loop);
+    return fd != SOCKET2_ENOTSUPPORTED;
+}
+
+static inline void need_a_shared_epoll(void) {
+    if (!loops_share_an_epoll()) skip("loops share no epoll here");
 }
 
 /* For tests of unix sockets: streams everywhere but on an old Windows, datagrams on POSIX systems. */

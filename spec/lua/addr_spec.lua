@@ -19,6 +19,9 @@ end
 
 local nan = 0/0
 
+-- What the system calls it.
+local LOOPBACK_ZONE = shown('fe80::1%1', 1, 'tcp', 'inet6'):match'%%(.*)%]'
+
 describe('socket.addr: host and port', function()
 
 	local texts = {
@@ -46,7 +49,7 @@ describe('socket.addr: host and port', function()
 		{'[2001:db8::a]:80', '2001:DB8::A', 80, 'tcp', 'inet6'},
 		{'[::ffff:1.2.3.4]:80', '::ffff:1.2.3.4', 80, 'tcp', 'inet6'},
 		{'[::ffff:1.2.3.4]:80', '1.2.3.4', 80, 'tcp', 'inet6', nil, 'v4mapped'},
-		{'[fe80::1%lo]:80', 'fe80::1%lo', 80, 'tcp', 'inet6'},
+		{('[fe80::1%%%s]:80'):format(LOOPBACK_ZONE), 'fe80::1%' .. LOOPBACK_ZONE, 80, 'tcp', 'inet6'},
 		{'/tmp/sock', '/tmp/sock', nil, 'tcp', 'unix'},
 		{'relative', 'relative', nil, 'udp', 'unix'},
 		{'@abs', '@abs', nil, 'tcp', 'unix'},
@@ -55,6 +58,7 @@ describe('socket.addr: host and port', function()
 	}
 	for _, t in ipairs(texts) do
 		local args = {n = t.n or 6, unpack(t, 2, 7)}
+		local it = t[1]:find'^@' and spec.with('unix sockets', it) or it
 		it(('(%s, %s, %s, %s, %s, %s) is %s'):format(args[1] == '\0abs' and '\\0abs' or tostring(args[1]),
 			tostring(args[2]), tostring(args[3]), tostring(args[4]), tostring(args[5]), tostring(args[6]), t[1]),
 		function()
@@ -63,7 +67,7 @@ describe('socket.addr: host and port', function()
 	end
 
 	it('knows a zone by its number too', function()
-		assert.equal(shown('fe80::1%lo', 1, 'tcp', 'inet6'), shown('fe80::1%1', 1, 'tcp', 'inet6'))
+		assert.equal(shown('fe80::1%' .. LOOPBACK_ZONE, 1, 'tcp', 'inet6'), shown('fe80::1%1', 1, 'tcp', 'inet6'))
 	end)
 
 	it('looks up service names', function()
@@ -157,6 +161,7 @@ describe('socket.addr: host and port', function()
 		{'invalid_argument', '1.2.3.4', 80, 'tcp', 'inet', nil, 2^32},
 	}
 	for _, t in ipairs(failures) do
+		local it = tostring(t[2]):find'^@p' and spec.with('unix sockets', it) or it
 		local named = {}
 		for i = 2, 7 do
 			local v = tostring(t[i]):gsub('%z', '\\0')
@@ -179,7 +184,7 @@ describe('socket.addr: host and port', function()
 	end)
 
 	it('takes unix paths up to the limit of the system', function()
-		for _, path in ipairs{('p'):rep(107), '@' .. ('p'):rep(107)} do
+		for _, path in ipairs{('p'):rep(107), not spec.windows and '@' .. ('p'):rep(107) or nil} do
 			assert.equal(path, shown(path, nil, 'tcp', 'unix'))
 		end
 	end)
@@ -270,8 +275,8 @@ describe('an address', function()
 		assert.same({'tcp', 'inet', 'tcp', '0.0.0.0', 0, '0.0.0.0:0'}, parts())
 		assert.same({'udp', 'inet', 'udp', '1.2.3.4', 53, '1.2.3.4:53'}, parts('1.2.3.4', 53, 'udp'))
 		assert.same({'raw', 'inet', 'raw', '1.2.3.4', 0, '1.2.3.4:0'}, parts('1.2.3.4', nil, 'raw'))
-		assert.same({'tcp', 'inet6', 'tcp', 'fe80::1%lo', 80, '[fe80::1%lo]:80'},
-			parts('fe80::1%lo', 80, 'tcp', 'inet6'))
+		local host = 'fe80::1%' .. LOOPBACK_ZONE
+		assert.same({'tcp', 'inet6', 'tcp', host, 80, '[' .. host .. ']:80'}, parts(host, 80, 'tcp', 'inet6'))
 		assert.same({'tcp', 'unix', 'ip', '/tmp/x', 0, '/tmp/x'}, parts('/tmp/x', 80, 'tcp', 'unix'))
 	end)
 

@@ -10,6 +10,8 @@ local run, clock = spec.run, socket.clock
 
 ffi.cdef'int epoll_create1(int);'
 
+local it = spec.with('a shared epoll', it)
+
 local LIMIT = 30 -- seconds, of a case
 
 -- What the states run; it travels with their functions, as an upvalue.

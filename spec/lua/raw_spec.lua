@@ -7,8 +7,6 @@ local spec = require'spec'
 
 local threaded, fails = spec.threaded, spec.fails
 
-ffi.cdef'int getpid(void);'
-
 local it = it
 do
 	local probe, err = socket.raw('inet', 'icmp')
@@ -34,7 +32,7 @@ local function checksum(s)
 end
 
 -- an identifier that other pings on this machine are unlikely to have
-local ID = string.char(0x73, ffi.C.getpid() % 256)
+local ID = string.char(0x73, spec.pid() % 256)
 
 local function echo_request(type, sequence, payload)
 	local head, rest = string.char(type, 0), ID .. string.char(0, sequence) .. payload

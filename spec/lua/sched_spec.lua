@@ -10,7 +10,6 @@ local raises = spec.raises
 
 local native = coroutine
 
-ffi.cdef'int getpid(void);'
 
 local function timed_out(ok, err, errcode)
 	assert.is_false(ok)
@@ -296,7 +295,9 @@ describe('an error in a thread', function()
 	it('may be a stack overflow', function()
 		local function deeper() return 1 + deeper() end
 		batch{deeper}
-		raises('stack overflow', socket.poll, 5)
+		local message = raises('', socket.poll, 5)
+		-- Where the traceback has no room either, Lua says the second.
+		assert.is_true(message:find'stack overflow' ~= nil or message:find'error in error handling' ~= nil)
 		check_usable()
 	end)
 
@@ -698,10 +699,7 @@ describe('sockets and threads that nobody refers to', function()
 end)
 
 describe('epoll_fd', function()
-	if select(2, socket.epoll_fd()) == 'not_supported' then
-		pending'of loops that share no epoll'
-		return
-	end
+	local it = spec.with('a shared epoll', it)
 	-- The loop of this process has had sockets, so most of it needs processes of their own.
 	local prelude = [[
 		local socket, ffi = require'socket2', require'ffi'
@@ -718,7 +716,7 @@ describe('epoll_fd', function()
 		local fd = socket.epoll_fd()
 		assert.is_number(fd)
 		assert.equal(fd, socket.epoll_fd())
-		local p = io.popen(('readlink /proc/%d/fd/%d'):format(ffi.C.getpid(), fd))
+		local p = io.popen(('readlink /proc/%d/fd/%d'):format(spec.pid(), fd))
 		assert.matches('eventpoll', p:read'*a')
 		p:close()
 	end)

@@ -4,6 +4,7 @@ local ffi = require'ffi'
 local bit = require'bit'
 local socket = require'socket2'
 local C = require'socket2.lib'.C
+local descriptor = require'descriptor'
 local spec = require'spec'
 
 local fails = spec.fails
@@ -810,11 +811,8 @@ describe('a TCP connection', function()
 	end)
 
 	-- The descriptor is "for looking at", but there is no other way to send urgent data.
-	ffi.cdef'ssize_t send(int fd, const void *data, size_t size, int flags);'
-	local MSG_OOB = 1
-
 	local function send_urgent(s, byte)
-		assert.equal(1, tonumber(ffi.C.send(s:fd(), byte, 1, MSG_OOB)))
+		assert.equal(1, descriptor.send_urgent(s:fd(), byte))
 	end
 
 	for _, size in ipairs{1, 5, 10, 64} do
@@ -1190,6 +1188,13 @@ describe('the collector', function()
 end)
 
 describe('a unix stream socket', function()
+	local it = spec.with('unix sockets', it)
+
+	local function runs(what, f)
+		it(what, function()
+			spec.run(f, 20)
+		end)
+	end
 
 	-- client, server, listener, and the peer's address as accept() gave it
 	local function unix_pair(path)

@@ -17,9 +17,11 @@ int close(int);
 int fileno(void*);
 ssize_t read(int, void*, size_t);
 ssize_t write(int, const void*, size_t);
+ssize_t send(int, const void*, size_t, int);
 ]]
 
 local NONBLOCK, CLOEXEC, AF_UNIX, SOCK_STREAM, RDONLY, CLOCK_MONOTONIC = 0x800, 0x80000, 1, 1, 0, 1
+local MSG_OOB = 1
 
 local function checked(r)
 	assert(r >= 0, 'the system call failed')
@@ -74,6 +76,11 @@ end
 
 function descriptor.write(fd, s)
 	assert(ffi.C.write(fd, s, #s) == #s)
+end
+
+-- send_urgent(socket, byte) -> number of bytes sent
+function descriptor.send_urgent(fd, byte)
+	return tonumber(ffi.C.send(fd, byte, 1, MSG_OOB))
 end
 
 -- read(fd, n) -> string | nil: at most n bytes; '' at the end, nil when nothing is there.

@@ -3,7 +3,7 @@
 
 local ffi = require'ffi'
 local socket = require'socket2'
-local process = require'process'
+local spec = require'spec'
 
 local namespace = {}
 
@@ -97,13 +97,17 @@ function namespace.run(files, f)
 		temporaries[#temporaries + 1] = path
 		return path
 	end
+	if spec.windows then -- else the server that has Wine's sockets is the one outside
+		mounts[1] = 'mount -t tmpfs -o mode=700 none /tmp/$(cat $WINEPREFIX/wineserver)'
+	end
 	for path, default in pairs(FILES) do
 		mounts[#mounts + 1] = ('mount --bind %s %s'):format(file_of(files[path] or default), path)
 	end
 	local code = file_of(source_of(f))
 	local prefix = ([[timeout 60 unshare $(unshare -rnm true 2>/dev/null && echo -r) -nm sh -c ]]
-		.. [['%s && echo mounted && exec "$@"' -]]):format(table.concat(mounts, ' && '))
-	local output, status = require'spec'.luajit(([[
+		.. [['%s && luajit spec/support/loopback.lua && echo mounted && exec "$@"' -]])
+		:format(table.concat(mounts, ' && '))
+	local output, status = spec.luajit(([[
 		require'namespace'.enter()
 		local f = assert(loadfile(%q))()
 		local ok, err = xpcall(f, function(e) return debug.traceback(tostring(e), 2) end)
@@ -123,39 +127,9 @@ function namespace.run(files, f)
 	return true, result
 end
 
-ffi.cdef[[
-struct namespace_ifreq { char name[16]; union { short flags; int index; char rest[24]; }; };
-struct namespace_in6_ifreq { uint8_t address[16]; uint32_t prefix; int index; };
-int socket(int, int, int);
-int close(int);
-int ioctl(int, unsigned long, ...);
-]]
-
-local AF_INET, AF_INET6, SOCK_DGRAM, IFF_UP = 2, 10, 2, 1
-local SIOCSIFADDR, SIOCSIFFLAGS, SIOCGIFINDEX = 0x8916, 0x8914, 0x8933
-
-local function ioctl(family, request, data)
-	local fd = ffi.C.socket(family, SOCK_DGRAM, 0)
-	local r = ffi.C.ioctl(fd, request, data)
-	ffi.C.close(fd)
-	assert(r == 0, 'ioctl')
-end
-
--- enter(): in the new process: brings its loopback up, with the addresses fd00::1 and fd00::2 as well.
+-- enter(): in the new process.
 function namespace.enter()
 	_G.assert = require'luassert'
-	local lo = ffi.new('struct namespace_ifreq', {name = 'lo', flags = IFF_UP})
-	ioctl(AF_INET, SIOCSIFFLAGS, lo)
-	ioctl(AF_INET, SIOCGIFINDEX, lo)
-	for last = 1, 2 do
-		local address = ffi.new('struct namespace_in6_ifreq', {prefix = 128, index = lo.index})
-		address.address[0], address.address[15] = 0xfd, last
-		ioctl(AF_INET6, SIOCSIFADDR, address)
-	end
-	process.wait_for(function() -- until they are good for binding, no more tentative
-		local _, good = process.read'/proc/net/if_inet6':gsub('fd0+[12] %x+ %x+ %x+ 80', '')
-		return good == 2
-	end)
 end
 
 -- The rest is for specs that run in there, in socket threads.

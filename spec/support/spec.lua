@@ -3,6 +3,7 @@
 local ffi = require'ffi'
 local assert = require'luassert'
 local socket = require'socket2'
+local this_process = require'this_process'
 
 local C = require'socket2.lib'.C
 
@@ -175,32 +176,43 @@ function spec.recv_all(s, n)
 	return table.concat(parts)
 end
 
-ffi.cdef'int getpid(void);'
+spec.qemu = os.getenv'SOCKET2_QEMU' ~= nil
+spec.windows = ffi.os == 'Windows'
 
-local function entries(dir)
-	local n = 0
-	for _ in require'lfs'.dir(dir) do
-		n = n + 1
+local lacks = {
+	['unix sockets'] = function() return not socket.tcp'unix' end,
+	['a shared epoll'] = function() return not socket.epoll_fd() end,
+	-- Windows knows descriptors of sockets alone.
+	['descriptors of all kinds'] = function() return spec.windows end,
+	['POSIX'] = function() return spec.windows end,
+}
+
+-- with(what, it) -> it, or, where the system lacks what it needs, one that skips its cases and says why. For
+-- a need that is not in the list, `lacking` tells whether to.
+function spec.with(what, it, lacking)
+	if lacking == nil then
+		lacking = lacks[what]()
 	end
-	return n - 2 -- without '.' and '..'
+	local env = getfenv(2) -- that of the spec, where busted's pending() is
+	return lacking and function(name)
+		env.pending(name .. ': needs ' .. what)
+	end or it
 end
 
--- fds() -> number of open descriptors of this process
-function spec.fds()
-	return entries'/proc/self/fd' - 1 -- without the one that looked
+-- few(n) -> number: fewer rounds, where each takes its time: Wine's sockets are slow.
+function spec.few(n)
+	return spec.windows and math.ceil(n / 10) or n
 end
 
--- tasks() -> number of OS threads of this process
-function spec.tasks()
-	return entries'/proc/self/task'
-end
+-- pid(), fds(): number of open descriptors, tasks(): number of OS threads
+spec.pid, spec.fds, spec.tasks = this_process.pid, this_process.fds, this_process.tasks
 
 -- luajit_start(source, [prefix]) -> file: runs a script in a process of its own, after the words of a
 -- shell command line ('timeout 5', 'NAME=value'). The file gives its output and ' ' .. exit code.
 function spec.luajit_start(source, prefix)
 	return assert(io.popen(([[
 exec 2>&1
-LUA_PATH='%s' %s luajit - <<'END OF SCRIPT'
+LUA_PATH='%s' %s ${SOCKET2_LUAJIT:-luajit} - <<'END OF SCRIPT'
 %s
 END OF SCRIPT
 echo " $?"]]):format(package.path, prefix or '', source)))

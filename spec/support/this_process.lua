@@ -1,0 +1,33 @@
+-- What the system says of the process that the specs run in. spec/support/windows has another.
+
+local ffi = require'ffi'
+
+local C = ffi.C
+
+ffi.cdef'int spec_getpid(void) __asm__("getpid");'
+
+local this_process = {}
+
+function this_process.pid()
+	return C.spec_getpid()
+end
+
+local function entries(dir)
+	local n = 0
+	for _ in require'lfs'.dir(dir) do
+		n = n + 1
+	end
+	return n - 2 -- without '.' and '..'
+end
+
+-- fds() -> number of open descriptors
+function this_process.fds()
+	return entries'/proc/self/fd' - 1 -- without the one that looked
+end
+
+-- tasks() -> number of OS threads
+function this_process.tasks()
+	return entries'/proc/self/task'
+end
+
+return this_process

@@ -1,0 +1,99 @@
+-- Descriptors as other code has them. Those of Windows are sockets: a pipe is a connection that goes one way.
+
+local ffi = require'ffi'
+
+local descriptor = {}
+
+ffi.cdef[[
+typedef struct { uint16_t family, port; uint32_t ip; char zero[8]; } spec_sockaddr_in;
+uintptr_t WSASocketA(int, int, int, void *, uint32_t, uint32_t);
+int bind(uintptr_t, const spec_sockaddr_in *, int);
+int listen(uintptr_t, int);
+int connect(uintptr_t, const spec_sockaddr_in *, int);
+uintptr_t accept(uintptr_t, spec_sockaddr_in *, int *);
+int getsockname(uintptr_t, spec_sockaddr_in *, int *);
+int shutdown(uintptr_t, int);
+int ioctlsocket(uintptr_t, long, unsigned long *);
+int closesocket(uintptr_t);
+int recv(uintptr_t, char *, int, int);
+int send(uintptr_t, const char *, int, int);
+]]
+
+local ws2 = ffi.load'ws2_32'
+
+local AF_INET, SOCK_STREAM, TCP, OVERLAPPED, FIONBIO = 2, 1, 6, 1, -2147195266
+local LOOPBACK = 0x0100007f
+local SHUT_READ, SHUT_WRITE, MSG_OOB = 0, 1, 1
+
+local function checked(r)
+	assert(r >= 0, 'the system call failed')
+	return r
+end
+
+local function opened(s)
+	return checked(tonumber(ffi.cast('intptr_t', s)))
+end
+
+local function new()
+	return opened(ws2.WSASocketA(AF_INET, SOCK_STREAM, TCP, nil, 0, OVERLAPPED))
+end
+
+local function ready(s)
+	checked(ws2.ioctlsocket(s, FIONBIO, ffi.new('unsigned long[1]', 1)))
+	return s
+end
+
+function descriptor.socketpair()
+	local listener, client = new(), new()
+	local address, size = ffi.new('spec_sockaddr_in', AF_INET, 0, LOOPBACK), ffi.new('int[1]', 16)
+	checked(ws2.bind(listener, address, 16))
+	checked(ws2.listen(listener, 1))
+	checked(ws2.getsockname(listener, address, size))
+	checked(ws2.connect(client, address, 16))
+	local server = opened(ws2.accept(listener, nil, nil))
+	ws2.closesocket(listener)
+	return ready(client), ready(server)
+end
+
+-- pipe() -> the end to read from, the end to write to
+function descriptor.pipe()
+	local r, w = descriptor.socketpair()
+	checked(ws2.shutdown(r, SHUT_WRITE))
+	checked(ws2.shutdown(w, SHUT_READ))
+	return r, w
+end
+
+function descriptor.close(...)
+	for i = 1, select('#', ...) do
+		checked(ws2.closesocket((select(i, ...))))
+	end
+end
+
+function descriptor.write(fd, s)
+	assert(ws2.send(fd, s, #s, 0) == #s)
+end
+
+-- send_urgent(socket, byte) -> number of bytes sent
+function descriptor.send_urgent(fd, byte)
+	return ws2.send(fd, byte, 1, MSG_OOB)
+end
+
+-- read(fd, n) -> string | nil: at most n bytes; '' at the end, nil when nothing is there.
+function descriptor.read(fd, n)
+	local buf = ffi.new('char[?]', n)
+	local r = ws2.recv(fd, buf, n, 0)
+	return r >= 0 and ffi.string(buf, r) or nil
+end
+
+-- fill(fd): writes until the system takes no more.
+function descriptor.fill(fd)
+	local buf = ffi.new'char[4096]'
+	while ws2.send(fd, buf, 4096, 0) > 0 do end
+end
+
+-- drain(fd): reads all that is there.
+function descriptor.drain(fd)
+	while #(descriptor.read(fd, 65536) or '') > 0 do end
+end
+
+return descriptor

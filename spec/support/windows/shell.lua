@@ -1,0 +1,164 @@
+-- io.popen, os.execute and os.tmpname as the specs know them: commands are those of a POSIX shell. That is
+-- the one of the system that Wine runs on, elsewhere the sh.exe that comes with Git. What they write goes to
+-- a file, because Wine's pipes are none to the programs of its system.
+
+local ffi = require'ffi'
+
+local C = ffi.C
+
+ffi.cdef[[
+typedef struct {
+	uint32_t size; char *reserved, *desktop, *title; uint32_t numbers[7], flags; uint16_t show, reserved2;
+	void *reserved3, *input, *output, *error;
+} spec_startup;
+typedef struct { void *process, *thread; uint32_t process_id, thread_id; } spec_process;
+typedef struct { uint32_t size; void *descriptor; int inherit; } spec_security;
+int CreateProcessA(const char *, char *, void *, void *, int, uint32_t, void *, const char *, spec_startup *,
+	spec_process *);
+void *CreateFileA(const char *, uint32_t, uint32_t, const void *, uint32_t, uint32_t, void *);
+int CloseHandle(void *);
+void *GetModuleHandleA(const char *);
+void *GetProcAddress(void *, const char *);
+uint32_t GetCurrentProcessId(void);
+void Sleep(uint32_t);
+]]
+
+local GENERIC_READ, GENERIC_WRITE, SHARE_ALL, CREATE_ALWAYS, OPEN_EXISTING = 0x80000000, 0x40000000, 7, 2, 3
+local USE_HANDLES = 0x100
+local STEP = 5 -- ms between two looks at what a command has written
+
+local on_wine = C.GetProcAddress(C.GetModuleHandleA'ntdll', 'wine_get_version') ~= nil
+local temporary = on_wine and '/tmp' or os.getenv'TEMP':gsub('\\', '/')
+local sh = on_wine and '/bin/sh' or 'sh.exe'
+
+local made = 0
+
+-- Not Windows' own, whose names are for files in the root.
+function os.tmpname()
+	made = made + 1
+	local path = ('%s/socket2_spec_%d_%d'):format(temporary, C.GetCurrentProcessId(), made)
+	assert(io.open(path, 'wb')):close()
+	return path
+end
+
+local function write(path, text)
+	local f = assert(io.open(path, 'wb'))
+	f:write(text)
+	f:close()
+end
+
+local security = ffi.new('spec_security', {size = ffi.sizeof'spec_security', inherit = 1})
+
+local function open(path, access, disposition)
+	return C.CreateFileA(path, access, SHARE_ALL, security, disposition, 0, nil)
+end
+
+-- Runs a script with its output in a file, without waiting for it.
+local function run(script, output)
+	local startup, process = ffi.new'spec_startup', ffi.new'spec_process'
+	startup.size, startup.flags = ffi.sizeof(startup), USE_HANDLES
+	startup.input = open('NUL', GENERIC_READ, OPEN_EXISTING)
+	startup.output = open(output, GENERIC_WRITE, CREATE_ALWAYS)
+	startup.error = startup.output
+	local line = ('%s "%s"'):format(sh, script)
+	local ok = C.CreateProcessA(nil, ffi.new('char[?]', #line + 1, line), nil, nil, 1, 0, nil, nil, startup, process)
+	C.CloseHandle(startup.input)
+	C.CloseHandle(startup.output)
+	assert(ok ~= 0, 'no shell')
+	if process.process ~= nil then
+		C.CloseHandle(process.process)
+		C.CloseHandle(process.thread)
+	end
+end
+
+local command = {}
+command.__index = command
+
+local function start(line)
+	local path = os.tmpname()
+	local self = setmetatable({path = path, output = path .. '.out', code = path .. '.code', at = 0}, command)
+	os.remove(self.code) -- of another process that had this number
+	write(path, ('(\n%s\n)\necho $? >%s.part; mv %s.part %s\n'):format(line, self.code, self.code, self.code))
+	run(path, self.output)
+	return self
+end
+
+-- The exit code, when it is over.
+local function over(self)
+	local f = io.open(self.code)
+	if f then
+		self.status = f:read'*n'
+		f:close()
+	end
+	return self.status
+end
+
+-- What it has written since.
+local function more(self)
+	local f = assert(io.open(self.output, 'rb'))
+	f:seek('set', self.at)
+	local s = f:read'*a'
+	f:close()
+	self.at = self.at + #s
+	return (s:gsub('\r\n', '\n'))
+end
+
+-- What it writes until `pattern` finds something in it (what it captures), or all until it is over, and then
+-- true.
+local function read(self, pattern)
+	local s = self.rest or ''
+	while true do
+		local ended = over(self)
+		s = s .. more(self)
+		local _, last, found
+		if pattern then
+			_, last, found = s:find(pattern)
+		end
+		if found then
+			self.rest = s:sub(last + 1)
+			return found
+		elseif ended then
+			self.rest = ''
+			return s, true
+		end
+		C.Sleep(STEP)
+	end
+end
+
+function command:read(what)
+	if what == '*a' then
+		return (read(self))
+	end
+	local line, ended = read(self, '^(.-)\n')
+	if ended and line == '' then
+		return nil
+	end
+	return line
+end
+
+function command:lines()
+	return function() return self:read'*l' end
+end
+
+function command:close()
+	while not over(self) do
+		C.Sleep(STEP)
+	end
+	for _, path in ipairs{self.path, self.output, self.code} do
+		os.remove(path)
+	end
+	return true
+end
+
+-- popen(line, ['r']) -> file of what it prints
+function io.popen(line, mode)
+	assert(mode ~= 'w', 'commands here have no input')
+	return start(line)
+end
+
+-- execute(line) -> exit code
+function os.execute(line)
+	local self = start(line)
+	self:close()
+	return self.status
+end
