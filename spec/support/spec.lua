@@ -183,7 +183,10 @@ local lacks = {
 	['a shared epoll'] = function() return not socket.epoll_fd() end,
 	-- Windows knows descriptors of sockets alone.
 	['descriptors of all kinds'] = function() return spec.windows end,
-	['POSIX'] = function() return spec.windows end,
+	['signals'] = function() return spec.windows end,
+	['a limit of memory'] = function() return spec.windows end,
+	['a limit of descriptors'] = function() return spec.windows end,
+	['raw sockets of IPv6'] = function() return select(2, socket.raw('inet6', 'icmpv6')) == 'protocol_not_supported' end,
 }
 
 -- with(what, it) -> it, or, where the system lacks what it needs, one that skips its cases and says why. For
