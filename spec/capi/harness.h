@@ -67,6 +67,19 @@ static inline void need_a_shared_epoll(void) {
     socket2_loop_close(loop);
 }
 
+/* For tests of unix sockets: streams everywhere but on an old Windows, datagrams on POSIX systems. */
+static inline void need_unix_sockets(void) {
+    const int loop = socket2_loop_new();
+    if (socket2_tcp_new(loop, SOCKET2_UNIX, 0) < 0) skip("no unix sockets here");
+    socket2_loop_close(loop);
+}
+
+static inline void need_unix_datagrams(void) {
+    const int loop = socket2_loop_new();
+    if (socket2_udp_new(loop, SOCKET2_UNIX, 0) < 0) skip("no unix datagrams here");
+    socket2_loop_close(loop);
+}
+
 /* Sets a loop to what another one works on, an epoll or a completion port. */
 static inline int share(int loop, int other) {
     intptr_t port;

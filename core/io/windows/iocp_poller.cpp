@@ -40,6 +40,8 @@ int option_of(Descriptor fd, int name) {
     return value;
 }
 
+bool is_local(const SockAddr& address) { return windows::in(address)->sa_family == AF_UNIX; }
+
 // The socket is of that one's kind from here on.
 int update(Descriptor fd, int name, const SOCKET* other) {
     return ::setsockopt(socket_of(fd), SOL_SOCKET, name, reinterpret_cast<const char*>(other),
@@ -298,7 +300,16 @@ Result IocpPoller::load_connect(Descriptor fd) {
     return r == 0 ? Result::done() : windows::last_failure();
 }
 
+// Unix sockets have no ConnectEx.
+IocpPoller::Attempt IocpPoller::try_local_connect(Op& op) {
+    const Descriptor fd = op.source.fd;
+    const Result r = op.started ? posix::connect_result(fd) : posix::connect(fd, *op.only);
+    op.started = true;
+    return r.is_pending() ? poll(op) : Attempt::over(r);
+}
+
 IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
+    if (is_local(*op.only)) return try_local_connect(op);
     Block& block = *static_cast<Block*>(op.source.kept);
     const Result loaded = load_connect(block.fd);
     if (loaded.is_error()) return Attempt::over(loaded);
@@ -394,6 +405,7 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
         }
         case OpKind::connect:
             if (code != 0) break;
+            if (is_local(*op.only)) return ended ? Attempt::over(Errc::canceled) : attempt(op);
             update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
             return Attempt::over(Result::done());
         case OpKind::recv:

@@ -41,6 +41,7 @@ class IocpPoller final : public Poller {
     Attempt try_recv(Op& op);
     Attempt try_accept(Op& op);
     Attempt try_connect(Op& op);
+    Attempt try_local_connect(Op& op);
     Attempt try_send(Op& op);
     Attempt try_recv_from(Op& op);
     Attempt try_send_to(Op& op);

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 
 #include "core/io/windows/error.h"
 #include "core/io/windows/winsock.h"
@@ -72,8 +74,7 @@ bool is_always_on(Descriptor fd, OptionName option) {
            get_raw(fd, {SOL_SOCKET, SO_TYPE}, type).ok() && type == SOCK_STREAM;
 }
 
-// IPv4's interface for sending multicast is set by "0.0.0.index"; read back, it may be that or an
-// address.
+// Read back, IPv4's interface for sending multicast may be an address, or "0.0.0.index".
 Result get_inet_interface(Descriptor fd, OptionName option, int& value) {
     in_addr ip{};
     const Result r = get_raw(fd, option, ip);
@@ -89,29 +90,57 @@ Result get_inet_interface(Descriptor fd, OptionName option, int& value) {
     return index.is_error() ? index : r;
 }
 
-// The interface that has the address.
-Result index_with(const in_addr& wanted) {
-    ULONG index = 0;
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr = wanted;
-    const ULONG size_guess = 1u << 15;
-    ULONG size = size_guess;
-    Result r = Errc::no_such_device;
-    auto* list = static_cast<IP_ADAPTER_ADDRESSES*>(std::malloc(size));
-    if (list == nullptr) return Errc::out_of_memory;
-    if (::GetAdaptersAddresses(AF_INET, 0, nullptr, list, &size) == 0) {
-        for (const auto* a = list; a != nullptr && index == 0; a = a->Next) {
-            for (const auto* u = a->FirstUnicastAddress; u != nullptr; u = u->Next) {
-                sockaddr_in has;
-                std::memcpy(&has, u->Address.lpSockaddr, sizeof has);
-                if (has.sin_addr.s_addr == wanted.s_addr) index = a->IfIndex;
-            }
+// Calls found(index, address) with the IPv4 addresses of all interfaces, until it says true: whether it did.
+template <typename Found>
+Result find_interface(Found found) {
+    ULONG size = 1u << 15;
+    const std::unique_ptr<char[]> room(new (std::nothrow) char[size]);
+    if (!room) return Errc::out_of_memory;
+    auto* const list = reinterpret_cast<IP_ADAPTER_ADDRESSES*>(room.get());
+    if (::GetAdaptersAddresses(AF_INET, 0, nullptr, list, &size) != 0) return Errc::no_such_device;
+    for (const auto* a = list; a != nullptr; a = a->Next) {
+        for (const auto* u = a->FirstUnicastAddress; u != nullptr; u = u->Next) {
+            sockaddr_in has;
+            std::memcpy(&has, u->Address.lpSockaddr, sizeof has);
+            if (found(a->IfIndex, has.sin_addr)) return Result::of(static_cast<int>(a->IfIndex));
         }
     }
-    std::free(list);
-    if (index != 0) r = Result::of(static_cast<int>(index));
-    return r;
+    return Errc::no_such_device;
+}
+
+// What IPv4's options name an interface by; 0 is the system's choice.
+Result address_of_interface(int index, in_addr& address) {
+    address.s_addr = htonl(INADDR_ANY);
+    if (index == 0) return Result::done();
+    return find_interface([&](ULONG has, const in_addr& its) {
+        address = its;
+        return has == static_cast<ULONG>(index);
+    });
+}
+
+Result set_inet_interface(Descriptor fd, OptionName option, int index) {
+    in_addr address;
+    const Result found = address_of_interface(index, address);
+    return found.ok() ? set_raw(fd, option, &address, sizeof address) : found;
+}
+
+Result set_inet_membership(Descriptor fd, bool join, const SockAddr& group, int index) {
+    ip_mreq request{};
+    const Result found = address_of_interface(index, request.imr_interface);
+    if (found.is_error()) return found;
+    sockaddr_in address;
+    std::memcpy(&address, group.bytes, sizeof address);
+    request.imr_multiaddr = address.sin_addr;
+    return set_raw(fd, {IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP}, &request,
+                   sizeof request);
+}
+
+// An option of another protocol than the socket's.
+bool is_strange(Descriptor fd, bool inet6, OptionName option) {
+    int type = 0;
+    if (option.level == IPPROTO_IPV6) return !inet6;
+    return option.level == IPPROTO_TCP && get_raw(fd, {SOL_SOCKET, SO_TYPE}, type).ok() &&
+           type != SOCK_STREAM;
 }
 
 }  // namespace
@@ -127,6 +156,7 @@ std::span<const Option> system_options() { return {}; }
 
 Result set_option(Descriptor fd, bool inet6, const Option& option, int value) {
     const OptionName name = name_for(option, inet6);
+    if (is_strange(fd, inet6, name)) return Errc::not_supported;
     switch (option.kind) {
         case OptionKind::boolean:
             if (is_always_on(fd, name)) return Result::done();
@@ -138,11 +168,9 @@ Result set_option(Descriptor fd, bool inet6, const Option& option, int value) {
                              static_cast<u_short>(value >= 0 ? value : 0)};
             return set_raw(fd, name, &how, sizeof how);
         }
-        case OptionKind::interface: {
-            const DWORD index =
-                inet6 ? static_cast<DWORD>(value) : htonl(static_cast<u_long>(value));
-            return set_raw(fd, name, &index, sizeof index);
-        }
+        case OptionKind::interface:
+            return inet6 ? set_raw(fd, name, &value, sizeof value)
+                         : set_inet_interface(fd, name, value);
         case OptionKind::text:
         case OptionKind::error:
             break;
@@ -153,6 +181,7 @@ Result set_option(Descriptor fd, bool inet6, const Option& option, int value) {
 Result get_option(Descriptor fd, bool inet6, const Option& option, int& value) {
     const OptionName name = name_for(option, inet6);
     value = 0;
+    if (is_strange(fd, inet6, name)) return Errc::not_supported;
     switch (option.kind) {
         case OptionKind::boolean:
             if (is_always_on(fd, name)) {
@@ -193,11 +222,13 @@ Result get_option(Descriptor, const Option&, std::string&) { return Errc::invali
 
 Result set_membership(Descriptor fd, bool join, const SockAddr& group, int interface) {
     if (interface < 0) return Errc::invalid_argument;
-    GROUP_REQ request{};
-    request.gr_interface = static_cast<ULONG>(interface);
-    std::memcpy(&request.gr_group, group.bytes, group.size);
-    const int level = request.gr_group.ss_family == AF_INET6 ? int{IPPROTO_IPV6} : int{IPPROTO_IP};
-    return set_raw(fd, {level, join ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP}, &request,
+    if (windows::in(group)->sa_family == AF_INET) {
+        return set_inet_membership(fd, join, group, interface);
+    }
+    sockaddr_in6 address;
+    std::memcpy(&address, group.bytes, sizeof address);
+    ipv6_mreq request{address.sin6_addr, static_cast<ULONG>(interface)};
+    return set_raw(fd, {IPPROTO_IPV6, join ? IPV6_ADD_MEMBERSHIP : IPV6_DROP_MEMBERSHIP}, &request,
                    sizeof request);
 }
 
@@ -210,7 +241,8 @@ Result interface_index(const char* text) {
     in_addr wanted;
     if (::inet_pton(AF_INET, text, &wanted) != 1) return Errc::no_such_device;
     if (wanted.s_addr == htonl(INADDR_ANY)) return Result::of(0);
-    return index_with(wanted);
+    return find_interface(
+        [&](ULONG, const in_addr& its) { return its.s_addr == wanted.s_addr; });
 }
 
 }  // namespace socket2

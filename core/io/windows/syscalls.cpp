@@ -64,13 +64,13 @@ void ignore_unreachable_ports(Descriptor fd) {
                nullptr);
 }
 
-// What the two kinds of sockets need to be as elsewhere.
-Result set_up(Descriptor fd, int type) {
+// What sockets need to be as elsewhere.
+Result set_up(Descriptor fd, int family, int type) {
     Result r = make_nonblocking(fd);
     if (r.is_error()) return r;
     if (type == SOCK_DGRAM) ignore_unreachable_ports(fd);
     // Else others can take the port of one that listens.
-    if (type == SOCK_STREAM) r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
+    if (type == SOCK_STREAM && family != AF_UNIX) r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
     return r;
 }
 
@@ -92,7 +92,7 @@ Result open_socket(int family, int type, int protocol) {
     if (s == INVALID_SOCKET) return last_failure();
     // Of a handle only 32 bits count.
     const int fd = static_cast<int>(s);
-    const Result r = set_up(fd, type);
+    const Result r = set_up(fd, family, type);
     if (r.is_error()) close_descriptor(fd);
     return r.is_error() ? r : Result::of(fd);
 }

@@ -3,6 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The interface of the loopback. */
+#define LOOPBACK "lo"
+
 static inline int run_alone(const test_case* test) {
     test->run();
     return failures == 0 ? 0 : 1;
