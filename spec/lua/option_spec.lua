@@ -7,8 +7,7 @@ local spec = require'spec'
 
 local fails = spec.fails
 
-ffi.cdef'unsigned geteuid(void);'
-local privileged = ffi.C.geteuid() == 0
+local privileged = spec.privileged()
 
 local kinds = {
 	tcp = function() return socket.tcp() end,
@@ -115,7 +114,7 @@ describe('an option', function()
 		end)
 	end)
 
-	it('that needs a privilege fails without it', function()
+	spec.with('a privilege to drop', it)('that needs a privilege fails without it', function()
 		if not privileged then
 			with('tcp', function(s) fails('not_permitted', s:setopt('mark', 1)) end)
 			return
