@@ -200,6 +200,11 @@ local lacks = {
 	end,
 }
 
+-- loopback_name() -> what the system calls the interface of 127.0.0.1
+function spec.loopback_name()
+	return assert(socket.addr('fe80::1%1', 1, 'tcp', 'inet6')):ip():match'%%(.*)'
+end
+
 -- lacks(what) -> boolean
 function spec.lacks(what)
 	return lacks[what]()
