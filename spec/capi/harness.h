@@ -66,15 +66,10 @@ static inline void need_no_qemu(const char* reason) {
 }
 
 /* For tests of what only Linux has. */
-static inline int loops_share_an_epoll(void) {
-    const int loop = socket2_loop_new();
-    const int fd = socket2_loop_epoll_fd(loop);
-    socket2_loop_close(loop);
-    return fd != SOCKET2_ENOTSUPPORTED;
-}
-
 static inline void need_a_shared_epoll(void) {
-    if (!loops_share_an_epoll()) skip("loops share no epoll here");
+    const int loop = socket2_loop_new();
+    if (socket2_loop_epoll_fd(loop) == SOCKET2_ENOTSUPPORTED) skip("loops share no epoll here");
+    socket2_loop_close(loop);
 }
 
 /* For tests of unix sockets: streams everywhere but on an old Windows, datagrams on POSIX systems. */

@@ -66,8 +66,9 @@ static void test_parse(void) {
     check_addr(&addr, "0.0.0.0:1");
     CHECK_INT(parse(NULL, "65535", SOCKET2_INET6, &addr), 1);
     check_addr(&addr, "[::1]:65535");
-    CHECK_INT(parse("@name", NULL, SOCKET2_UNIX, &addr), 1);
-    check_addr(&addr, "@name");
+    const int abstract = parse("@name", NULL, SOCKET2_UNIX, &addr);
+    CHECK(abstract == 1 || abstract == SOCKET2_ENOTSUPPORTED);
+    if (abstract == 1) check_addr(&addr, "@name");
 }
 
 static void test_parse_leaves_names_alone(void) {
@@ -96,7 +97,8 @@ static void test_parse_errors(void) {
 
 /* ---- look-ups ------------------------------------------------------------------------------- */
 
-static void test_literals(int loop) {
+static void test_literals(void) {
+    const int loop = socket2_loop_new();
     const int handle = start_until(loop, "::1", "80", 0); /* passed: tries without waiting */
     CHECK_INT(result(loop, handle), SOCKET2_EBUSY);
     CHECK_INT(finish(loop, handle), 1);
@@ -119,9 +121,11 @@ static void test_literals(int loop) {
     const int loopback = start(loop, NULL);
     CHECK_INT(finish(loop, loopback), 1);
     check_quiet(loop);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_localhost(int loop) {
+static void test_localhost(void) {
+    const int loop = socket2_loop_new();
     socket2_addr expected[16], found[16];
     const int count = socket2_addr_lookup("localhost", "80", SOCKET2_TCP, SOCKET2_UNSPECIFIED, 0, 0,
                                           expected, 16, NULL, 0);
@@ -139,9 +143,11 @@ static void test_localhost(int loop) {
     CHECK(found[0].content[0] == 0x5a5a5a5a5a5a5a5a);
     CHECK_INT(socket2_lookup_result(loop, handle, NULL, 0, NULL, 0), count);
     check_quiet(loop);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_canonical_name(int loop) {
+static void test_canonical_name(void) {
+    const int loop = socket2_loop_new();
     socket2_addr addr;
     char expected[300], name[300];
     strcpy(name, "?");
@@ -167,11 +173,13 @@ static void test_canonical_name(int loop) {
     CHECK(finish(loop, without) > 0);
     CHECK(socket2_lookup_result(loop, without, NULL, 0, name, sizeof name) > 0);
     CHECK_TEXT(name, "");
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
 /* What the blocking look-up says of a name that is none; a machine without name servers cannot tell
  * such a name from another. */
-static void test_unknown(int loop) {
+static void test_unknown(void) {
+    const int loop = socket2_loop_new();
     const int handle = start(loop, "no-such-name.invalid");
     const int code = finish(loop, handle);
     CHECK(code == SOCKET2_EUNKNOWNHOST || code == SOCKET2_ELOOKUPAGAIN || code == SOCKET2_ELOOKUP);
@@ -202,9 +210,11 @@ static void test_unknown(int loop) {
         socket2_lookup_new(loop, path, NULL, SOCKET2_TCP, SOCKET2_UNIX, 0, 0, SOCKET2_NEVER);
     CHECK_INT(finish(loop, too_long), SOCKET2_EPATHTOOLONG);
     check_quiet(loop);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_bad_arguments(int loop) {
+static void test_bad_arguments(void) {
+    const int loop = socket2_loop_new();
     const double never = SOCKET2_NEVER;
     CHECK_INT(socket2_lookup_new(0, "::1", "80", 1, 0, 0, 0, never), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_lookup_new(-7, "::1", "80", 1, 0, 0, 0, never), SOCKET2_EBADHANDLE);
@@ -234,9 +244,11 @@ static void test_bad_arguments(int loop) {
     CHECK_INT(socket2_lookup_cache(-SOCKET2_NEVER), SOCKET2_EINVAL);
     CHECK_INT(socket2_lookup_cache(0), 0);
     check_quiet(loop);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_foreign_handles(int loop) {
+static void test_foreign_handles(void) {
+    const int loop = socket2_loop_new();
     const int handles[] = {0,
                            -1,
                            INT_MIN,
@@ -260,9 +272,11 @@ static void test_foreign_handles(int loop) {
     const int other = socket2_loop_new();
     CHECK_INT(result(other, handle), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_loop_close(other), 0);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_cancel(int loop) {
+static void test_cancel(void) {
+    const int loop = socket2_loop_new();
     const char* const hosts[] = {"::1", "localhost", "no-such-name.invalid"};
     for (int i = 0; i < 3; ++i) {
         const int handle = start(loop, hosts[i]);
@@ -279,9 +293,11 @@ static void test_cancel(int loop) {
     CHECK_INT(socket2_lookup_cancel(loop, handle), 0);
     check_quiet(loop);
     CHECK_INT(result(loop, handle), 1);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_close_while_pending(int loop) {
+static void test_close_while_pending(void) {
+    const int loop = socket2_loop_new();
     const char* const hosts[] = {"::1", "localhost", "no-such-name.invalid"};
     for (int i = 0; i < 3; ++i) {
         const int handle = start(loop, hosts[i]);
@@ -295,14 +311,17 @@ static void test_close_while_pending(int loop) {
     CHECK_INT(finish(loop, handle), 1);
     CHECK_INT(socket2_lookup_close(loop, handle), 0);
     check_quiet(loop);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_deadline(int loop) {
+static void test_deadline(void) {
+    const int loop = socket2_loop_new();
     /* No time at all for a name. */
     const int handle = start_until(loop, "no-such-name.invalid", "80", 0);
     CHECK_INT(finish(loop, handle), SOCKET2_ETIMEOUT);
     CHECK_INT(result(loop, handle), SOCKET2_ETIMEOUT);
     check_quiet(loop);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
 static void test_loop_close_while_pending(void) {
@@ -317,17 +336,20 @@ static void test_loop_close_while_pending(void) {
 }
 
 /* It is none of the epoll's business. */
-static void test_outlives_a_change_of_the_epoll(int loop) {
+static void test_outlives_a_change_of_the_epoll(void) {
+    need_loops_that_share();
+    const int loop = socket2_loop_new();
     const int other = socket2_loop_new();
-    const int fd = socket2_loop_epoll_fd(other);
     const int handle = start(loop, "::1");
-    CHECK_INT(socket2_loop_set_epoll_fd(loop, fd), fd);
+    CHECK_INT(share(loop, other), 0);
     CHECK_INT(finish(loop, handle), 1);
     CHECK_INT(socket2_lookup_close(loop, handle), 0);
     CHECK_INT(socket2_loop_close(other), 0);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_cache(int loop) {
+static void test_cache(void) {
+    const int loop = socket2_loop_new();
     CHECK_INT(socket2_lookup_cache(SOCKET2_NEVER), 0);
     const int first = start(loop, "localhost");
     const int count = finish(loop, first);
@@ -338,9 +360,11 @@ static void test_cache(int loop) {
     CHECK_INT(socket2_lookup_cache(0), 0);
     const int third = start_until(loop, "localhost", "80", 0);
     CHECK_INT(finish(loop, third), SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-static void test_many(int loop) {
+static void test_many(void) {
+    const int loop = socket2_loop_new();
     enum { COUNT = 200 };
     int handles[COUNT], results = 0;
     for (int i = 0; i < COUNT; ++i) handles[i] = start(loop, i % 2 == 0 ? "localhost" : "::1");
@@ -358,10 +382,13 @@ static void test_many(int loop) {
         CHECK_INT(socket2_lookup_close(loop, handles[i]), 0);
     }
     check_quiet(loop);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
 /* A child has none of its parent's threads, and needs its own. */
-static void test_fork(int loop) {
+static void test_fork(void) {
+    need_posix("there is no fork() here");
+    const int loop = socket2_loop_new();
     CHECK(finish(loop, start(loop, "localhost")) > 0);
     fflush(stdout);
     const pid_t child = fork();
@@ -377,6 +404,7 @@ static void test_fork(int loop) {
     int status;
     CHECK(waitpid(child, &status, 0) == child);
     CHECK_INT(status, 0);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
 static void* thread_main(void* arg) {
@@ -409,51 +437,27 @@ static void test_threads(void) {
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-static int passed, failed;
+static const test_case tests[] = {
+    TEST(parse),
+    TEST(parse_leaves_names_alone),
+    TEST(parse_errors),
+    TEST(literals),
+    TEST(localhost),
+    TEST(canonical_name),
+    TEST(unknown),
+    TEST(bad_arguments),
+    TEST(foreign_handles),
+    TEST(cancel),
+    TEST(close_while_pending),
+    TEST(deadline),
+    TEST(loop_close_while_pending),
+    TEST(outlives_a_change_of_the_epoll),
+    TEST(cache),
+    TEST(many),
+    TEST(fork),
+    TEST(threads),
+};
 
-static void count(const char* name) {
-    if (failures != 0) printf("FAILED %s\n", name);
-    ++*(failures != 0 ? &failed : &passed);
-}
-
-static void run(const char* name, void (*test)(void)) {
-    failures = 0;
-    test();
-    count(name);
-}
-
-static void run_on_loop(const char* name, void (*test)(int)) {
-    failures = 0;
-    const int loop = socket2_loop_new();
-    test(loop);
-    CHECK_INT(socket2_loop_close(loop), 0);
-    count(name);
-}
-
-int main(void) {
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    run("parse", test_parse);
-    run("parse leaves names alone", test_parse_leaves_names_alone);
-    run("parse errors", test_parse_errors);
-    run_on_loop("literals", test_literals);
-    run_on_loop("localhost", test_localhost);
-    run_on_loop("canonical name", test_canonical_name);
-    run_on_loop("unknown", test_unknown);
-    run_on_loop("bad arguments", test_bad_arguments);
-    run_on_loop("foreign handles", test_foreign_handles);
-    run_on_loop("cancel", test_cancel);
-    run_on_loop("close while pending", test_close_while_pending);
-    run_on_loop("deadline", test_deadline);
-    run("loop close while pending", test_loop_close_while_pending);
-    if (loops_share_an_epoll()) {
-        run_on_loop("epoll_fd is busy", test_outlives_a_change_of_the_epoll);
-    } else {
-        printf("skipped: loops share no epoll here\nSKIPPED: epoll_fd_is_busy\n");
-    }
-    run_on_loop("cache", test_cache);
-    run_on_loop("many", test_many);
-    run_on_loop("fork", test_fork);
-    run("threads", test_threads);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed != 0;
+int main(int argc, char** argv) {
+    return run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
 }

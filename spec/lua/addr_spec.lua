@@ -19,8 +19,7 @@ end
 
 local nan = 0/0
 
--- What the system calls it.
-local LOOPBACK_ZONE = shown('fe80::1%1', 1, 'tcp', 'inet6'):match'%%(.*)%]'
+local LOOPBACK_ZONE = spec.loopback_name()
 
 describe('socket.addr: host and port', function()
 

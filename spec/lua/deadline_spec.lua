@@ -212,7 +212,7 @@ end)
 
 for name, setup in pairs(waits) do
 	describe(name, function()
-		local it = name:find'^udp send' and spec.with('unix sockets', it) or it
+		local it = name:find'^udp send' and spec.with('unix datagram sockets', it) or it
 
 		it('gives up at its time, or that of its socket, or of deadline()', threaded(function()
 			local wait, check, s, side = setup()

@@ -13,15 +13,16 @@ local function soon()
 end
 
 -- A test with the ends of a pipe, wrapped.
-local function runs(what, f)
+local function runs(what, f, needs)
+	local it = needs and spec.with(needs, it) or it
 	it(what, function()
 		local x, y = descriptor.pipe()
 		local r, w = assert(wrapfd(x)), assert(wrapfd(y))
 		spec.run(function() f(r, w, x, y) end, 20)
 		r:close()
 		w:close()
-		ffi.C.close(x) -- unless the test did
-		ffi.C.close(y)
+		pcall(descriptor.close, x) -- unless the test did
+		pcall(descriptor.close, y)
 	end)
 end
 
@@ -88,7 +89,7 @@ describe('a wrapped descriptor', function()
 		fails('broken_pipe', w:send'x') -- and no signal
 		w:close()
 		descriptor.close(b)
-	end)
+	end, 'descriptors of pipes and files')
 
 	runs('ends what waits when it is closed', function(r, w)
 		local reading = go(function() return r:readline() end)
@@ -107,12 +108,15 @@ describe('a wrapped descriptor', function()
 		assert.has_error(function() r:recv(buffer(1)) end)
 		fails('invalid_argument', r:recv(buffer(1), 0))
 		fails('invalid_argument', w:send('abc', 4))
-		fails('bad_descriptor', r:send'x')
-		fails('bad_descriptor', w:recv(buffer(1), 1))
+		if not spec.windows then -- where these are no pipes
+			fails('bad_descriptor', r:send'x')
+			fails('bad_descriptor', w:recv(buffer(1), 1))
+		end
 	end)
 
 	it('raises outside of threads', function()
-		local f = assert(wrapfd(0))
+		local x, y = descriptor.pipe()
+		local f = assert(wrapfd(x))
 		for name, call in pairs{
 			send = function() f:send'x' end,
 			recv = function() f:recv(buffer(1), 1) end,
@@ -121,9 +125,10 @@ describe('a wrapped descriptor', function()
 			assert.has_error(call, nil, name)
 		end
 		f:close()
+		descriptor.close(x, y)
 	end)
 
-	it('in blocking mode does not hold up the loop', function()
+	spec.with('descriptors of pipes and files', it)('in blocking mode does not hold up the loop', function()
 		local script = os.tmpname()
 		local file = assert(io.open(script, 'w'))
 		file:write[[

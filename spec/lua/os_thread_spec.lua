@@ -247,7 +247,7 @@ describe('a thread', function()
 		end, 60)
 	end)
 
-	it('without memory fails, and no other', function()
+	spec.with('a limit of memory', it)('without memory fails, and no other', function()
 		if (os.getenv'LD_PRELOAD' or ''):find'[at]san' then
 			return pending'the sanitizers need all the address space'
 		end

@@ -156,7 +156,7 @@ describe('a raw inet socket', function()
 		assert.has_error(function() s:recv(buf, 8, {}) end)
 	end))
 
-	it('makes a second reader busy; close wakes the first', threaded(function()
+	spec.with('raw sockets of any protocol', it)('makes a second reader busy; close wakes the first', threaded(function()
 		-- a protocol that nobody uses
 		local quiet, result = assert(socket.raw('inet', 253)), nil
 		socket.newthread(function() result = {quiet:recv(buf, 8)} end)
@@ -171,7 +171,7 @@ describe('a raw inet socket', function()
 end)
 
 describe('a raw inet6 socket', function()
-	it('pings; there is no IP header, and the system makes the checksum', threaded(function()
+	spec.with('raw sockets of IPv6', it)('pings; there is no IP header, and the system makes the checksum', threaded(function()
 		local s = assert(socket.raw('inet6', 'icmpv6'))
 		assert.equal(12, s:send('\128\0\0\0' .. ID .. '\0\1ping', '::1'))
 		local reply, from = answer(s, 129, 0)
@@ -198,7 +198,7 @@ describe('socket.raw', function()
 		s:close()
 	end)
 
-	it('takes a protocol by name or number', function()
+	spec.with('raw sockets of any protocol', it)('takes a protocol by name or number', function()
 		for protocol, expected in pairs{
 			icmp = 'icmp', igmp = 'igmp', tcp = 'tcp', udp = 'udp', raw = 'raw', [1] = 'icmp', [253] = '253',
 		} do
@@ -217,7 +217,7 @@ describe('socket.raw', function()
 		assert.has_error(function() socket.raw({}) end)
 	end)
 
-	it('tells its kind and state', threaded(function()
+	spec.with('raw sockets of IPv6', it)('tells its kind and state', threaded(function()
 		for _, family in ipairs{'inet', 'inet6'} do
 			local s = assert(socket.raw(family, family == 'inet' and 'icmp' or 'icmpv6'))
 			assert.equal('raw new ' .. family, tostring(s))
@@ -228,7 +228,7 @@ describe('socket.raw', function()
 		end
 	end))
 
-	it('says so when the privilege is missing', function()
+	spec.with('a privilege to drop', it)('says so when the privilege is missing', function()
 		local output, code = spec.luajit([[
 			local socket = require'socket2'
 			print(socket.raw('inet', 'icmp'))

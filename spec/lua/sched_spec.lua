@@ -822,7 +822,7 @@ describe('a process', function()
 		]],
 	}
 	for name, source in pairs(loops) do
-		it('ends promptly by SIGINT when its loop ' .. name, function()
+		spec.with('signals', it)('ends promptly by SIGINT when its loop ' .. name, function()
 			local p = spec.luajit_start(script_start .. [[
 				ffi.cdef'int getpid(void);'
 				]] .. source .. [[

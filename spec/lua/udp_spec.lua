@@ -88,7 +88,7 @@ end)
 for name, make in pairs(makers) do
 	describe(name .. ' datagrams', function()
 		local a, b, to_a, to_b
-		local it = name:find'unix' and spec.with('unix sockets', it) or it
+		local it = name:find'unix' and spec.with('unix datagram sockets', it) or it
 
 		before_each(function()
 			a, b = make(), make()
@@ -424,7 +424,7 @@ describe('udp:recv', function()
 		first:close()
 	end))
 
-	spec.with('unix sockets', it)('names the family of a sender without a name', threaded(function()
+	spec.with('unix datagram sockets', it)('names the family of a sender without a name', threaded(function()
 		local name = '@' .. fresh_name()
 		local receiver, sender = bound(name, 'unix'), assert(socket.udp'unix')
 		sender:send('x', name)
@@ -498,7 +498,7 @@ end)
 
 describe('a full unix receiver', function()
 	local name, receiver, s
-	local it = spec.with('unix sockets', it)
+	local it = spec.with('unix datagram sockets', it)
 
 	before_each(function()
 		name = '@' .. fresh_name()
@@ -638,7 +638,7 @@ describe('a udp socket', function()
 		other:close()
 	end)
 
-	spec.with('unix sockets', it)('reports the errors of unix paths', threaded(function()
+	spec.with('unix datagram sockets', it)('reports the errors of unix paths', threaded(function()
 		local s, path = assert(socket.udp'unix'), fresh_path()
 		fails('path_too_long', s:bind('/tmp/' .. ('x'):rep(200)))
 		fails('file_not_found', s:bind'/no such folder/socket')

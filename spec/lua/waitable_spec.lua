@@ -15,7 +15,8 @@ local pipe, socketpair, read, write, close_fds =
 local SHORT = 0.02 -- seconds: a wait that is to end by its time
 local BIG = 2e7    -- bytes; no socket's buffers take that
 
-local function runs(what, f)
+local function runs(what, f, needs)
+	local it = needs and spec.with(needs, it) or it
 	it(what, function() spec.run(f, 20) end)
 end
 
@@ -496,7 +497,7 @@ describe('wrapfd', function()
 		assert.equal('r', f:wait'r') -- the end
 		f:close()
 		program:close()
-	end)
+	end, 'descriptors of pipes and files')
 
 	runs('takes open descriptors only', function()
 		for _, number in ipairs{-1, 99999, 1.5, 0/0, 1/0, -1/0, 2^32, 2^53, 1e300} do
@@ -519,7 +520,7 @@ describe('wrapfd', function()
 		end
 		f:close()
 		close_fds(fd)
-	end)
+	end, 'descriptors of pipes and files')
 
 	runs('leaves the descriptor open', function()
 		local x, y = pipe()
@@ -618,7 +619,7 @@ describe('wrapfd', function()
 		assert.equal('w', again:wait'w')
 		close(f, again)
 		close_fds(x)
-	end)
+	end, 'descriptors of pipes and files')
 
 	runs('is no socket', function()
 		local x, y = pipe()

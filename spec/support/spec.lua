@@ -179,13 +179,37 @@ end
 spec.qemu = os.getenv'SOCKET2_QEMU' ~= nil
 spec.windows = ffi.os == 'Windows'
 
+local function on_windows() return spec.windows end
+
 local lacks = {
 	['unix sockets'] = function() return not socket.tcp'unix' end,
+	['unix datagram sockets'] = function() return not socket.udp'unix' end,
 	['a shared epoll'] = function() return not socket.epoll_fd() end,
-	-- Windows knows descriptors of sockets alone.
-	['descriptors of all kinds'] = function() return spec.windows end,
-	['POSIX'] = function() return spec.windows end,
+	-- Those of Windows are sockets.
+	['descriptors of pipes and files'] = on_windows,
+	['/proc'] = on_windows,
+	['signals'] = on_windows,
+	['a limit of memory'] = on_windows,
+	['a limit of descriptors'] = on_windows,
+	['a privilege to drop'] = on_windows,
+	-- Wine passes on what few it knows.
+	['raw sockets of any protocol'] = function()
+		return select(2, socket.raw('inet', 253)) == 'protocol_not_supported'
+	end,
+	['raw sockets of IPv6'] = function()
+		return select(2, socket.raw('inet6', 'icmpv6')) == 'protocol_not_supported'
+	end,
 }
+
+-- loopback_name() -> what the system calls the interface of 127.0.0.1
+function spec.loopback_name()
+	return assert(socket.addr('fe80::1%1', 1, 'tcp', 'inet6')):ip():match'%%(.*)'
+end
+
+-- lacks(what) -> boolean
+function spec.lacks(what)
+	return lacks[what]()
+end
 
 -- with(what, it) -> it, or, where the system lacks what it needs, one that skips its cases and says why. For
 -- a need that is not in the list, `lacking` tells whether to.
@@ -204,8 +228,9 @@ function spec.few(n)
 	return spec.windows and math.ceil(n / 10) or n
 end
 
--- pid(), fds(): number of open descriptors, tasks(): number of OS threads
-spec.pid, spec.fds, spec.tasks = this_process.pid, this_process.fds, this_process.tasks
+-- pid(), fds(): number of open descriptors, tasks(): number of OS threads, privileged() -> boolean
+spec.pid, spec.fds, spec.tasks, spec.privileged =
+	this_process.pid, this_process.fds, this_process.tasks, this_process.privileged
 
 -- luajit_start(source, [prefix]) -> file: runs a script in a process of its own, after the words of a
 -- shell command line ('timeout 5', 'NAME=value'). The file gives its output and ' ' .. exit code.

@@ -4,12 +4,20 @@ local ffi = require'ffi'
 
 local C = ffi.C
 
-ffi.cdef'int spec_getpid(void) __asm__("getpid");'
+ffi.cdef[[
+int spec_getpid(void) __asm__("getpid");
+unsigned spec_geteuid(void) __asm__("geteuid");
+]]
 
 local this_process = {}
 
 function this_process.pid()
 	return C.spec_getpid()
+end
+
+-- privileged() -> boolean: may it do all that there is?
+function this_process.privileged()
+	return C.spec_geteuid() == 0
 end
 
 local function entries(dir)

@@ -1,4 +1,5 @@
--- Descriptors as other code has them. Those of Windows are sockets: a pipe is a connection that goes one way.
+-- Descriptors as other code has them. Those of Windows are sockets: a pipe is a
+-- connection of which one direction is used.
 
 local ffi = require'ffi'
 
@@ -12,7 +13,7 @@ int listen(uintptr_t, int);
 int connect(uintptr_t, const spec_sockaddr_in *, int);
 uintptr_t accept(uintptr_t, spec_sockaddr_in *, int *);
 int getsockname(uintptr_t, spec_sockaddr_in *, int *);
-int shutdown(uintptr_t, int);
+int setsockopt(uintptr_t, int, int, const int *, int);
 int ioctlsocket(uintptr_t, long, unsigned long *);
 int closesocket(uintptr_t);
 int recv(uintptr_t, char *, int, int);
@@ -23,7 +24,8 @@ local ws2 = ffi.load'ws2_32'
 
 local AF_INET, SOCK_STREAM, TCP, OVERLAPPED, FIONBIO = 2, 1, 6, 1, -2147195266
 local LOOPBACK = 0x0100007f
-local SHUT_READ, SHUT_WRITE, MSG_OOB = 0, 1, 1
+local SOL_SOCKET, SO_SNDBUF, SO_RCVBUF, MSG_OOB = 0xffff, 0x1001, 0x1002, 1
+local ROOM = ffi.new('int[1]', 16384) -- or it takes megabytes at once
 
 local function checked(r)
 	assert(r >= 0, 'the system call failed')
@@ -35,7 +37,10 @@ local function opened(s)
 end
 
 local function new()
-	return opened(ws2.WSASocketA(AF_INET, SOCK_STREAM, TCP, nil, 0, OVERLAPPED))
+	local s = opened(ws2.WSASocketA(AF_INET, SOCK_STREAM, TCP, nil, 0, OVERLAPPED))
+	checked(ws2.setsockopt(s, SOL_SOCKET, SO_SNDBUF, ROOM, 4))
+	checked(ws2.setsockopt(s, SOL_SOCKET, SO_RCVBUF, ROOM, 4))
+	return s
 end
 
 local function ready(s)
@@ -57,10 +62,7 @@ end
 
 -- pipe() -> the end to read from, the end to write to
 function descriptor.pipe()
-	local r, w = descriptor.socketpair()
-	checked(ws2.shutdown(r, SHUT_WRITE))
-	checked(ws2.shutdown(w, SHUT_READ))
-	return r, w
+	return descriptor.socketpair()
 end
 
 function descriptor.close(...)

@@ -1,6 +1,6 @@
 -- io.popen, os.execute and os.tmpname as the specs know them: commands are those of a POSIX shell. That is
--- the one of the system that Wine runs on, elsewhere the sh.exe that comes with Git. What they write goes to
--- a file, because Wine's pipes are none to the programs of its system.
+-- the one of the system that Wine runs on, elsewhere the sh.exe that comes with Git. What they write and
+-- read is a file, because Wine's pipes are none to the programs of its system.
 
 local ffi = require'ffi'
 
@@ -53,14 +53,14 @@ local function open(path, access, disposition)
 	return C.CreateFileA(path, access, SHARE_ALL, security, disposition, 0, nil)
 end
 
--- Runs a script with its output in a file, without waiting for it.
-local function run(script, output)
+-- Runs a line of the shell's with its output in a file, without waiting for it.
+local function run(line, output)
 	local startup, process = ffi.new'spec_startup', ffi.new'spec_process'
 	startup.size, startup.flags = ffi.sizeof(startup), USE_HANDLES
 	startup.input = open('NUL', GENERIC_READ, OPEN_EXISTING)
 	startup.output = open(output, GENERIC_WRITE, CREATE_ALWAYS)
 	startup.error = startup.output
-	local line = ('%s "%s"'):format(sh, script)
+	line = ('%s -c "%s"'):format(sh, line)
 	local ok = C.CreateProcessA(nil, ffi.new('char[?]', #line + 1, line), nil, nil, 1, 0, nil, nil, startup, process)
 	C.CloseHandle(startup.input)
 	C.CloseHandle(startup.output)
@@ -74,12 +74,22 @@ end
 local command = {}
 command.__index = command
 
-local function start(line)
+-- What is written to the file of its input goes to the command until `kill` ends the tail.
+local INPUT = '{ tail -n +1 -s 0.02 -f %s & echo $! >%s; wait; } | '
+
+local function start(line, has_input)
 	local path = os.tmpname()
 	local self = setmetatable({path = path, output = path .. '.out', code = path .. '.code', at = 0}, command)
 	os.remove(self.code) -- of another process that had this number
-	write(path, ('(\n%s\n)\necho $? >%s.part; mv %s.part %s\n'):format(line, self.code, self.code, self.code))
-	run(path, self.output)
+	write(path, line)
+	local input = ''
+	if has_input then
+		self.input, self.tail = path .. '.in', path .. '.tail'
+		write(self.input, '')
+		input = INPUT:format(self.input, self.tail)
+	end
+	run(('%s/bin/sh %s; echo $? >%s.part; mv %s.part %s'):format(input, path, self.code, self.code, self.code),
+		self.output)
 	return self
 end
 
@@ -140,7 +150,23 @@ function command:lines()
 	return function() return self:read'*l' end
 end
 
+function command:write(...)
+	local f = assert(io.open(self.input, 'ab'))
+	f:write(...)
+	f:close()
+	return self
+end
+
+function command:flush()
+	return self
+end
+
 function command:close()
+	if self.input then
+		os.execute(('kill $(cat %s)'):format(self.tail))
+		os.remove(self.input)
+		os.remove(self.tail)
+	end
 	while not over(self) do
 		C.Sleep(STEP)
 	end
@@ -150,10 +176,9 @@ function command:close()
 	return true
 end
 
--- popen(line, ['r']) -> file of what it prints
+-- popen(line, ['r' | 'w']) -> file of what it prints, or reads
 function io.popen(line, mode)
-	assert(mode ~= 'w', 'commands here have no input')
-	return start(line)
+	return start(line, mode == 'w')
 end
 
 -- execute(line) -> exit code

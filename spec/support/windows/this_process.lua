@@ -31,6 +31,11 @@ function this_process.pid()
 	return C.GetCurrentProcessId()
 end
 
+-- privileged() -> boolean: may it use raw sockets?
+function this_process.privileged()
+	return require'socket2'.raw('inet', 'icmp') ~= nil
+end
+
 -- handles() -> iterator of this process's. (GetProcessHandleCount is always 0 in Wine.)
 local function handles()
 	local buf = ffi.new('char[?]', size)

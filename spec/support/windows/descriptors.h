@@ -1,0 +1,145 @@
+/* POSIX' descriptors for the C tests, all of them sockets: a pipe is a connection over the loopback, an
+   eventfd a datagram socket that sends to itself. */
+#ifndef SOCKET2_SPEC_WINDOWS_DESCRIPTORS_H
+#define SOCKET2_SPEC_WINDOWS_DESCRIPTORS_H
+
+#include <errno.h>
+#include <io.h>
+#include <stdint.h>
+#include <unistd.h>
+#include <winsock2.h>
+#include <ws2tcpip.h>
+
+enum {
+    F_GETFL,
+    F_SETFL,
+    F_GETFD,
+    O_NONBLOCK = 0x10000,
+    FD_CLOEXEC = 2,
+    O_CLOEXEC = 0,
+    EFD_CLOEXEC = 0,
+    EFD_NONBLOCK = 0x20000
+};
+typedef uint64_t eventfd_t;
+
+struct test_pollfd {
+    int fd;
+    short events, revents;
+};
+
+static inline void start_sockets(void) {
+    WSADATA data;
+    WSAStartup(MAKEWORD(2, 2), &data);
+}
+
+static inline int descriptor_is_open(int fd) {
+    int type;
+    int size = sizeof type;
+    return getsockopt((SOCKET)fd, SOL_SOCKET, SO_TYPE, (char*)&type, &size) == 0;
+}
+
+static inline int test_fcntl(int fd, int what, ...) {
+    DWORD flags = 0;
+    if (!descriptor_is_open(fd)) return -1;
+    if (what != F_GETFD) return O_NONBLOCK; /* nobody tells */
+    GetHandleInformation((HANDLE)(intptr_t)fd, &flags);
+    return flags & HANDLE_FLAG_INHERIT ? 0 : FD_CLOEXEC;
+}
+
+static inline void set_nonblocking(int fd, int flags) {
+    u_long on = (flags & (O_NONBLOCK | EFD_NONBLOCK)) != 0;
+    ioctlsocket((SOCKET)fd, (long)FIONBIO, &on);
+}
+
+static inline int new_descriptor(int type) {
+    start_sockets();
+    return (int)WSASocketW(AF_INET, type, 0, NULL, 0,
+                           WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+}
+
+/* Of the loopback, with a port of the system's choice: its address. */
+static inline struct sockaddr_in bind_to_loopback(int fd) {
+    struct sockaddr_in addr = {.sin_family = AF_INET};
+    int size = sizeof addr;
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bind((SOCKET)fd, (struct sockaddr*)&addr, sizeof addr);
+    getsockname((SOCKET)fd, (struct sockaddr*)&addr, &size);
+    return addr;
+}
+
+static inline int connected_pair(int fds[2], int flags) {
+    const int listener = new_descriptor(SOCK_STREAM);
+    const struct sockaddr_in addr = bind_to_loopback(listener);
+    listen((SOCKET)listener, 1);
+    fds[1] = new_descriptor(SOCK_STREAM);
+    const int failed = connect((SOCKET)fds[1], (const struct sockaddr*)&addr, sizeof addr);
+    fds[0] = (int)accept((SOCKET)listener, NULL, NULL);
+    closesocket((SOCKET)listener);
+    for (int i = 0; i < 2; ++i) {
+        SetHandleInformation((HANDLE)(intptr_t)fds[i], HANDLE_FLAG_INHERIT, 0);
+        set_nonblocking(fds[i], flags);
+    }
+    return failed;
+}
+
+static inline int pipe2(int fds[2], int flags) { return connected_pair(fds, flags); }
+static inline int test_pipe(int fds[2]) { return connected_pair(fds, 0); }
+static inline int socketpair(int family, int type, int protocol, int fds[2]) {
+    (void)family, (void)type, (void)protocol;
+    return connected_pair(fds, 0);
+}
+
+static inline int eventfd(unsigned value, int flags) {
+    const int fd = new_descriptor(SOCK_DGRAM);
+    const struct sockaddr_in addr = bind_to_loopback(fd);
+    const eventfd_t first = value;
+    connect((SOCKET)fd, (const struct sockaddr*)&addr, sizeof addr);
+    set_nonblocking(fd, flags);
+    if (value > 0) send((SOCKET)fd, (const char*)&first, sizeof first, 0);
+    return fd;
+}
+static inline int eventfd_write(int fd, eventfd_t value) {
+    return send((SOCKET)fd, (const char*)&value, sizeof value, 0) == sizeof value ? 0 : -1;
+}
+static inline int eventfd_read(int fd, eventfd_t* value) {
+    return recv((SOCKET)fd, (char*)value, sizeof *value, 0) == sizeof *value ? 0 : -1;
+}
+
+/* One more, of whatever. */
+static inline int test_dup(int fd) {
+    (void)fd;
+    return new_descriptor(SOCK_DGRAM);
+}
+
+static inline int test_poll(struct test_pollfd* entry, int count, int ms) {
+    WSAPOLLFD one = {(SOCKET)entry->fd, entry->events, 0};
+    (void)count;
+    return WSAPoll(&one, 1, ms);
+}
+
+#define fcntl test_fcntl
+#define pipe(fds) test_pipe(fds)
+#define dup(fd) test_dup(fd)
+#define open(path, flags) new_descriptor(SOCK_DGRAM)
+#define close(fd) closesocket((SOCKET)(fd))
+#define read(fd, data, size) recv((SOCKET)(fd), (char*)(data), (int)(size), 0)
+#define write(fd, data, size) send((SOCKET)(fd), (const char*)(data), (int)(size), 0)
+#define recv(fd, data, size, flags) recv((SOCKET)(fd), (char*)(data), (int)(size), flags)
+#define send(fd, data, size, flags) send((SOCKET)(fd), (const char*)(data), (int)(size), flags)
+#define socket(family, type, protocol) (int)socket(family, type, protocol)
+#define pollfd test_pollfd
+#define poll test_poll
+#undef POLLIN
+#undef POLLOUT
+#define POLLIN POLLRDNORM
+#define POLLOUT POLLWRNORM
+
+/* The numbers that sockets give here. */
+#undef EBADF
+#undef ECONNREFUSED
+#undef ENOTCONN
+#define EBADF WSAENOTSOCK
+#define ECONNREFUSED WSAECONNREFUSED
+#define ENOTCONN WSAENOTCONN
+
+#endif
