@@ -421,9 +421,13 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
             if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
             if (code != 0) break;
             return Attempt::over(Result::of(static_cast<int>(slot.InternalHigh)));
-        case OpKind::wait:
+        case OpKind::wait: {
             if (code != 0) break;
-            return Attempt::over(Result::done());
+            // Others may have taken it meanwhile.
+            const Result r = posix::is_ready(block.fd, direction(op.side));
+            if (r.is_pending() && !ended) return poll(op);
+            return Attempt::over(r.is_pending() ? Result(Errc::canceled) : r);
+        }
         default:
             break;
     }
