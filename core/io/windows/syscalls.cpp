@@ -56,6 +56,20 @@ Result type_of(Descriptor fd) {
     return r == 0 ? Result::of(type) : last_failure();
 }
 
+// Of a socket's family, all zeros.
+Result unbound_address(Descriptor fd, SockAddr& address) {
+    WSAPROTOCOL_INFOW info;
+    int size = sizeof info;
+    if (::getsockopt(socket_of(fd), SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&info),
+                     &size) != 0) {
+        return last_failure();
+    }
+    address = SockAddr{};
+    out(address)->sa_family = static_cast<ADDRESS_FAMILY>(info.iAddressFamily);
+    address.size = info.iAddressFamily == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    return Result::done();
+}
+
 // Else one answer that nobody listens there ends a receive from all others.
 void ignore_unreachable_ports(Descriptor fd) {
     BOOL report = FALSE;
@@ -70,7 +84,8 @@ Result set_up(Descriptor fd, int family, int type) {
     if (r.is_error()) return r;
     if (type == SOCK_DGRAM) ignore_unreachable_ports(fd);
     // Else others can take the port of one that listens.
-    if (type == SOCK_STREAM && family != AF_UNIX) r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
+    if (type == SOCK_STREAM && family != AF_UNIX)
+        r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
     return r;
 }
 
@@ -79,6 +94,10 @@ Result set_up(Descriptor fd, int family, int type) {
 void start() {
     // Until the process ends: a look-up's thread may outlive all else.
     static const int started = [] {
+        // And the library with it.
+        HMODULE self = nullptr;
+        ::GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                             reinterpret_cast<LPCWSTR>(&start), &self);
         WSADATA data;
         return ::WSAStartup(MAKEWORD(2, 2), &data);
     }();
@@ -108,16 +127,8 @@ Result listen(Descriptor fd, int backlog) {
     const Result r = checked([&] { return ::listen(socket_of(fd), backlog); });
     if (r.os_code() != WSAEINVAL) return r;
     // It wants an address first; elsewhere the system picks one.
-    WSAPROTOCOL_INFOW info;
-    int size = sizeof info;
-    if (::getsockopt(socket_of(fd), SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&info),
-                     &size) != 0) {
-        return last_failure();
-    }
-    SockAddr any{};
-    out(any)->sa_family = static_cast<ADDRESS_FAMILY>(info.iAddressFamily);
-    any.size = info.iAddressFamily == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-    const Result bound = bind(fd, any);
+    SockAddr any;
+    const Result bound = unbound_address(fd, any).ok() ? bind(fd, any) : r;
     return bound.is_error() ? r : checked([&] { return ::listen(socket_of(fd), backlog); });
 }
 
@@ -254,8 +265,10 @@ Result shutdown(Descriptor fd, int directions) {
 }
 
 Result local_address(Descriptor fd, SockAddr& address) {
-    return address_of(address,
-                      [&](sockaddr* a, int* n) { return ::getsockname(socket_of(fd), a, n); });
+    const Result r = address_of(
+        address, [&](sockaddr* a, int* n) { return ::getsockname(socket_of(fd), a, n); });
+    // Elsewhere a socket that is not bound has an address of zeros.
+    return r.os_code() == WSAEINVAL ? unbound_address(fd, address) : r;
 }
 
 Result remote_address(Descriptor fd, SockAddr& address) {
