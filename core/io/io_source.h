@@ -22,6 +22,7 @@ struct IoSource {
     Descriptor fd = kNoDescriptor;
     Op* parked[2] = {nullptr, nullptr};     // by Side: ops that wait for readiness
     bool registered = false;                // with the selector
+    bool foreign = false;                   // the program has it, too, for whatever it does with it
     void* kept = nullptr;                   // the poller's own, from attach() until detach()
     uint8_t ready = kReadable | kWritable;  // unknown counts as ready: try before waiting
     // TCP only: a read that returned less than asked has drained the socket, as epoll(7) says of

@@ -16,6 +16,7 @@ void Fd::close_descriptor() {
 Result Fd::adopt(Descriptor fd, Result is_socket) {
     if (is_socket.is_error()) return is_socket;
     source_.fd = fd;
+    source_.foreign = true;
     socket_ = is_socket.value() != 0;
     return loop_.attach(source_);
 }

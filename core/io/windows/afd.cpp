@@ -19,39 +19,51 @@ constexpr ULONG kConnectFail = 0x100;
 
 constexpr NTSTATUS kPending = 0x103;
 
+constexpr ULONG kOpen = 1;  // FILE_OPEN
+
 static_assert(sizeof(AfdPoll) == 32);
+
+// Below what others may have put around the system's sockets.
+HANDLE base_of(Descriptor fd) {
+    SOCKET base = socket_of(fd);
+    DWORD size = 0;
+    ::WSAIoctl(socket_of(fd), SIO_BASE_HANDLE, nullptr, 0, &base, sizeof base, &size, nullptr,
+               nullptr);
+    return handle_of(static_cast<Descriptor>(base));
+}
 
 }  // namespace
 
-int poll_socket(Descriptor fd, uint8_t direction, AfdPoll& poll, OVERLAPPED& overlapped) {
+Result open_afd(HANDLE& out) {
+    static wchar_t name[] = L"\\Device\\Afd\\socket2";
+    UNICODE_STRING path{sizeof name - sizeof *name, sizeof name, name};
+    OBJECT_ATTRIBUTES attributes{};
+    attributes.Length = sizeof attributes;
+    attributes.ObjectName = &path;
+    IO_STATUS_BLOCK block{};
+    const NTSTATUS status =
+        ::NtCreateFile(&out, SYNCHRONIZE, &attributes, &block, nullptr, 0,
+                       FILE_SHARE_READ | FILE_SHARE_WRITE, kOpen, 0, nullptr, 0);
+    return status >= 0 ? Result::done() : failure(code_of_status(status));
+}
+
+int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
+                OVERLAPPED& overlapped) {
     constexpr ULONG kRead = kReceive | kDisconnect | kAccept;
     constexpr ULONG kWrite = kSend | kConnectFail;
     poll.timeout.QuadPart = INT64_MAX;
     poll.count = 1;
     poll.exclusive = 0;
-    poll.handle = handle_of(fd);
+    poll.handle = base_of(fd);
     poll.events = (direction == kReadable ? kRead : kWrite) | kAbort | kLocalClose;
     poll.status = 0;
     // An OVERLAPPED begins with the status block, and is what the packet brings back.
     overlapped.Internal = static_cast<ULONG_PTR>(kPending);
     const NTSTATUS status =
-        ::NtDeviceIoControlFile(handle_of(fd), nullptr, nullptr, &overlapped,
+        ::NtDeviceIoControlFile(afd, nullptr, nullptr, &overlapped,
                                 reinterpret_cast<IO_STATUS_BLOCK*>(&overlapped), kControlCode,
                                 &poll, sizeof poll, &poll, sizeof poll);
     return status == kPending ? WSA_IO_PENDING : code_of_status(status);
-}
-
-Result move_to_port(HANDLE handle, HANDLE port, ULONG_PTR key) {
-    constexpr int kReplaceCompletion = 61;  // FileReplaceCompletionInformation
-    struct {
-        HANDLE port;
-        ULONG_PTR key;
-    } completion{port, key};
-    IO_STATUS_BLOCK block{};
-    const NTSTATUS status =
-        ::NtSetInformationFile(handle, &block, &completion, sizeof completion,
-                               static_cast<FILE_INFORMATION_CLASS>(kReplaceCompletion));
-    return status >= 0 ? Result::done() : failure(code_of_status(status));
 }
 
 }  // namespace socket2::windows

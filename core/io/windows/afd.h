@@ -16,11 +16,13 @@ struct AfdPoll {
     LONG status;
 };
 
-// Readiness as an operation, of which select() is made: completes with the first of what the direction (kReadable or kWritable) has to tell. 0: it had it at
-// once; WSA_IO_PENDING: a packet comes; else an error. Both have to stay until then.
-int poll_socket(Descriptor fd, uint8_t direction, AfdPoll& poll, OVERLAPPED& overlapped);
+// A handle for polls, of whatever sockets.
+Result open_afd(HANDLE& out);
 
-// Gives a handle that another port has to this one. Windows 8.1 and later.
-Result move_to_port(HANDLE handle, HANDLE port, ULONG_PTR key);
+// Readiness as an operation on such a handle, of which select() is made: completes with the first of what
+// the direction (kReadable or kWritable) has to tell. 0: it had it at once; WSA_IO_PENDING: a packet
+// comes; else an error. Both have to stay until then.
+int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
+                OVERLAPPED& overlapped);
 
 }  // namespace socket2::windows

@@ -30,6 +30,7 @@ struct IocpPoller::Accept {
 // One operation of the system.
 struct IocpPoller::Slot : IocpGroup::Packet {
     windows::AfdPoll poll{};
+    HANDLE on = nullptr;  // the handle of the operation: the socket's, or that of polls
     Block* block = nullptr;
     Op* op = nullptr;  // whose; null: a watch, which only ends a wait()
     bool in_flight = false;
@@ -38,8 +39,8 @@ struct IocpPoller::Slot : IocpGroup::Packet {
 
 struct IocpPoller::Block : ListNode<Block> {
     Descriptor fd = kNoDescriptor;
+    bool overlapped = false;  // operations of the system can be used; else all goes by try and poll
     bool stream = false;
-    bool skips = false;     // what is over at once has no packet
     bool detached = false;  // no source has it any more
     int family = 0;         // of a listener
     Slot ops[2];            // by Side, as the next

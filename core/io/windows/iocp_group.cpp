@@ -26,6 +26,10 @@ Result last_error() { return windows::failure(static_cast<int>(::GetLastError())
 const char key_of_ours = 0;
 ULONG_PTR our_key() { return reinterpret_cast<ULONG_PTR>(&key_of_ours); }
 
+// What is over at once has no packet.
+constexpr UCHAR kNotificationModes =
+    FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
+
 void CALLBACK nothing(ULONG_PTR) {}
 
 bool is_port(HANDLE handle) {
@@ -44,32 +48,46 @@ DWORD milliseconds(double seconds) {
 
 Result IocpGroup::create(HANDLE port, std::shared_ptr<IocpGroup>& out) {
     out.reset(new IocpGroup);
+    const Result r = out->open_port(port);
+    return r.ok() ? out->open_polls() : r;
+}
+
+Result IocpGroup::open_port(HANDLE port) {
     if (port == nullptr) {
         // A limit of threads that run would hold up one loop's packets while others are busy.
-        out->port_ = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, INT_MAX);
-        return out->port_ != nullptr ? Result::done() : last_error();
+        port_ = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, INT_MAX);
+        return port_ != nullptr ? Result::done() : last_error();
     }
     const HANDLE process = ::GetCurrentProcess();
-    if (::DuplicateHandle(process, port, process, &out->port_, 0, FALSE, DUPLICATE_SAME_ACCESS) ==
-        0) {
-        out->port_ = nullptr;
+    if (::DuplicateHandle(process, port, process, &port_, 0, FALSE, DUPLICATE_SAME_ACCESS) == 0) {
+        port_ = nullptr;
         return last_error();
     }
-    return is_port(out->port_) ? Result::done() : Result(Errc::invalid_argument);
+    return is_port(port_) ? Result::done() : Result(Errc::invalid_argument);
+}
+
+Result IocpGroup::open_polls() {
+    const Result r = windows::open_afd(afd_);
+    if (r.is_error()) return r;
+    if (::CreateIoCompletionPort(afd_, port_, our_key(), 0) == nullptr) return last_error();
+    return ::SetFileCompletionNotificationModes(afd_, kNotificationModes) != 0 ? Result::done()
+                                                                               : last_error();
 }
 
 IocpGroup::~IocpGroup() {
-    if (port_ != nullptr) ::CloseHandle(port_);
+    for (const HANDLE handle : {afd_, port_}) {
+        if (handle != nullptr) ::CloseHandle(handle);
+    }
 }
 
 bool IocpGroup::works_on(HANDLE port) const {
     return port == port_ || ::NtCompareObjects(port, port_) == 0;
 }
 
-Result IocpGroup::add(Descriptor fd) {
+bool IocpGroup::add(Descriptor fd) {
     const HANDLE handle = windows::handle_of(fd);
-    if (::CreateIoCompletionPort(handle, port_, our_key(), 0) != nullptr) return Result::done();
-    return windows::move_to_port(handle, port_, our_key());
+    return ::CreateIoCompletionPort(handle, port_, our_key(), 0) != nullptr &&
+           ::SetFileCompletionNotificationModes(handle, kNotificationModes) != 0;
 }
 
 // The thread that is about to sleep, for those who ring.

@@ -49,8 +49,10 @@ class IocpGroup {
     // Whether a handle is of this port.
     bool works_on(HANDLE port) const;
 
-    // The packets of a socket's operations come to this port.
-    Result add(Descriptor fd);
+    // The packets of a socket's operations come to this port. Not if they go to another already.
+    bool add(Descriptor fd);
+    // For polls, whose packets come here too.
+    HANDLE afd() const { return afd_; }
 
     // The member's packets go to `arrived`; none after so many seconds, or when it was woken.
     Result wait(Member& member, double seconds, Packets& arrived);
@@ -59,10 +61,13 @@ class IocpGroup {
 
    private:
     IocpGroup() = default;
+    Result open_port(HANDLE port);
+    Result open_polls();
     static Result know_thread(Member& member);
     static void ring(Member& member);
 
     HANDLE port_ = nullptr;
+    HANDLE afd_ = nullptr;
     std::mutex mutex_;  // for the members
 };
 

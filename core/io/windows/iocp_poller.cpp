@@ -85,10 +85,7 @@ Result IocpPoller::attach(IoSource& source) {
     if (source.kept != nullptr) return Result::done();
     std::unique_ptr<Block> block(new (std::nothrow) Block);
     if (!block) return Errc::out_of_memory;
-    const Result added = group_->add(source.fd);
-    if (added.is_error()) return added;
-    constexpr UCHAR kModes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
-    block->skips = ::SetFileCompletionNotificationModes(handle_of(source.fd), kModes) != 0;
+    block->overlapped = !source.foreign && group_->add(source.fd);
     block->fd = source.fd;
     block->stream = option_of(source.fd, SO_TYPE) == SOCK_STREAM;
     for (Slot* slots : {block->ops, block->watches}) {
@@ -115,7 +112,7 @@ void IocpPoller::let_go(Block& block) {
         for (Slot* slot = slots; slot != slots + 2; ++slot) {
             if (!slot->in_flight || slot->canceled) continue;
             slot->canceled = true;
-            ::CancelIoEx(handle_of(block.fd), slot);
+            ::CancelIoEx(slot->on, slot);
         }
     }
     if (!block.idle()) return;
@@ -151,7 +148,7 @@ void IocpPoller::cancel(Op& op) {
     Slot& slot = block.slot(op);
     if (slot.in_flight) {
         slot.canceled = true;
-        ::CancelIoEx(handle_of(block.fd), &slot);
+        ::CancelIoEx(slot.on, &slot);
         return;
     }
     parked = nullptr;
@@ -207,8 +204,7 @@ Result IocpPoller::try_now(Op& op) {
 Result IocpPoller::watch(IoSource& source, Side side) {
     Slot& slot = static_cast<Block*>(source.kept)->watches[static_cast<size_t>(side)];
     if (slot.in_flight) return Result::done();
-    const int code =
-        start(slot, windows::poll_socket(source.fd, direction(side), slot.poll, slot.fresh()));
+    const int code = start_poll(slot, side);
     if (code == 0) wake();
     return code == 0 || code == WSA_IO_PENDING ? Result::done() : windows::failure(code);
 }
@@ -240,8 +236,8 @@ IocpPoller::Attempt IocpPoller::attempt(Op& op) {
 }
 
 // Notes that an operation of the slot was begun, with the code that the call has left: 0 if it is over.
-int IocpPoller::start(Slot& slot, int code) {
-    if (code == 0 && !slot.block->skips) code = WSA_IO_PENDING;
+int IocpPoller::start(Slot& slot, HANDLE on, int code) {
+    slot.on = on;
     if (code == WSA_IO_PENDING) {
         slot.in_flight = true;
         slot.canceled = false;
@@ -250,9 +246,15 @@ int IocpPoller::start(Slot& slot, int code) {
     return code;
 }
 
+int IocpPoller::start_poll(Slot& slot, Side side) {
+    const HANDLE afd = group_->afd();
+    return start(slot, afd, windows::poll_socket(afd, slot.block->fd, direction(side), slot.poll,
+                                                 slot.fresh()));
+}
+
 IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
-    if (!block.stream || op.size == 0) {
+    if (!block.overlapped || !block.stream || op.size == 0) {
         const Result r = posix::recv(block.fd, op.data, op.size);
         return r.is_pending() ? poll(op) : Attempt::over(r);
     }
@@ -262,12 +264,16 @@ IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
     DWORD flags = 0;
     const int failed =
         ::WSARecv(socket_of(block.fd), &buffer, 1, nullptr, &flags, &slot.fresh(), nullptr);
-    const int code = start(slot, failed != 0 ? ::WSAGetLastError() : 0);
+    const int code = start(slot, handle_of(block.fd), failed != 0 ? ::WSAGetLastError() : 0);
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
 
 IocpPoller::Attempt IocpPoller::try_accept(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
+    if (!block.overlapped) {
+        const Result r = posix::accept(block.fd, op.accepted, op.addr);
+        return r.is_pending() ? poll(op) : Attempt::over(r);
+    }
     if (!block.accept) block.accept.reset(new (std::nothrow) Accept);
     if (!block.accept) return Attempt::over(Errc::out_of_memory);
     if (block.family == 0) {
@@ -287,7 +293,7 @@ IocpPoller::Attempt IocpPoller::try_accept(Op& op) {
     DWORD size = 0;
     const BOOL ok = ::AcceptEx(socket_of(block.fd), socket_of(accept.fd), accept.addresses, 0,
                                Accept::kRoom, Accept::kRoom, &size, &slot.fresh());
-    const int code = start(slot, ok == 0 ? ::WSAGetLastError() : 0);
+    const int code = start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
 
@@ -300,8 +306,7 @@ Result IocpPoller::load_connect(Descriptor fd) {
     return r == 0 ? Result::done() : windows::last_failure();
 }
 
-// Unix sockets have no ConnectEx.
-IocpPoller::Attempt IocpPoller::try_local_connect(Op& op) {
+IocpPoller::Attempt IocpPoller::try_plain_connect(Op& op) {
     const Descriptor fd = op.source.fd;
     const Result r = op.started ? posix::connect_result(fd) : posix::connect(fd, *op.only);
     op.started = true;
@@ -309,8 +314,9 @@ IocpPoller::Attempt IocpPoller::try_local_connect(Op& op) {
 }
 
 IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
-    if (is_local(*op.only)) return try_local_connect(op);
     Block& block = *static_cast<Block*>(op.source.kept);
+    // Unix sockets have no ConnectEx.
+    if (!block.overlapped || is_local(*op.only)) return try_plain_connect(op);
     const Result loaded = load_connect(block.fd);
     if (loaded.is_error()) return Attempt::over(loaded);
     // ConnectEx wants it bound. An error is that it is, or comes again.
@@ -325,7 +331,7 @@ IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
     const BOOL ok =
         connect_(socket_of(block.fd), windows::in(*op.only), static_cast<int>(op.only->size),
                  nullptr, 0, nullptr, &slot.fresh());
-    const int code = start(slot, ok == 0 ? ::WSAGetLastError() : 0);
+    const int code = start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
 
@@ -361,8 +367,7 @@ IocpPoller::Attempt IocpPoller::poll(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     Slot& slot = block.slot(op);
     slot.op = &op;
-    const int code =
-        start(slot, windows::poll_socket(block.fd, direction(op.side), slot.poll, slot.fresh()));
+    const int code = start_poll(slot, op.side);
     if (code == WSA_IO_PENDING) return Attempt::wait();
     // What became ready since the try goes on in the next turn.
     if (code == 0 && op.kind != OpKind::wait) return Attempt::more();
@@ -378,8 +383,12 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     slot.in_flight = false;
     // Not by us: by a shutdown, for one. What there is now counts.
     if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return attempt(op);
+    if (code == 0 && slot.on == group_->afd() && op.kind != OpKind::wait) {
+        return ended ? Attempt::over(Errc::canceled) : attempt(op);
+    }
     switch (op.kind) {
         case OpKind::accept: {
+            if (!block.overlapped) break;
             Accept& accept = *block.accept;
             if (code != 0 || block.detached) {
                 accept.drop();
@@ -405,22 +414,22 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
         }
         case OpKind::connect:
             if (code != 0) break;
-            if (is_local(*op.only)) return ended ? Attempt::over(Errc::canceled) : attempt(op);
             update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
             return Attempt::over(Result::done());
         case OpKind::recv:
             // Our own side is shut: the end, as elsewhere.
             if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
             if (code != 0) break;
-            if (!block.stream || op.size == 0)
-                return ended ? Attempt::over(Errc::canceled) : try_recv(op);
             return Attempt::over(Result::of(static_cast<int>(slot.InternalHigh)));
-        case OpKind::wait:
+        case OpKind::wait: {
             if (code != 0) break;
-            return Attempt::over(Result::done());
+            // Others may have taken it meanwhile.
+            const Result r = posix::is_ready(block.fd, direction(op.side));
+            if (r.is_pending() && !ended) return poll(op);
+            return Attempt::over(r.is_pending() ? Result(Errc::canceled) : r);
+        }
         default:
-            if (code != 0) break;
-            return ended ? Attempt::over(Errc::canceled) : attempt(op);
+            break;
     }
     return Attempt::over(ended ? Result(Errc::canceled) : windows::failure(code));
 }

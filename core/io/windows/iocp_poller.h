@@ -3,7 +3,8 @@
 // Reads of streams, accepts and connects are operations of the system (WSARecv, AcceptEx, ConnectEx). What
 // it cannot give back in the middle without loss goes by try and poll: sends, of which a cancel has to tell
 // how far they came; datagrams, of which the first that fits the caller counts; and waits. The poll is one
-// more operation, AFD's.
+// more operation, AFD's. All goes so of a socket whose operations are not for this port: one of the
+// program's own, and one that came from another loop, as a port once given stays.
 //
 // An operation's OVERLAPPED lives in the source's block, which stays until the last packet is back.
 #pragma once
@@ -41,12 +42,13 @@ class IocpPoller final : public Poller {
     Attempt try_recv(Op& op);
     Attempt try_accept(Op& op);
     Attempt try_connect(Op& op);
-    Attempt try_local_connect(Op& op);
+    Attempt try_plain_connect(Op& op);
     Attempt try_send(Op& op);
     Attempt try_recv_from(Op& op);
     Attempt try_send_to(Op& op);
     Attempt poll(Op& op);
-    int start(Slot& slot, int code);
+    int start(Slot& slot, HANDLE on, int code);
+    int start_poll(Slot& slot, Side side);
     Result load_connect(Descriptor fd);
 
     void arrived(Slot& slot, OpList& completed);

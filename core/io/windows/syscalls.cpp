@@ -56,6 +56,20 @@ Result type_of(Descriptor fd) {
     return r == 0 ? Result::of(type) : last_failure();
 }
 
+// Of a socket's family, all zeros.
+Result unbound_address(Descriptor fd, SockAddr& address) {
+    WSAPROTOCOL_INFOW info;
+    int size = sizeof info;
+    if (::getsockopt(socket_of(fd), SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&info),
+                     &size) != 0) {
+        return last_failure();
+    }
+    address = SockAddr{};
+    out(address)->sa_family = static_cast<ADDRESS_FAMILY>(info.iAddressFamily);
+    address.size = info.iAddressFamily == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    return Result::done();
+}
+
 // Else one answer that nobody listens there ends a receive from all others.
 void ignore_unreachable_ports(Descriptor fd) {
     BOOL report = FALSE;
@@ -108,16 +122,8 @@ Result listen(Descriptor fd, int backlog) {
     const Result r = checked([&] { return ::listen(socket_of(fd), backlog); });
     if (r.os_code() != WSAEINVAL) return r;
     // It wants an address first; elsewhere the system picks one.
-    WSAPROTOCOL_INFOW info;
-    int size = sizeof info;
-    if (::getsockopt(socket_of(fd), SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&info),
-                     &size) != 0) {
-        return last_failure();
-    }
-    SockAddr any{};
-    out(any)->sa_family = static_cast<ADDRESS_FAMILY>(info.iAddressFamily);
-    any.size = info.iAddressFamily == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-    const Result bound = bind(fd, any);
+    SockAddr any;
+    const Result bound = unbound_address(fd, any).ok() ? bind(fd, any) : r;
     return bound.is_error() ? r : checked([&] { return ::listen(socket_of(fd), backlog); });
 }
 
@@ -254,8 +260,10 @@ Result shutdown(Descriptor fd, int directions) {
 }
 
 Result local_address(Descriptor fd, SockAddr& address) {
-    return address_of(address,
-                      [&](sockaddr* a, int* n) { return ::getsockname(socket_of(fd), a, n); });
+    const Result r = address_of(
+        address, [&](sockaddr* a, int* n) { return ::getsockname(socket_of(fd), a, n); });
+    // Elsewhere a socket that is not bound has an address of zeros.
+    return r.os_code() == WSAEINVAL ? unbound_address(fd, address) : r;
 }
 
 Result remote_address(Descriptor fd, SockAddr& address) {
