@@ -82,9 +82,6 @@ local function within(which, f)
 end
 
 local function load_original(name)
-	if jit.os == 'Windows' then -- what is installed is the other system's
-		return nil
-	end
 	for _, candidate in ipairs{name, ALIASES[name]} do
 		if package.searchpath(candidate, path) or package.searchpath(candidate, cpath) then
 			return within(original, function() return require(candidate) end)
