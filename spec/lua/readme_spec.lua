@@ -3,6 +3,7 @@
 local socket = require'socket2'
 local thread = require'socket2.thread'
 local process = require'process'
+local spec = require'spec'
 
 local readme = assert(process.read'README.md')
 
@@ -93,7 +94,7 @@ describe('the README', function()
 		assert(socket.start())
 	end)
 
-	it('names options that exist', function()
+	spec.with('all options', it)('names options that exist', function()
 		local list = readme:match'Options by the type.-\n\n(.-)\n\n###'
 		local tcp = assert(socket.tcp())
 		local udp = assert(socket.udp())

@@ -13,7 +13,8 @@ local go, pair, listener, recv_all, buffer, turn =
 	spec.go, spec.pair, spec.listener, spec.recv_all, spec.buffer, spec.turn
 
 -- An it() whose function runs in a socket thread.
-local function runs(what, f)
+local function runs(what, f, needs)
+	local it = needs and spec.with(needs, it) or it
 	it(what, function()
 		spec.run(f, 20)
 	end)
@@ -222,7 +223,7 @@ describe('tcp:accept', function()
 			assert.is_true(d:getopt'tcp_nodelay')
 			close(c, d)
 		end
-	end)
+	end, '/proc')
 
 	runs('fails on a socket that does not listen', function()
 		local s = assert(socket.tcp())
