@@ -12,7 +12,8 @@ local LO = spec.loopback_name()
 
 -- An it() for an option that not every system has.
 local function it_has(option)
-	return spec.with(('the option %q'):format(option), it, ffi.os ~= 'Linux' and C.socket2_option_kind(option) < 0)
+	local what = ('the option %q'):format(option)
+	return spec.with(what, it, ffi.os ~= 'Linux' and C.socket2_option_kind(option) < 0)
 end
 
 local kinds = {
