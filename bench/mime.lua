@@ -1,10 +1,10 @@
--- Measures the filters of mime and the escapes of socket.url, those in lua/compat or LuaSocket's, through
--- the same functions. Prints a line for each: name, size of a string, nanoseconds per byte.
+-- Measures the filters of mime and the escapes of socket.url, ours or LuaSocket's, through the same
+-- functions. Prints a line for each: name, size of a string, nanoseconds per byte.
 -- usage: mime.lua ours|original
 
 local which = arg[1]
 if which == 'ours' then
-	package.path = 'lua/compat/?.lua;' .. package.path
+	package.path = 'lua/socket2/compat/?.lua;' .. package.path
 end
 local mime, url = require'mime', require'socket.url'
 assert((debug.getinfo(mime.b64).what == 'C') == (which == 'original'), 'the wrong modules')

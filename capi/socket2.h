@@ -29,15 +29,29 @@
  *     the same time.
  *  7. Error codes are the library's own, the same on every system; socket2_error_name() has their
  *     words and socket2_os_error() the system's code behind the last one.
- *  8. Within one soname functions and codes are only added; socket2_event never grows.
+ *  8. Within one soname (SOCKET2_ABI_VERSION is its number) functions and constants are only added,
+ *     and no struct of this header grows. What a comment marks "Since 0.2" came with that version;
+ *     everything else has been there since 0.1. A program that may meet an older library asks
+ *     socket2_version(), or looks the function up by its name.
  *
  * One operation of each kind at a time: while a SOCKET2_READ (recv, accept) or SOCKET2_WRITE (send,
  * connect) is pending on a socket or a channel's handle, another of that kind is SOCKET2_EBUSY.
  * Reading and writing do not hinder each other.
  *
- * Null pointers where a value is needed, lengths over INT_MAX, and numbers that are none of the
- * constants below are SOCKET2_EINVAL, or the code of what they name (SOCKET2_EFAMILY,
- * SOCKET2_EPROTOCOL, SOCKET2_ESOCKTYPE). Any function that allocates can return SOCKET2_ENOMEM.
+ * Pointers: every one is checked for null. It is SOCKET2_EINVAL unless the comment says what null
+ * means; `data` and arrays may be null when their size or number is 0. Else they have to point to
+ * as much memory as is said (an int for `int*`, a zero-terminated text for `const char*`, `size`
+ * bytes), which is not checked. Texts are UTF-8 or any other bytes; they are copied, as all is of a
+ * function that is not pending.
+ *
+ * Numbers: sizes over INT_MAX and negative numbers of items are SOCKET2_EINVAL (but the room for a
+ * text may be larger), and so are numbers that are none of the constants below, or they are the
+ * code of what they name (SOCKET2_EFAMILY, SOCKET2_EPROTOCOL, SOCKET2_ESOCKTYPE). Of several
+ * mistakes a bad loop is told of first, then a bad handle.
+ *
+ * Any function can return SOCKET2_EBADHANDLE if it takes a loop or a handle, SOCKET2_ENOMEM if it
+ * allocates, and SOCKET2_ESYSTEM for what the system says that has no code here; comments name the
+ * others that are to be expected.
  */
 #ifndef SOCKET2_H
 #define SOCKET2_H
@@ -180,14 +194,17 @@ typedef struct socket2_addr {
 
 /* ---- version and errors -- any thread ---- */
 
-/* The library's version, "MAJOR.MINOR.PATCH". A string that is never freed. */
+/* The library's version, "MAJOR.MINOR.PATCH". A text that is never freed. */
 SOCKET2_API const char* socket2_version(void);
 
-/* SOCKET2_ABI_VERSION as the library was built with. */
+/*
+ * SOCKET2_ABI_VERSION as the library was built with: a program that loads the library by its name
+ * goes on only if it is the one of its own header.
+ */
 SOCKET2_API int socket2_abi_version(void);
 
 /*
- * The word of an error code ("connection_refused") and its sentence, in English. Strings that are
+ * The word of an error code ("connection_refused") and its sentence, in English. Texts that are
  * never freed; "unknown_error" for a number that is no code.
  */
 SOCKET2_API const char* socket2_error_name(int code);
@@ -219,22 +236,22 @@ SOCKET2_API int socket2_loop_close(int loop);
  */
 SOCKET2_API int socket2_poll(int loop, socket2_event* events, int max, double deadline);
 
-/* Makes the present or else the next socket2_poll() of that loop return. Any thread. */
+/* Makes the present or else the next socket2_poll() of that loop return: 0. Any thread. */
 SOCKET2_API int socket2_wake(int loop);
 
 /*
- * The system's own code (errno) behind the last error that a function
- * of this loop returned or an event reported; 0 when that error was the library's own. A value, so
- * only a bad loop handle makes it negative.
+ * The system's own code (errno) behind the last error that a function of this loop returned or an
+ * event reported; 0 when that error was the library's own. A value, so only a bad loop handle makes
+ * it negative.
  */
 SOCKET2_API int socket2_os_error(int loop);
 
 /*
- * Linux: the loop's epoll descriptor, which other loops of the process, of any thread, can be set to:
- * whichever of them takes an event from it, it reaches the loop that waits for it. It is good as long as
- * any of these loops. Setting one, SOCKET2_EBUSY once the loop has sockets, returns the descriptor in
- * use: of an epoll that no loop works on yet a duplicate, and the caller keeps and closes his own.
- * Elsewhere SOCKET2_ENOTSUPPORTED.
+ * Linux: the loop's epoll descriptor, which other loops of the process, of any thread, can be set
+ * to: whichever of them takes an event from it, it reaches the loop that waits for it. It is good as
+ * long as any of these loops. Setting one, SOCKET2_EBUSY once the loop has sockets, returns the
+ * descriptor in use: of an epoll that no loop works on yet a duplicate, and the caller keeps and
+ * closes his own. SOCKET2_EINVAL, SOCKET2_EDESCRIPTOR of what is no epoll. Elsewhere SOCKET2_ENOTSUPPORTED.
  */
 SOCKET2_API int socket2_loop_epoll_fd(int loop);
 SOCKET2_API int socket2_loop_set_epoll_fd(int loop, int epoll_fd);
@@ -250,13 +267,14 @@ SOCKET2_API int socket2_loop_set_iocp(int loop, intptr_t port);
 /* ---- timers ---- */
 
 /*
- * A timer that goes off once, at `deadline` (absolute; NaN and SOCKET2_NEVER are SOCKET2_EINVAL): its
- * handle, and then the event {handle, SOCKET2_TIMER, 0}, never before that time. With the event the
- * handle becomes stale. Arming, closing and going off take O(log n) of the timers of the loop.
+ * A timer that goes off once, at `deadline` (absolute; NaN and SOCKET2_NEVER are SOCKET2_EINVAL):
+ * its handle, and then the event {handle, SOCKET2_TIMER, 0}, never before that time. With the event
+ * the handle becomes stale. Arming, closing and going off take O(log n) of the timers of the loop.
+ * SOCKET2_ENOHANDLE.
  */
 SOCKET2_API int socket2_timer_new(int loop, double deadline);
 
-/* Disarms a timer: no event will come. SOCKET2_EBADHANDLE when the event was given already. */
+/* Disarms a timer: 0, and no event will come. SOCKET2_EBADHANDLE when it was given already. */
 SOCKET2_API int socket2_timer_close(int loop, int handle);
 
 /* ---- addresses -- any thread, no loop ---- */
@@ -279,9 +297,10 @@ SOCKET2_API int socket2_addr_parse(const char* host, const char* service, int ty
  * empty when there is none); else `name` may be null.
  *
  * Literals and paths never leave the process. A name asks the system's getaddrinfo(3) and blocks
- * for as long as that takes; socket2_lookup_new() does not. SOCKET2_EUNKNOWNHOST, SOCKET2_EUNKNOWNSERVICE, SOCKET2_EPORT,
- * SOCKET2_EFAMILY (a literal of another family), SOCKET2_EPATHTOOLONG, SOCKET2_ENODEV (an unknown
- * zone after "%"), SOCKET2_ELOOKUPAGAIN, SOCKET2_ELOOKUP.
+ * for as long as that takes; socket2_lookup_new() does not. SOCKET2_EUNKNOWNHOST,
+ * SOCKET2_EUNKNOWNSERVICE, SOCKET2_EPORT, SOCKET2_EFAMILY (a literal of another family),
+ * SOCKET2_EPATHTOOLONG, SOCKET2_ENODEV (an unknown zone after "%"), SOCKET2_ELOOKUPAGAIN,
+ * SOCKET2_ELOOKUP.
  */
 SOCKET2_API int socket2_addr_lookup(const char* host, const char* service, int type, int family,
                                     int protocol, int flags, socket2_addr* out, int max, char* name,
@@ -290,7 +309,10 @@ SOCKET2_API int socket2_addr_lookup(const char* host, const char* service, int t
 /* The name that this machine calls itself, as socket2_addr_ip() writes text. */
 SOCKET2_API int socket2_hostname(char* text, size_t size);
 
-/* SOCKET2_TCP ..., SOCKET2_INET ..., IANA's protocol number, the port (0 for unix). */
+/*
+ * SOCKET2_TCP ..., SOCKET2_INET ..., IANA's protocol number, the port (0 for unix). SOCKET2_EINVAL
+ * of memory that the library has not filled.
+ */
 SOCKET2_API int socket2_addr_type(const socket2_addr* addr);
 SOCKET2_API int socket2_addr_family(const socket2_addr* addr);
 SOCKET2_API int socket2_addr_protocol(const socket2_addr* addr);
@@ -299,7 +321,8 @@ SOCKET2_API int socket2_addr_port(const socket2_addr* addr);
 /*
  * As text: the host alone ("1.2.3.4", "::1", the path) and all of it ("1.2.3.4:80", "[::1]:80",
  * the path; an unnamed unix socket is ""). Writes at most `size` bytes with the zero, cut to fit,
- * and returns the length without the zero that all of it has. 192 bytes are always enough.
+ * and returns the length without the zero that all of it has; `text` null: only that. 192 bytes are
+ * always enough.
  */
 SOCKET2_API int socket2_addr_ip(const socket2_addr* addr, char* text, size_t size);
 SOCKET2_API int socket2_addr_format(const socket2_addr* addr, char* text, size_t size);
@@ -307,8 +330,8 @@ SOCKET2_API int socket2_addr_format(const socket2_addr* addr, char* text, size_t
 /* ---- look-ups in the background ---- */
 
 /*
- * Starts a look-up that blocks nobody: its handle, and then the event {handle, SOCKET2_LOOKUP, n} with
- * the number of addresses or an error code. The arguments and errors are socket2_addr_lookup()'s; the
+ * Starts a look-up that blocks nobody: its handle, and then the event {handle, SOCKET2_LOOKUP, n}
+ * with the number of addresses or an error code. The arguments and errors are socket2_addr_lookup()'s; the
  * strings are copied. SOCKET2_ETIMEOUT when `deadline` comes first. A small pool of threads, the
  * process's, asks the system; a look-up that nobody waits for any more holds one of them until the
  * system has given up, so that many such can delay others.
@@ -330,9 +353,9 @@ SOCKET2_API int socket2_lookup_result(int loop, int handle, socket2_addr* out, i
 SOCKET2_API int socket2_lookup_close(int loop, int handle);
 
 /*
- * How long, in seconds, the process remembers what socket2_lookup_new() has found, at most 1024 names:
- * 0, the default, is not at all. Failures are not remembered. Forgets what was remembered before.
- * Any thread.
+ * How long, in seconds, the process remembers what socket2_lookup_new() has found, at most 1024
+ * names: 0, the default, is not at all. Failures are not remembered. Forgets what was remembered
+ * before. Returns 0; SOCKET2_EINVAL of negative times and NaN. Any thread.
  */
 SOCKET2_API int socket2_lookup_cache(double seconds);
 
@@ -355,8 +378,8 @@ SOCKET2_API int socket2_socket_close(int loop, int handle);
 
 /*
  * Ends what is pending on the socket, of `kind` (SOCKET2_READ or SOCKET2_WRITE): its event follows,
- * with SOCKET2_ECANCELED, or with its result when the system was faster. Nothing pending: does nothing.
- * Takes handles of channels too.
+ * with SOCKET2_ECANCELED, or with its result when the system was faster. Nothing pending: does
+ * nothing. Takes handles of channels too.
  */
 SOCKET2_API int socket2_socket_cancel(int loop, int handle, int kind);
 
@@ -375,19 +398,19 @@ SOCKET2_API int socket2_socket_wait(int loop, int handle, int kind, double deadl
 SOCKET2_API int socket2_socket_pending(int loop, int handle, int kind, double* since);
 
 /*
- * Lets go of the descriptor, of a socket or another, which is the caller's from now on: the value. The handle is stale, and what
- * was pending is SOCKET2_ECLOSED, as by socket2_socket_close().
+ * Lets go of the descriptor, of a socket or another, which is the caller's from now on: the value.
+ * The handle is stale, and what was pending is SOCKET2_ECLOSED, as by socket2_socket_close().
  */
 SOCKET2_API int socket2_socket_detach(int loop, int handle);
 
 /*
- * A handle for a descriptor that the library takes over, of a TCP, UDP, raw or unix socket: it is made
- * non-blocking and close-on-exec. On an error it stays the caller's (but for
- * SOCKET2_ENOHANDLE, which closes it). SOCKET2_EDESCRIPTOR,
- * SOCKET2_ESOCKTYPE, SOCKET2_EFAMILY, SOCKET2_ENOHANDLE.
+ * A handle for a descriptor that the library takes over, of a TCP, UDP, raw or unix socket: it is
+ * made non-blocking and close-on-exec. On an error it stays the caller's (but for
+ * SOCKET2_ENOHANDLE, which closes it). SOCKET2_EDESCRIPTOR, SOCKET2_ESOCKTYPE, SOCKET2_EFAMILY.
  */
 SOCKET2_API int socket2_socket_attach(int loop, intptr_t fd);
 
+/* SOCKET2_TCP ..., SOCKET2_INET ..., IANA's protocol number of a socket. */
 SOCKET2_API int socket2_socket_type(int loop, int handle);
 SOCKET2_API int socket2_socket_family(int loop, int handle);
 SOCKET2_API int socket2_socket_protocol(int loop, int handle);
@@ -402,19 +425,21 @@ SOCKET2_API int socket2_socket_fd(int loop, int handle);
  */
 SOCKET2_API int socket2_socket_bind(int loop, int handle, const socket2_addr* addr);
 
-/* Ends receiving, sending or both: `directions` of SOCKET2_SHUT_...; SOCKET2_ENOTCONN. */
+/*
+ * Ends receiving, sending or both: `directions` of SOCKET2_SHUT_..., added up. What was sent still
+ * goes out, and then the end of the stream. SOCKET2_ENOTCONN.
+ */
 SOCKET2_API int socket2_socket_shutdown(int loop, int handle, int directions);
 
-/* Where the socket is bound, and whom it is connected to (SOCKET2_ENOTCONN). */
+/* Where the socket is bound, and whom it is connected to (SOCKET2_ENOTCONN): 0, and *out filled. */
 SOCKET2_API int socket2_socket_localaddr(int loop, int handle, socket2_addr* out);
 SOCKET2_API int socket2_socket_remoteaddr(int loop, int handle, socket2_addr* out);
 
-/* The kind of an option's value, SOCKET2_OPTION_...; SOCKET2_EOPTION if unknown here. Any thread.
- */
+/* The kind of an option's value, SOCKET2_OPTION_...; SOCKET2_EOPTION if unknown. Any thread. */
 SOCKET2_API int socket2_option_kind(const char* name);
 
 /*
- * Options by name: "reuseaddr", "tcp_nodelay", "rcvbuf" ... (README.md has the list). A value of
+ * Options by name: "reuseaddr", "tcp_nodelay", "rcvbuf" ... (docs/socket.md has the list). A value of
  * the wrong kind is SOCKET2_EINVAL, an unknown name SOCKET2_EOPTION, one that the socket does not
  * have SOCKET2_ENOTSUPPORTED, one that needs a privilege SOCKET2_EPERM. The text form of get writes
  * at most `size` bytes with the zero and returns the length.
@@ -428,7 +453,11 @@ SOCKET2_API int socket2_socket_getopt_text(int loop, int handle, const char* nam
 
 /* ---- TCP ---- */
 
-/* Starts listening. `backlog` < 0: the system's maximum. Not bound: the system picks a port. */
+/*
+ * Starts listening: 0. `backlog`: how many connections may wait to be accepted, < 0: the system's
+ * maximum. Not bound: the system picks a port. SOCKET2_EADDRINUSE; SOCKET2_EINVAL of a connected
+ * socket, and of a unix socket that is not bound.
+ */
 SOCKET2_API int socket2_tcp_listen(int loop, int handle, int backlog);
 
 /*
@@ -504,8 +533,9 @@ SOCKET2_API int socket2_fd_recv(int loop, int handle, void* data, size_t size, d
 /* ---- UDP and raw sockets ---- */
 
 /*
- * Sets the default destination, and hears only that sender; null: undoes it. At once, never
- * pending.
+ * Sets the default destination, and hears only that sender; null: undoes it. 0 at once, never
+ * pending. SOCKET2_EFAMILY, SOCKET2_ENETUNREACH, SOCKET2_EACCES (a broadcast without the option),
+ * SOCKET2_ECONNREFUSED, SOCKET2_ENOENT (unix).
  */
 SOCKET2_API int socket2_udp_connect(int loop, int handle, const socket2_addr* addr);
 
@@ -530,7 +560,8 @@ SOCKET2_API int socket2_udp_truncated(int loop, int handle);
 
 /*
  * Joins or leaves a multicast group. `ifname`: its name, its index as text, or one of its IPv4
- * addresses; null: the system's choice. SOCKET2_ENODEV.
+ * addresses; null: the system's choice. SOCKET2_ENODEV; SOCKET2_EINVAL when `group` is none;
+ * SOCKET2_EADDRINUSE when it was joined before, SOCKET2_EADDRNOTAVAIL when it was not.
  */
 SOCKET2_API int socket2_udp_join(int loop, int handle, const socket2_addr* group,
                                  const char* ifname);
@@ -578,7 +609,7 @@ SOCKET2_API int socket2_channel_shutdown(int loop, int handle);
 /* Makes the close of this handle, also by socket2_loop_close(), a shutdown: for who is told of its end. */
 SOCKET2_API int socket2_channel_own(int loop, int handle);
 
-/* How many messages wait in it; not those of waiting senders. */
+/* How many messages wait in the channel; not those of waiting senders. */
 SOCKET2_API int socket2_channel_length(int loop, int handle);
 
 /*

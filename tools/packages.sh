@@ -29,4 +29,18 @@ install_packages() {
 }
 
 build_packages=(g++ meson ninja-build pkg-config luajit)
+
+# install_node: Node, Debian's where there is none, and koffi, which lets it call C, in build/node.
+install_node() {
+    if [ -e build/node/node_modules/koffi ] && command -v node >/dev/null; then
+        return
+    fi
+    local missing=()
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    install_packages "${missing[@]}"
+    mkdir -p build/node
+    timeout 300 npm install --prefix build/node --ignore-scripts --no-audit --no-fund koffi@3.3.4 \
+        >build/node/log 2>&1
+}
 windows_packages=(wine wine64 g++-mingw-w64-x86-64-posix googletest dpkg-dev make)

@@ -12,6 +12,15 @@
 namespace socket2 {
 namespace {
 
+// NetBSD and OpenBSD lack these two; getaddrinfo() refuses a flag that is none.
+#ifdef AI_V4MAPPED
+constexpr int kOsAll = AI_ALL;
+constexpr int kOsV4Mapped = AI_V4MAPPED;
+#else
+constexpr int kOsAll = 1 << 30;
+constexpr int kOsV4Mapped = 1 << 30;
+#endif
+
 int os_flags(unsigned flags) {
     constexpr struct {
         unsigned ours;
@@ -21,8 +30,8 @@ int os_flags(unsigned flags) {
         {kCanonName, AI_CANONNAME},
         {kNumericHost, AI_NUMERICHOST},
         {kNumericService, AI_NUMERICSERV},
-        {kAll, AI_ALL},
-        {kV4Mapped, AI_V4MAPPED},
+        {kAll, kOsAll},
+        {kV4Mapped, kOsV4Mapped},
         {kAddrConfig, AI_ADDRCONFIG},
     };
     int result = 0;

@@ -3,7 +3,7 @@
 
 local dir = debug.getinfo(1, 'S').source:match'^@(.*)socket2[/\\]dropin%.lua$'
 
-package.path = dir .. 'compat/?.lua;' .. package.path
+package.path = dir .. 'socket2/compat/?.lua;' .. package.path
 -- Coroutines of the program can then wait wherever a thread can.
 require'coro'.install()
 

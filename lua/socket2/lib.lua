@@ -53,50 +53,78 @@ function lib.caller()
 	return '?'
 end
 
-ffi.cdef(require'socket2.cdef')
+local declarations = require'socket2.cdef'
+ffi.cdef(declarations)
 
-local file_names = {Windows = 'socket2.dll', OSX = 'libsocket2.0.dylib'}
+-- The library's name, for whoever loads it.
+local FILE = ({Windows = 'socket2.dll', OSX = 'libsocket2.0.dylib'})[jit.os] or 'libsocket2.so.0'
 
--- The one of the state that started ours (thread.lua), $SOCKET2_LIB, a library beside the Lua files (a
--- relocatable folder), the system's own.
-local function candidates()
-	local t = {}
-	local env = package.loaded['socket2.library'] or getenv'SOCKET2_LIB'
-	if env then
-		t[1] = env
-		return t
-	end
-	local file_name = file_names[ffi.os] or 'libsocket2.so.0'
+-- places() -> paths of the library, and what was looked for in vain: beside the Lua files (a relocatable
+-- folder), where `meson install` put it, along package.cpath (a rock), and where the system looks.
+local function places()
+	local list = {}
 	local dir = own_sources and own_sources:match'^@(.*)socket2[/\\]$'
 	if dir then
-		t[#t + 1] = dir .. file_name
+		dir = dir == '' and './' or dir
+		list[1] = dir .. FILE
+		local installed = loadfile(dir .. 'socket2/installed.lua')
+		list[2] = installed and dir .. installed() .. FILE
 	end
-	t[#t + 1] = file_name
-	t[#t + 1] = 'socket2'
-	return t
+	local path, missing = package.searchpath('libsocket2', package.cpath)
+	list[#list + 1] = path
+	list[#list + 1] = FILE
+	return list, missing
 end
 
 local function load()
+	-- the one of the state that started ours (thread.lua), or the user's
+	local given = package.loaded['socket2.library'] or getenv'SOCKET2_LIB'
+	local list, missing = {given}, nil
+	if not given then
+		list, missing = places()
+	end
 	local tried = {}
-	for _, name in ipairs(candidates()) do
-		local ok, C = pcall(ffi.load, name)
+	for _, path in ipairs(list) do
+		local ok, C = pcall(ffi.load, path)
 		if ok then
-			lib.path = name
+			lib.path = path
 			return C
 		end
 		tried[#tried + 1] = '\n\t' .. tostring(C)
 	end
-	error('socket2: the C library was not found (set SOCKET2_LIB to its path):'
-		.. table.concat(tried), 0)
+	if given then
+		error(('socket2: the C library that SOCKET2_LIB names, %s, cannot be loaded:%s'):format(given, tried[1]), 0)
+	end
+	error(('socket2: the C library was not found. These places were tried:%s (the system\'s libraries)%s\n'
+		.. 'Install it, put %s beside socket2.lua, or set SOCKET2_LIB to its path.')
+		:format(table.concat(tried), missing or '', FILE), 0)
 end
 
 local C = load()
 lib.C = C
 
-local abi = C.socket2_abi_version()
-if abi ~= C.SOCKET2_ABI_VERSION then
-	error(('socket2: the C library has ABI version %d, the Lua modules need %d')
-		:format(abi, C.SOCKET2_ABI_VERSION), 0)
+local function symbol(name)
+	return C[name]
+end
+
+-- What keeps the library from being used by these modules; nil for nothing.
+local function misfit()
+	local ok, abi_version = pcall(symbol, 'socket2_abi_version')
+	if not ok then
+		return 'is none of socket2: ' .. tostring(abi_version)
+	elseif abi_version() ~= C.SOCKET2_ABI_VERSION then
+		return ('has ABI version %d, the Lua modules need %d'):format(abi_version(), C.SOCKET2_ABI_VERSION)
+	end
+	for name in declarations:gmatch'[ *](socket2_[%w_]+)%(' do
+		if not pcall(symbol, name) then
+			return ('is older than the Lua modules: it has no %s()'):format(name)
+		end
+	end
+end
+
+local problem = misfit()
+if problem then
+	error(('socket2: the library %s %s'):format(lib.path, problem), 0)
 end
 
 local words = setmetatable({}, {__index = function(t, code)

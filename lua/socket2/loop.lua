@@ -27,7 +27,8 @@ function api.epoll_fd(fd)
 	if fd == nil then
 		n = C.socket2_loop_epoll_fd(loop)
 	elseif type(fd) == 'number' then
-		n = C.socket2_loop_set_epoll_fd(loop, fd)
+		-- What an int does not hold is converted in another way on each processor.
+		n = C.socket2_loop_set_epoll_fd(loop, fd >= 0 and fd < 2^31 and fd or -1)
 	else
 		raise("bad argument #1 to 'epoll_fd' (number expected, got %s)", type(fd))
 	end

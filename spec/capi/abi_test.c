@@ -26,8 +26,7 @@ static socket2_addr unix_addr(int type) {
     char path[64];
     snprintf(path, sizeof path, "@socket2-abi-test-%ld-%d", (long)getpid(), ++number);
     socket2_addr addr;
-    const int r =
-        socket2_addr_lookup(path, NULL, type, SOCKET2_UNIX, 0, 0, &addr, 1, NULL, 0);
+    const int r = socket2_addr_lookup(path, NULL, type, SOCKET2_UNIX, 0, 0, &addr, 1, NULL, 0);
     if (r != SOCKET2_ENOTSUPPORTED) return addr;
     remove(path + 1);
     return lookup(path + 1, NULL, type, SOCKET2_UNIX);
@@ -1161,6 +1160,7 @@ static void test_lookups(void) {
 /* ---- options -------------------------------------------------------------------------------- */
 
 static void test_options(void) {
+    need_no_qemu("options that it does not know");
     const int loop = new_loop();
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);
     const int udp = socket2_udp_new(loop, SOCKET2_INET6, 0);
@@ -1205,7 +1205,8 @@ static void test_options(void) {
 }
 
 static void test_options_of_text(void) {
-    if (socket2_option_kind("tcp_congestion") == SOCKET2_EOPTION) skip("no option with a text here");
+    if (socket2_option_kind("tcp_congestion") == SOCKET2_EOPTION)
+        skip("no option with a text here");
     const int loop = new_loop();
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);
     int value = -1;
@@ -1221,6 +1222,7 @@ static void test_options_of_text(void) {
 }
 
 static void test_multicast_groups(void) {
+    need_no_qemu("multicast");
     const int loop = new_loop();
     const int udp = udp_anywhere(loop);
     const int tcp = socket2_tcp_new(loop, SOCKET2_INET, 0);

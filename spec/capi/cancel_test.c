@@ -43,9 +43,7 @@ static void connect_loops(int loop, int* server, int other_loop, int* client) {
 
 enum { BUFFERS = 32, ROOM = 64, GUARD = 32, POISON = 0xa5, FENCE = 0x3c };
 
-static struct {
-    unsigned char before[GUARD], data[ROOM], after[GUARD];
-} buffers[BUFFERS];
+static struct { unsigned char before[GUARD], data[ROOM], after[GUARD]; } buffers[BUFFERS];
 
 static int filled_with(const unsigned char* data, size_t size, int byte) {
     for (size_t i = 0; i < size; ++i) {
@@ -118,13 +116,16 @@ typedef struct {
     atomic_int stop, over;
 } source;
 
-static unsigned char byte_of(unsigned number) { return (unsigned char)(number * 13 + number / 256); }
+static unsigned char byte_of(unsigned number) {
+    return (unsigned char)(number * 13 + number / 256);
+}
 
 static int finish_write(int loop, int result, int handle) {
     socket2_event event;
     const double limit = in(LIMIT);
     while (result == SOCKET2_PENDING && socket2_clock() < limit) {
-        if (socket2_poll(loop, &event, 1, limit) == 1 && event.handle == handle) return event.result;
+        if (socket2_poll(loop, &event, 1, limit) == 1 && event.handle == handle)
+            return event.result;
     }
     return result;
 }

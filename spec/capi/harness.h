@@ -60,6 +60,11 @@ static inline void skip(const char* reason) {
     exit(SKIPPED);
 }
 
+/* For tests of what qemu does not do for the programs that it runs. */
+static inline void need_no_qemu(const char* reason) {
+    if (getenv("SOCKET2_QEMU") != NULL) skip(reason);
+}
+
 /* For tests of what only Linux has. */
 static inline void need_a_shared_epoll(void) {
     const int loop = socket2_loop_new();

@@ -38,9 +38,10 @@ typedef struct {
 } member;
 
 static int send_number(member* m, int number) {
-    return wait_for(m->loop,
-                    socket2_udp_send(m->loop, m->handle, &number, sizeof number, &m->next, in(LIMIT)),
-                    m->handle, SOCKET2_WRITE) == (int)sizeof number;
+    return wait_for(
+               m->loop,
+               socket2_udp_send(m->loop, m->handle, &number, sizeof number, &m->next, in(LIMIT)),
+               m->handle, SOCKET2_WRITE) == (int)sizeof number;
 }
 
 /* A number goes round and grows. */
@@ -50,8 +51,8 @@ static void* pass_on(void* argument) {
     if (m->starts && !send_number(m, 1)) return NULL;
     for (; m->done < ROUNDS; ++m->done) {
         const int expected = number == 0 ? 0 : number + MEMBERS;
-        const int r = socket2_udp_recv(m->loop, m->handle, &number, sizeof number, NULL, NULL,
-                                       in(LIMIT));
+        const int r =
+            socket2_udp_recv(m->loop, m->handle, &number, sizeof number, NULL, NULL, in(LIMIT));
         if (wait_for(m->loop, r, m->handle, SOCKET2_READ) != (int)sizeof number) break;
         if (expected != 0 && number != expected) break;
         const int last = m->starts && m->done == ROUNDS - 1;

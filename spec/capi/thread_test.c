@@ -253,6 +253,7 @@ static void limit_memory(size_t more) {
 }
 
 static void test_code_that_eats_all_memory(void) {
+    need_no_qemu("a limit of memory");
     limit_memory((size_t)64 << 20);
     check_code_fails("local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e5) .. i end",
                      "not enough memory");
@@ -262,6 +263,7 @@ static void test_code_that_eats_all_memory(void) {
 
 /* From nothing to enough: every end is a message or a success, and nothing ends the process. */
 static void test_memory_that_ends_anywhere(void) {
+    need_no_qemu("a limit of memory");
     const int loop = new_loop();
     char text[4096];
     int none = 0, failed = 0, good = 0;

@@ -703,7 +703,7 @@ describe('socket.http, unlike the original', function()
 			loaded[name] = package.loaded[name]
 			package.loaded[name] = module
 		end
-		local http = dofile'lua/compat/socket/http.lua'
+		local http = dofile'lua/socket2/compat/socket/http.lua'
 		for name in pairs{socket = 1, ltn12 = 1, mime = 1, ['socket.url'] = 1, ['socket.headers'] = 1} do
 			package.loaded[name] = loaded[name]
 		end
@@ -895,7 +895,7 @@ http {
 	end)
 
 	it('talk https through LuaSec, as the original', function()
-		local path = "package.path = 'lua/compat/?.lua;' .. package.path "
+		local path = "package.path = 'lua/socket2/compat/?.lua;' .. package.path "
 		if process.output('${SOCKET2_LUAJIT:-luajit} -e "require\'ssl.https\'" 2>&1') ~= '' or not HTTPS then
 			return pending'LuaSec or openssl is not installed'
 		end

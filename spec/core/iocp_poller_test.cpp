@@ -211,11 +211,9 @@ class SocketWorld final : public World {
 INSTANTIATE_TEST_SUITE_P(
     Implementations, PollerContract,
     ::testing::Values(Implementation{"Fake", [] { return std::make_unique<FakeWorld>(); }},
-                      Implementation{"IocpTcp",
-                                     [] {
-                                         return std::make_unique<SocketWorld<IocpPoller>>(
-                                             make_poller());
-                                     }},
+                      Implementation{
+                          "IocpTcp",
+                          [] { return std::make_unique<SocketWorld<IocpPoller>>(make_poller()); }},
                       Implementation{"IocpTcpRobbed",
                                      [] {
                                          return std::make_unique<SocketWorld<RobbedPoller>>(

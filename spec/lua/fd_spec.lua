@@ -134,6 +134,7 @@ describe('a wrapped descriptor', function()
 		file:write[[
 			local socket = require'socket2'
 			local input, lines, ticks = socket.wrapfd(0), {}, 0
+			assert(io.open(arg[0] .. '.runs', 'w')):close()
 			socket.newthread(function()
 				for line in input:lines() do
 					lines[#lines + 1] = line
@@ -150,10 +151,12 @@ describe('a wrapped descriptor', function()
 			socket.start()
 		]]
 		file:close()
-		local program = assert(io.popen(("(echo one; sleep 0.3; echo two) | LUA_PATH='%s' timeout 20 luajit %s")
-			:format(package.path, script)))
+		local program = assert(io.popen(([[
+			(echo one; until [ -e %s.runs ]; do sleep 0.05; done; sleep 0.3; echo two) |
+			LUA_PATH='%s' timeout 20 luajit %s]]):format(script, package.path, script)))
 		assert.equal('one two ticked', program:read'*a')
 		program:close()
+		os.remove(script .. '.runs')
 		os.remove(script)
 	end)
 end)

@@ -10,10 +10,15 @@ local fails = spec.fails
 local privileged = spec.privileged()
 local LO = spec.loopback_name()
 
+-- qemu passes on the options that it knows.
+local unknown = spec.qemu and {mark = true, busy_poll = true, incoming_cpu = true, transparent = true,
+	bindtodevice = true, multicast_if = true} or {}
+
 -- An it() for an option that not every system has.
 local function it_has(option)
+	local lacking = unknown[option] or ffi.os ~= 'Linux' and C.socket2_option_kind(option) < 0
 	local what = ('the option %q'):format(option)
-	return spec.with(what, it, ffi.os ~= 'Linux' and C.socket2_option_kind(option) < 0)
+	return spec.with(what, it, lacking)
 end
 
 local kinds = {
@@ -126,7 +131,7 @@ describe('an option', function()
 		end)
 	end)
 
-	spec.with('a privilege to drop', it)('that needs a privilege fails without it', function()
+	spec.with('a privilege to drop', it, unknown.mark)('that needs a privilege fails without it', function()
 		if not privileged then
 			with('tcp', function(s) fails('not_permitted', s:setopt('mark', 1)) end)
 			return
@@ -175,7 +180,7 @@ describe('an option', function()
 		end)
 	end)
 
-	it('multicast_if takes a name, an index, and on inet an address of the interface', function()
+	it_has'multicast_if'('multicast_if takes a name, an index, and on inet an address of the interface', function()
 		with('udp', function(s)
 			assert.equal(0, s:getopt'multicast_if')
 			assert.is_true(s:setopt('multicast_if', LO))
@@ -202,7 +207,7 @@ describe('an option', function()
 		end)
 	end)
 
-	it('multicast_if with an interface that is not there fails', function()
+	it_has'multicast_if'('multicast_if with an interface that is not there fails', function()
 		for _, kind in ipairs{'udp', 'udp6'} do
 			with(kind, function(s)
 				for _, value in ipairs{'nosuch0', '203.0.113.1', '', '-1', 2^31 - 1, -1} do
@@ -359,6 +364,7 @@ describe('setopt', function()
 end)
 
 describe('a multicast group', function()
+	local it = it_has'multicast_if' -- luacheck: ignore
 
 	local groups = {
 		inet = {group = '239.77.1.2', other = '239.77.1.3', own = '127.0.0.1'},

@@ -536,7 +536,7 @@ describe('socket.serve', function()
 		end
 	end))
 
-	it('has its threads on the epoll of this loop when told to', case(function()
+	spec.with('a shared epoll', it)('has its threads on the epoll of this loop when told to', case(function()
 		for _, kind in ipairs(kinds) do
 			local server, port = serve(of(kind, {threads = 1, handler = function(c)
 				c:send(socket.epoll_fd() .. '\n')

@@ -1,5 +1,5 @@
--- Compares the modules in lua/compat with those they replace: the original, where it is installed, is the
--- oracle. Both run in one process, each with modules and globals of its own.
+-- Compares the modules in lua/socket2/compat with those they replace: the original, where it is installed,
+-- is the oracle. Both run in one process, each with modules and globals of its own.
 --
 --	local both = require'both''mime'    -- nil where the original is not installed
 --	both(function(m) return m.b64('a', 'b') end)
@@ -25,7 +25,7 @@ end
 local function foreign(path, more)
 	local templates = {}
 	for template in (path .. ';' .. more):gmatch'[^;]+' do
-		if not template:find('lua/compat', 1, true) and not template:find'^%./' then
+		if not template:find('lua/socket2/compat', 1, true) and not template:find'^%./' then
 			templates[#templates + 1] = template
 		end
 	end
@@ -34,7 +34,7 @@ end
 
 local path, cpath = foreign(package.path, SYSTEM), foreign(package.cpath, SYSTEM_C)
 local root = package.searchpath('socket2', package.path):match'^(.*)lua/socket2%.lua$'
-local compat = root .. 'lua/compat/?.lua'
+local compat = root .. 'lua/socket2/compat/?.lua'
 
 -- The modules of one side, which replace those of the family in package.loaded while they are loaded.
 local function side(with_path)

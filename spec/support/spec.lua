@@ -131,6 +131,11 @@ function spec.raises(pattern, f, ...)
 	return err
 end
 
+-- is_overflow(message): of the stack. Where the traceback has no room either, Lua says the second.
+function spec.is_overflow(message)
+	return message:find'stack overflow' ~= nil or message:find'error in error handling' ~= nil
+end
+
 -- finish(): polls until nothing is armed and nobody waits for what can come.
 function spec.finish()
 	assert.is_true(socket.start(10))
@@ -176,6 +181,7 @@ function spec.recv_all(s, n)
 	return table.concat(parts)
 end
 
+spec.qemu = os.getenv'SOCKET2_QEMU' ~= nil
 spec.windows = ffi.os == 'Windows'
 
 local function on_windows() return spec.windows end

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/io/posix/multicast.h"
 #include "core/io/posix/syscalls.h"
 
 namespace socket2 {
@@ -54,15 +55,15 @@ const Option* find_in(std::span<const Option> options, std::string_view name) {
 
 OptionName name_for(const Option& option, bool inet6) { return inet6 ? option.inet6 : option.inet; }
 
+Result result_of(int r) { return r == 0 ? Result::done() : Result(posix::errc_of(errno), errno); }
+
 Result set_raw(Descriptor fd, OptionName option, const void* value, size_t size) {
-    const int r = ::setsockopt(static_cast<int>(fd), option.level, option.name, value,
-                               static_cast<socklen_t>(size));
-    return r == 0 ? Result::done() : Result(posix::errc_of(errno), errno);
+    return result_of(::setsockopt(static_cast<int>(fd), option.level, option.name, value,
+                                  static_cast<socklen_t>(size)));
 }
 
 Result get_raw(Descriptor fd, OptionName option, void* value, socklen_t& size) {
-    const int r = ::getsockopt(static_cast<int>(fd), option.level, option.name, value, &size);
-    return r == 0 ? Result::done() : Result(posix::errc_of(errno), errno);
+    return result_of(::getsockopt(static_cast<int>(fd), option.level, option.name, value, &size));
 }
 
 template <typename T>
@@ -97,18 +98,6 @@ Result index_with(const in_addr& wanted) {
     return r.is_error() ? r : found;
 }
 
-// The first address of an interface; "any" if it has none.
-in_addr inet_address(int index) {
-    in_addr found{htonl(INADDR_ANY)};
-    const Result r = visit_inet_addresses([&](const char* name, const in_addr& address) {
-        if (static_cast<int>(::if_nametoindex(name)) != index) return false;
-        found = address;
-        return true;
-    });
-    static_cast<void>(r);
-    return found;
-}
-
 // IPv4's interface for sending multicast: the struct that takes an index cannot be read back as
 // one, so the address that the system answers with is looked up.
 Result get_inet_interface(Descriptor fd, OptionName option, int& value) {
@@ -124,6 +113,17 @@ Result get_inet_interface(Descriptor fd, OptionName option, int& value) {
 
 }  // namespace
 
+in_addr posix::inet_address(int index) {
+    in_addr found{htonl(INADDR_ANY)};
+    const Result r = visit_inet_addresses([&](const char* name, const in_addr& address) {
+        if (static_cast<int>(::if_nametoindex(name)) != index) return false;
+        found = address;
+        return true;
+    });
+    static_cast<void>(r);
+    return found;
+}
+
 const Option* find_option(std::string_view name) {
     const Option* option = find_in(kOptions, name);
     return option != nullptr ? option : find_in(system_options(), name);
@@ -134,18 +134,14 @@ Result set_option(Descriptor fd, bool inet6, const Option& option, int value) {
     switch (option.kind) {
         case OptionKind::boolean:
         case OptionKind::integer:
-            return set_raw(fd, name, &value, sizeof value);
+            return result_of(posix::set_number(static_cast<int>(fd), name.level, name.name, value));
         case OptionKind::linger: {
             const linger how{value >= 0 ? 1 : 0, value >= 0 ? value : 0};
             return set_raw(fd, name, &how, sizeof how);
         }
         case OptionKind::interface: {
             if (inet6) return set_raw(fd, name, &value, sizeof value);
-            // What getsockopt answers with is the address.
-            ip_mreqn how{};
-            how.imr_ifindex = value;
-            how.imr_address = inet_address(value);
-            return set_raw(fd, name, &how, sizeof how);
+            return result_of(posix::set_multicast_interface(static_cast<int>(fd), value));
         }
         case OptionKind::text:
         case OptionKind::error:
@@ -201,13 +197,9 @@ Result get_option(Descriptor fd, const Option& option, std::string& text) {
 
 Result set_membership(Descriptor fd, bool join, const SockAddr& group, int interface) {
     if (interface < 0) return Errc::invalid_argument;
-    // RFC 3678's protocol-independent form.
-    group_req request{};
-    request.gr_interface = static_cast<uint32_t>(interface);
-    std::memcpy(&request.gr_group, group.bytes, group.size);
-    const int level = request.gr_group.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
-    return set_raw(fd, {level, join ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP}, &request,
-                   sizeof request);
+    sockaddr_storage address{};
+    std::memcpy(&address, group.bytes, group.size);
+    return result_of(posix::set_membership(static_cast<int>(fd), join, address, interface));
 }
 
 Result interface_index(const char* text) {

@@ -59,10 +59,9 @@ int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
     poll.status = 0;
     // An OVERLAPPED begins with the status block, and is what the packet brings back.
     overlapped.Internal = static_cast<ULONG_PTR>(kPending);
-    const NTSTATUS status =
-        ::NtDeviceIoControlFile(afd, nullptr, nullptr, &overlapped,
-                                reinterpret_cast<IO_STATUS_BLOCK*>(&overlapped), kControlCode,
-                                &poll, sizeof poll, &poll, sizeof poll);
+    const NTSTATUS status = ::NtDeviceIoControlFile(
+        afd, nullptr, nullptr, &overlapped, reinterpret_cast<IO_STATUS_BLOCK*>(&overlapped),
+        kControlCode, &poll, sizeof poll, &poll, sizeof poll);
     return status == kPending ? WSA_IO_PENDING : code_of_status(status);
 }
 

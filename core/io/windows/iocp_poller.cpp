@@ -248,8 +248,9 @@ int IocpPoller::start(Slot& slot, HANDLE on, int code) {
 
 int IocpPoller::start_poll(Slot& slot, Side side) {
     const HANDLE afd = group_->afd();
-    return start(slot, afd, windows::poll_socket(afd, slot.block->fd, direction(side), slot.poll,
-                                                 slot.fresh()));
+    return start(
+        slot, afd,
+        windows::poll_socket(afd, slot.block->fd, direction(side), slot.poll, slot.fresh()));
 }
 
 IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
@@ -328,9 +329,8 @@ IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
     Slot& slot = block.slot(op);
     slot.op = &op;
     op.started = true;
-    const BOOL ok =
-        connect_(socket_of(block.fd), windows::in(*op.only), static_cast<int>(op.only->size),
-                 nullptr, 0, nullptr, &slot.fresh());
+    const BOOL ok = connect_(socket_of(block.fd), windows::in(*op.only),
+                             static_cast<int>(op.only->size), nullptr, 0, nullptr, &slot.fresh());
     const int code = start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }

@@ -241,8 +241,7 @@ Result interface_index(const char* text) {
     in_addr wanted;
     if (::inet_pton(AF_INET, text, &wanted) != 1) return Errc::no_such_device;
     if (wanted.s_addr == htonl(INADDR_ANY)) return Result::of(0);
-    return find_interface(
-        [&](ULONG, const in_addr& its) { return its.s_addr == wanted.s_addr; });
+    return find_interface([&](ULONG, const in_addr& its) { return its.s_addr == wanted.s_addr; });
 }
 
 }  // namespace socket2

@@ -84,7 +84,8 @@ Result set_up(Descriptor fd, int family, int type) {
     if (r.is_error()) return r;
     if (type == SOCK_DGRAM) ignore_unreachable_ports(fd);
     // Else others can take the port of one that listens.
-    if (type == SOCK_STREAM && family != AF_UNIX) r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
+    if (type == SOCK_STREAM && family != AF_UNIX)
+        r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
     return r;
 }
 
@@ -93,6 +94,10 @@ Result set_up(Descriptor fd, int family, int type) {
 void start() {
     // Until the process ends: a look-up's thread may outlive all else.
     static const int started = [] {
+        // And the library with it.
+        HMODULE self = nullptr;
+        ::GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                             reinterpret_cast<LPCWSTR>(&start), &self);
         WSADATA data;
         return ::WSAStartup(MAKEWORD(2, 2), &data);
     }();

@@ -20,8 +20,8 @@ function peers.modules(...)
 		if theirs then
 			original[word], ours[word] = theirs, mine
 		else
-			package.path = package.path:find('lua/compat', 1, true) and package.path
-				or 'lua/compat/?.lua;' .. package.path
+			package.path = package.path:find('lua/socket2/compat', 1, true) and package.path
+				or 'lua/socket2/compat/?.lua;' .. package.path
 			ours[word] = require(name)
 		end
 	end

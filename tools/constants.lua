@@ -1,0 +1,9 @@
+-- Prints the constants of capi/socket2.h, "NAME VALUE" a line: compiled programs have their values.
+
+local ffi = require'ffi'
+
+local declarations = dofile'lua/socket2/cdef.lua'
+ffi.cdef(declarations)
+for name in declarations:gmatch'(SOCKET2_[%u%d_]+) =' do
+	print(name, ffi.C[name])
+end

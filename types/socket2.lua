@@ -1,0 +1,618 @@
+---@meta socket2
+
+-- The types of require'socket2', for editors (lua-language-server and what else reads LuaCATS). docs/ has the
+-- manual. `...?` results are nil after an error; then err and errcode follow.
+
+---What a failing function returns in second place: see docs/errors.md.
+---@alias socket2.err
+---| "closed"
+---| "timeout"
+---| "canceled"
+---| "busy"
+---| "bad_handle"
+---| "invalid_argument"
+---| "not_supported"
+---| "out_of_memory"
+---| "too_many_open_files"
+---| "too_many_open_files_in_system"
+---| "access_denied"
+---| "not_permitted"
+---| "address_already_in_use"
+---| "address_not_available"
+---| "address_family_not_supported"
+---| "protocol_not_supported"
+---| "socket_type_not_supported"
+---| "connection_refused"
+---| "connection_reset"
+---| "connection_aborted"
+---| "connection_timed_out"
+---| "broken_pipe"
+---| "not_connected"
+---| "already_connected"
+---| "not_listening"
+---| "network_unreachable"
+---| "host_unreachable"
+---| "network_down"
+---| "message_too_long"
+---| "no_buffer_space"
+---| "destination_address_required"
+---| "file_not_found"
+---| "path_too_long"
+---| "unknown_host"
+---| "unknown_service"
+---| "invalid_port"
+---| "temporary_lookup_failure"
+---| "lookup_failure"
+---| "unknown_option"
+---| "no_such_device"
+---| "bad_descriptor"
+---| "too_many_handles"
+---| "system_error"
+---| "end_of_stream"
+---| "too_long"
+---| "not_suspended"
+---| "io_error"
+
+---@alias socket2.socket_type "tcp"|"udp"|"raw"
+---@alias socket2.family "inet"|"inet6"|"unix"
+---@alias socket2.direction "r"|"w"|"rw"
+
+---A name, an IP literal, a path (family "unix"), false for loopback, nil or "*" for all interfaces, or an
+---address, which then takes the place of the port, too.
+---@alias socket2.host string|false|socket2.addr
+
+---Asynchronous sockets for LuaJIT, with coroutines in place of callbacks.
+---@class socket2
+---@field _VERSION string "socket2 MAJOR.MINOR.PATCH"
+---@field onerror? fun(thread: thread, err: any, traceback: string) is told of errors in threads
+local socket = {}
+
+---An address, of a list that a look-up gave.
+---@class socket2.addr
+local ai = {}
+
+---The next address of the list; nil after the last.
+---@return socket2.addr? ai, socket2.err? err, integer? errcode
+function ai:next() end
+
+---An iterator of this address and the ones after it.
+---@return fun(head: socket2.addr, last?: socket2.addr): socket2.addr?
+---@return socket2.addr
+function ai:addrs() end
+
+---@return socket2.socket_type? type, socket2.err? err, integer? errcode
+function ai:type() end
+
+---@return socket2.family? family, socket2.err? err, integer? errcode
+function ai:family() end
+
+---"tcp", "udp", "icmp" ...; the number as a string when it has no name here.
+---@return string? protocol, socket2.err? err, integer? errcode
+function ai:protocol() end
+
+---0 for unix.
+---@return integer? port, socket2.err? err, integer? errcode
+function ai:port() end
+
+---"1.2.3.4", "::1", or the path.
+---@return string? ip, socket2.err? err, integer? errcode
+function ai:ip() end
+
+---The canonical name, if the look-up was asked for it by the flag "canonname".
+---@return string? name, socket2.err? err, integer? errcode
+function ai:name() end
+
+---"1.2.3.4:80", "[::1]:80", or the path.
+---@return string? text, socket2.err? err, integer? errcode
+function ai:tostring() end
+
+---Frees the whole list, whose addresses then give nil, "closed".
+function ai:free() end
+
+---Looks up an address. Waits for names alone: in a socket thread only that thread, elsewhere the process.
+---@param host? socket2.host an address is returned as it is
+---@param port? integer|string a number, a service name; 0, the default, is any free port
+---@param socket_type? socket2.socket_type default "tcp"
+---@param family? socket2.family|"unspec" default "inet"
+---@param protocol? integer|string a number or one of ip icmp igmp tcp udp ipv6 icmpv6 raw
+---@param flags? integer|string|table passive canonname numerichost numericserv all v4mapped addrconfig
+---@param expires? number a time of socket.clock()
+---@return socket2.addr? ai, socket2.err? err, integer? errcode
+function socket.addr(host, port, socket_type, family, protocol, flags, expires) end
+
+---How long the process remembers the addresses of names; 0, the default, is not at all.
+---@param seconds number
+---@return true? ok, socket2.err? err, integer? errcode
+function socket.lookup_cache(seconds) end
+
+---What sockets of every kind have.
+---@class socket2.socket
+local s = {}
+
+---@return socket2.socket_type
+function s:type() end
+
+---@return socket2.family
+function s:family() end
+
+---@return string
+function s:protocol() end
+
+---Binds to a local address.
+---@param host? socket2.host
+---@param port? integer|string
+---@param expires? number a time of socket.clock(), for the look-up of a name
+---@return true? ok, socket2.err? err, integer? errcode
+function s:bind(host, port, expires) end
+
+---Where the socket is bound.
+---@return socket2.addr? ai, socket2.err? err, integer? errcode
+function s:localaddr() end
+
+---Whom it is connected to.
+---@return socket2.addr? ai, socket2.err? err, integer? errcode
+function s:remoteaddr() end
+
+---Ends receiving, sending, or (the default) both.
+---@param how? socket2.direction
+---@return true? ok, socket2.err? err, integer? errcode
+function s:shutdown(how) end
+
+---@param name string
+---@param value boolean|number|string|table
+---@return true? ok, socket2.err? err, integer? errcode
+function s:setopt(name, value) end
+
+---@param name string
+---@return boolean|number|string|nil value, socket2.err? err, integer? errcode
+function s:getopt(name) end
+
+---Lets go of the descriptor, which is the program's from now on.
+---@return integer? fd, socket2.err? err, integer? errcode
+function s:detach() end
+
+---What a thread can wait on.
+---@class socket2.waitable
+local waitable = {}
+
+---How long an operation may wait that is not given its own `expires`; nil: for ever. One argument: both.
+---@param read? number seconds
+---@param write? number seconds
+---@return true? ok, socket2.err? err, integer? errcode
+function waitable:settimeout(read, write) end
+
+---Waits until reading (accepting) or writing would find something to do, without a buffer meanwhile.
+---@param what socket2.direction
+---@param expires? number a time of socket.clock()
+---@return socket2.direction? ready, socket2.err? err, integer? errcode
+function waitable:wait(what, expires) end
+
+---The system's descriptor, for looking at.
+---@return integer? fd, socket2.err? err, integer? errcode
+function waitable:fd() end
+
+---Closes it; threads that wait on it get nil, "closed". Twice is harmless.
+---@return true
+function waitable:close() end
+
+---Reading from an ordered stream of bytes. A read that fails consumes nothing.
+---@class socket2.stream
+local stream = {}
+
+---What has come, at most `maxlen` bytes; 0 at the end of the stream.
+---@param buf ffi.cdata*
+---@param maxlen integer bytes, more than 0
+---@param expires? number a time of socket.clock()
+---@return integer? len, socket2.err? err, integer? errcode
+function stream:recv(buf, maxlen, expires) end
+
+---n bytes into a buffer.
+---@param buf ffi.cdata*
+---@param n integer bytes
+---@param expires? number a time of socket.clock()
+---@return integer? n, socket2.err? err, integer? errcode
+function stream:recvn(buf, n, expires) end
+
+---n bytes.
+---@param n integer
+---@param expires? number a time of socket.clock()
+---@return string? s, socket2.err? err, integer? errcode
+function stream:read(n, expires) end
+
+---n bytes, which the next read gets again.
+---@param n integer
+---@param expires? number a time of socket.clock()
+---@return string? s, socket2.err? err, integer? errcode
+function stream:peek(n, expires) end
+
+---A line that ends in LF or CRLF, without that.
+---@param maxlen? integer bytes, default 65536
+---@param expires? number a time of socket.clock()
+---@return string? line, socket2.err? err, integer? errcode
+function stream:readline(maxlen, expires) end
+
+---What comes before the delimiter, which is read too.
+---@param delim string any bytes, at least one
+---@param maxlen? integer bytes, default 65536
+---@param expires? number a time of socket.clock()
+---@return string? s, socket2.err? err, integer? errcode
+function stream:readuntil(delim, maxlen, expires) end
+
+---All until the end of the stream.
+---@param maxlen? integer bytes, default 64 MiB
+---@param expires? number a time of socket.clock()
+---@return string? s, socket2.err? err, integer? errcode
+function stream:readall(maxlen, expires) end
+
+---An iterator of the lines. It raises what is no end of the stream.
+---@param maxlen? integer bytes, default 65536
+---@param expires? number a time of socket.clock()
+---@return (fun(): string?)? iterator, socket2.err? err, integer? errcode
+function stream:lines(maxlen, expires) end
+
+---The number of bytes that were received and not read.
+---@return integer
+function stream:buffered() end
+
+---A TCP socket, or a unix socket of the stream kind.
+---@class socket2.tcp : socket2.waitable, socket2.socket, socket2.stream
+local tcp = {}
+
+---Binds, unless that was done, and listens: listen(host, port, backlog) or listen(backlog, host, port), with
+---an address in place of host and port.
+---@param host? socket2.host|integer
+---@param port? integer|string|socket2.host
+---@param backlog? integer|string default: the system's maximum
+---@return true? ok, socket2.err? err, integer? errcode
+function tcp:listen(host, port, backlog) end
+
+---The next connection and its peer.
+---@param expires? number a time of socket.clock()
+---@return socket2.tcp? connection
+---@return socket2.addr|socket2.err peer an err after nil
+---@return integer? errcode
+function tcp:accept(expires) end
+
+---Connects, to whichever of the addresses answers first.
+---@param host? socket2.host
+---@param port? integer|string|number
+---@param expires? number a time of socket.clock()
+---@return true? ok, socket2.err? err, integer? errcode
+function tcp:connect(host, port, expires) end
+
+---Sends all of it. After an error `sent` is how many bytes the system took.
+---@param data string|ffi.cdata*
+---@param len? integer bytes; a pointer needs it
+---@param expires? number a time of socket.clock()
+---@return integer? len, socket2.err? err, integer? errcode, integer? sent
+function tcp:send(data, len, expires) end
+
+---A UDP socket, or a unix socket of the datagram kind.
+---@class socket2.udp : socket2.waitable, socket2.socket
+local udp = {}
+
+---Where send() goes without an address, and the only sender that recv() hears. connect("*") undoes it.
+---@param host? socket2.host
+---@param port? integer|string|number
+---@param expires? number a time of socket.clock()
+---@return true? ok, socket2.err? err, integer? errcode
+function udp:connect(host, port, expires) end
+
+---One datagram, whole. The length may be left out: send(data, host, port).
+---@param data string|ffi.cdata*
+---@param len? integer|socket2.host bytes
+---@param host? socket2.host|integer|string
+---@param port? integer|string|number
+---@param expires? number a time of socket.clock()
+---@return integer? len, socket2.err? err, integer? errcode
+function udp:send(data, len, host, port, expires) end
+
+---One datagram and its sender; with an address given, the next one from there.
+---@param buf ffi.cdata*
+---@param maxlen integer bytes
+---@param host? socket2.host|number
+---@param port? integer|string|number
+---@param expires? number a time of socket.clock()
+---@return integer? len
+---@return socket2.addr|socket2.err sender an err after nil
+---@return true|integer|nil truncated true when the datagram was longer; errcode after nil
+function udp:recv(buf, maxlen, host, port, expires) end
+
+---A raw socket, as UDP without ports.
+---@class socket2.raw : socket2.udp
+local raw = {}
+
+---A pipe, a terminal or another descriptor of the program's.
+---@class socket2.fd : socket2.waitable, socket2.stream
+local fd = {}
+
+---Writes all of it. After an error `sent` is how many bytes the system took.
+---@param data string|ffi.cdata*
+---@param len? integer bytes; a pointer needs it
+---@param expires? number a time of socket.clock()
+---@return integer? len, socket2.err? err, integer? errcode, integer? sent
+function fd:send(data, len, expires) end
+
+---A new stream socket.
+---@param family? socket2.family default "inet"
+---@param protocol? integer|string
+---@return socket2.tcp? tcp, socket2.err? err, integer? errcode
+function socket.tcp(family, protocol) end
+
+---A new stream socket, connected.
+---@param host? socket2.host
+---@param port? integer|string|number
+---@param expires? number a time of socket.clock()
+---@return socket2.tcp? tcp, socket2.err? err, integer? errcode
+function socket.connect(host, port, expires) end
+
+---A new datagram socket.
+---@param family? socket2.family default "inet"
+---@param protocol? integer|string
+---@return socket2.udp? udp, socket2.err? err, integer? errcode
+function socket.udp(family, protocol) end
+
+---A new raw socket; needs a privilege.
+---@param family? socket2.family default "inet"
+---@param protocol? integer|string default "raw"
+---@return socket2.raw? raw, socket2.err? err, integer? errcode
+function socket.raw(family, protocol) end
+
+---An object for a descriptor that stays the program's.
+---@param number integer
+---@return socket2.fd? fd, socket2.err? err, integer? errcode
+function socket.wrapfd(number) end
+
+---Takes over a descriptor that is a socket.
+---@param fd integer
+---@param kind socket2.socket_type
+---@return socket2.tcp|socket2.udp|socket2.raw|nil socket, socket2.err? err, integer? errcode
+function socket.attach(fd, kind) end
+
+---Starts f(...) in a new socket thread; returns at its first wait.
+---@param f function
+---@param ... any
+---@return thread
+function socket.newthread(f, ...) end
+
+---Waits for I/O and timers, and resumes the threads they are for.
+---@param timeout? number seconds, default: for ever
+---@return boolean? ok, socket2.err? err, integer? errcode
+function socket.poll(timeout) end
+
+---Polls until stop(), or nothing waits any more (true), or the time is over (false).
+---@param timeout? number seconds, default: for ever
+---@return boolean? ok, socket2.err? err, integer? errcode
+function socket.start(timeout) end
+
+---Makes start() return.
+function socket.stop() end
+
+---Seconds of the monotonic clock.
+---@return number
+function socket.clock() end
+
+---Linux: gets or, before the first socket, sets the loop's epoll descriptor.
+---@param fd? integer
+---@return integer? fd, socket2.err? err, integer? errcode
+function socket.epoll_fd(fd) end
+
+---Windows: gets or, before the first socket, sets the loop's completion port.
+---@param handle? integer
+---@return integer? handle, socket2.err? err, integer? errcode
+function socket.iocp(handle) end
+
+---@param seconds number
+---@return true? ok, socket2.err? err, integer? errcode
+function socket.sleep(seconds) end
+
+---@param time number of socket.clock()
+---@return true? ok, socket2.err? err, integer? errcode
+function socket.sleep_until(time) end
+
+---A function that runs at a time.
+---@class socket2.timer
+local timer = {}
+
+---It will not run (again); false when it was over.
+---@return boolean
+function timer:cancel() end
+
+---Runs f() in a new thread at a time.
+---@param time number of socket.clock()
+---@param f function
+---@return socket2.timer? timer, socket2.err? err, integer? errcode
+function socket.runat(time, f) end
+
+---Runs f() in a new thread after some seconds.
+---@param seconds number
+---@param f function
+---@return socket2.timer? timer, socket2.err? err, integer? errcode
+function socket.runafter(seconds, f) end
+
+---Runs f() in a new thread again and again.
+---@param seconds number more than 0
+---@param f function
+---@return socket2.timer? timer, socket2.err? err, integer? errcode
+function socket.runevery(seconds, f) end
+
+---Runs f(...), in which nothing waits longer than until `time`. Returns what f does.
+---@param time number of socket.clock()
+---@param f function
+---@param ... any
+---@return any ...
+function socket.deadline(time, f, ...) end
+
+---The socket thread that runs.
+---@return thread?
+function socket.currentthread() end
+
+---Waits until resume(thread, ...), whose arguments it returns.
+---@param ... any what resume() returns that brought the thread here
+---@return any ...
+function socket.suspend(...) end
+
+---Runs a suspended thread until it waits again: true and what it gave to its next suspend().
+---@param thread thread
+---@param ... any
+---@return true? ok
+---@return any ... or err, errcode
+function socket.resume(thread, ...) end
+
+---Its wait, or else its next one, returns nil, "canceled"; false when it is over.
+---@param thread thread
+---@return boolean
+function socket.cancel(thread) end
+
+---What a thread of a threadset returned or raised: `ok`, and the results as an array, or the error as [1].
+---@class socket2.result
+---@field thread thread
+---@field ok boolean
+---@field n integer the number of results
+---@field traceback? string of the error
+---@field [integer] any
+local result = {}
+
+---Threads that belong together.
+---@class socket2.threadset
+local ts = {}
+
+---Starts f(...) in a new thread whose error is a result.
+---@param f function
+---@param ... any
+---@return thread
+function ts:thread(f, ...) end
+
+---Until all are over: a result of each, in the order they were started.
+---@param expires? number a time of socket.clock()
+---@return socket2.result[]? results, socket2.err? err, integer? errcode
+function ts:wait(expires) end
+
+---Of the first to end; then of the second ...; nil, "closed" after the last.
+---@param expires? number a time of socket.clock()
+---@return socket2.result? result, socket2.err? err, integer? errcode
+function ts:first(expires) end
+
+---Cancels all that are not over.
+---@return true
+function ts:cancel() end
+
+---@return socket2.threadset
+function socket.threadset() end
+
+---A thread that waits. tostring() of the list of them is a report.
+---@class socket2.waiting
+---@field thread thread
+---@field name? string see socket.threadname()
+---@field what string "recv", "accept", "send", "connect", "wait", "lookup", "sleep", "event" ...
+---@field since number a time of socket.clock()
+---@field socket? socket2.tcp|socket2.udp|socket2.fd what it waits on
+---@field opened? string "file:line" where that was made
+---@field at? string "file:line" where it waits
+---@field started? string "file:line" of its function
+local waiting = {}
+
+---Every thread that waits, the longest wait first.
+---@return socket2.waiting[]
+function socket.threads() end
+
+---Gets or sets the name that threads() shows.
+---@param thread thread
+---@param name? string
+---@return string?
+function socket.threadname(thread, name) end
+
+---A flag to wait for.
+---@class socket2.event
+local event = {}
+
+---Wakes all who wait; who comes later does not wait.
+function event:set() end
+
+function event:clear() end
+
+---@param expires? number a time of socket.clock()
+---@return true? ok, socket2.err? err, integer? errcode
+function event:wait(expires) end
+
+---@return socket2.event
+function socket.event() end
+
+---@class socket2.semaphore
+local semaphore = {}
+
+---One permit, as soon as there is one.
+---@param expires? number a time of socket.clock()
+---@return true? ok, socket2.err? err, integer? errcode
+function semaphore:take(expires) end
+
+---@param n? integer permits, default 1
+function semaphore:give(n) end
+
+---@param n integer permits
+---@return socket2.semaphore
+function socket.semaphore(n) end
+
+---@class socket2.queue
+local queue = {}
+
+---@param value any not nil
+---@param expires? number a time of socket.clock()
+---@return true? ok, socket2.err? err, integer? errcode
+function queue:push(value, expires) end
+
+---The oldest value; nil, "closed" when there is none and will be none.
+---@param expires? number a time of socket.clock()
+---@return any value, socket2.err? err, integer? errcode
+function queue:pop(expires) end
+
+---@return integer
+function queue:count() end
+
+---@return true
+function queue:close() end
+
+---@param max? integer so many values wait at most, then push() does; default: no limit
+---@return socket2.queue
+function socket.queue(max) end
+
+---@class socket2.serve.options
+---@field handler fun(connection: socket2.tcp)|string a function, or the name of a module that is one
+---@field host? string|false default: all IPv4 interfaces
+---@field port? integer|string default: any that is free
+---@field family? socket2.family|"unspec"
+---@field backlog? integer
+---@field threads? integer default: one for each processor
+---@field balance? "handoff"|"reuseport"
+---@field share_epoll? boolean
+---@field onerror? fun(thread: thread, err: any, traceback: string) is told of errors in threads
+local options = {}
+
+---A server on several OS threads.
+---@class socket2.server
+local server = {}
+
+---Where it listens.
+---@return socket2.addr
+function server:addr() end
+
+---Open connections of each thread.
+---@return integer[]
+function server:loads() end
+
+---Accepts no more and waits until all connections are over; nil, "timeout" when some were cut off.
+---@param expires? number a time of socket.clock()
+---@return true? ok, string? err, integer? errcode
+function server:stop(expires) end
+
+---Until it has been stopped, or its threads have failed.
+---@param expires? number a time of socket.clock()
+---@return true? ok, string? err, integer? errcode
+function server:wait(expires) end
+
+---A TCP server on all processors.
+---@param options socket2.serve.options
+---@return socket2.server? server, socket2.err? err, integer? errcode
+function socket.serve(options) end
+
+return socket
