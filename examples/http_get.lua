@@ -4,6 +4,11 @@
 local ffi = require'ffi'
 local socket = require'socket2'
 
+if ffi.os == 'Windows' then -- where standard output is text
+	ffi.cdef'int _setmode(int fd, int mode);'
+	ffi.C._setmode(1, 0x8000)
+end
+
 local host, port, path = (arg[1] or ''):match'^http://([^:/]+):?(%d*)(/?.*)$'
 assert(host, 'usage: http_get.lua http://host[:port]/path')
 

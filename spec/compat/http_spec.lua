@@ -896,7 +896,7 @@ http {
 
 	it('talk https through LuaSec, as the original', function()
 		local path = "package.path = 'lua/socket2/compat/?.lua;' .. package.path "
-		if process.output('luajit -e "require\'ssl.https\'" 2>&1') ~= '' or not HTTPS then
+		if process.output('${SOCKET2_LUAJIT:-luajit} -e "require\'ssl.https\'" 2>&1') ~= '' or not HTTPS then
 			return pending'LuaSec or openssl is not installed'
 		end
 		for _, prefix in ipairs{'', path} do

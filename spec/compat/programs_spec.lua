@@ -4,7 +4,8 @@
 local process = require'process'
 
 local function missing(name)
-	return not pcall(require, name) and process.output(("luajit -l%s -e 'print(1)' 2>&1"):format(name)) ~= '1\n'
+	return not pcall(require, name) and process.output(
+		("${SOCKET2_LUAJIT:-luajit} -l%s -e 'print(1)' 2>&1"):format(name)) ~= '1\n'
 end
 
 -- case(what, {module = package that has it}, f): pending where one is missing.

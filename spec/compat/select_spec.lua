@@ -313,7 +313,7 @@ describe('select beside threads', function()
 end)
 
 describe('select with 5000 connections', function()
-	it('finds each of them', function()
+	spec.with('a limit of descriptors', it)('finds each of them', function()
 		if process.output"bash -c 'ulimit -n 12000 && echo may' 2>&1" ~= 'may\n' then
 			return pending'needs the right to 12,000 descriptors'
 		end

@@ -33,7 +33,7 @@ end
 
 -- before() -> what the case gets beside serial and log, after(the same)
 local function case(name, f, before, after)
-	it(name, function()
+	spec.with('serial devices', it)(name, function()
 		local function once(serial, run)
 			local x = before and before()
 			local ok, lines = pcall(run, function() return play(f, serial, x) end, 20)

@@ -82,7 +82,7 @@ describe('socketloop', function()
 		end)
 	end)
 
-	it('wraps sockets and descriptors', function()
+	spec.with('unix sockets', it)('wraps sockets and descriptors', function()
 		local ffi = require'ffi'
 		ffi.cdef'int socketpair(int domain, int type, int protocol, int fds[2]);'
 		local fds = ffi.new'int[2]'

@@ -17,7 +17,8 @@ local unknown = spec.qemu and {mark = true, busy_poll = true, incoming_cpu = tru
 -- An it() for an option that not every system has.
 local function it_has(option)
 	local lacking = unknown[option] or ffi.os ~= 'Linux' and C.socket2_option_kind(option) < 0
-	return spec.with(('the option %q'):format(option), it, lacking)
+	local what = ('the option %q'):format(option)
+	return spec.with(what, it, lacking)
 end
 
 local kinds = {

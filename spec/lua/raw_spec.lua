@@ -156,7 +156,9 @@ describe('a raw inet socket', function()
 		assert.has_error(function() s:recv(buf, 8, {}) end)
 	end))
 
-	spec.with('raw sockets of any protocol', it)('makes a second reader busy; close wakes the first', threaded(function()
+	local it_any = spec.with('raw sockets of any protocol', it)
+
+	it_any('makes a second reader busy; close wakes the first', threaded(function()
 		-- a protocol that nobody uses
 		local quiet, result = assert(socket.raw('inet', 253)), nil
 		socket.newthread(function() result = {quiet:recv(buf, 8)} end)
@@ -171,7 +173,9 @@ describe('a raw inet socket', function()
 end)
 
 describe('a raw inet6 socket', function()
-	spec.with('raw sockets of IPv6', it)('pings; there is no IP header, and the system makes the checksum', threaded(function()
+	local it_inet6 = spec.with('raw sockets of IPv6', it)
+
+	it_inet6('pings; there is no IP header, and the system makes the checksum', threaded(function()
 		local s = assert(socket.raw('inet6', 'icmpv6'))
 		assert.equal(12, s:send('\128\0\0\0' .. ID .. '\0\1ping', '::1'))
 		local reply, from = answer(s, 129, 0)

@@ -13,7 +13,8 @@ local go, pair, listener, recv_all, buffer, turn =
 	spec.go, spec.pair, spec.listener, spec.recv_all, spec.buffer, spec.turn
 
 -- An it() whose function runs in a socket thread.
-local function runs(what, f)
+local function runs(what, f, needs)
+	local it = needs and spec.with(needs, it) or it
 	it(what, function()
 		spec.run(f, 20)
 	end)
@@ -222,7 +223,7 @@ describe('tcp:accept', function()
 			assert.is_true(d:getopt'tcp_nodelay')
 			close(c, d)
 		end
-	end)
+	end, '/proc')
 
 	runs('fails on a socket that does not listen', function()
 		local s = assert(socket.tcp())
@@ -1188,12 +1189,8 @@ describe('the collector', function()
 end)
 
 describe('a unix stream socket', function()
-	local it = spec.with('unix sockets', it)
-
-	local function runs(what, f)
-		it(what, function()
-			spec.run(f, 20)
-		end)
+	local function unix_runs(what, f)
+		runs(what, f, 'unix sockets')
 	end
 
 	-- client, server, listener, and the peer's address as accept() gave it
@@ -1212,7 +1209,7 @@ describe('a unix stream socket', function()
 			return kind == 'path' and temp_path() or '@socket2-spec' .. temp_path()
 		end
 
-		runs(('with a %s carries data'):format(kind), function()
+		unix_runs(('with a %s carries data'):format(kind), function()
 			local path = new_path()
 			local c, d, s = unix_pair(path)
 			local data = pattern(4e6)
@@ -1230,7 +1227,7 @@ describe('a unix stream socket', function()
 			os.remove(path)
 		end)
 
-		runs(('with a %s tells its addresses'):format(kind), function()
+		unix_runs(('with a %s tells its addresses'):format(kind), function()
 			local path = new_path()
 			local c, d, s, a = unix_pair(path)
 			assert.equal('tcp listening ' .. path, tostring(s))
@@ -1246,7 +1243,7 @@ describe('a unix stream socket', function()
 			os.remove(path)
 		end)
 
-		runs(('with a %s is in use by one listener'):format(kind), function()
+		unix_runs(('with a %s is in use by one listener'):format(kind), function()
 			local path = new_path()
 			local c, d, s = unix_pair(path)
 			local s1 = assert(socket.tcp'unix')
@@ -1256,7 +1253,7 @@ describe('a unix stream socket', function()
 		end)
 	end
 
-	runs('fails to connect where nobody is', function()
+	unix_runs('fails to connect where nobody is', function()
 		local c = assert(socket.tcp'unix')
 		fails('file_not_found', c:connect(temp_path()))
 		fails('connection_refused', c:connect('@socket2-spec-nobody'))
@@ -1267,7 +1264,7 @@ describe('a unix stream socket', function()
 		c:close()
 	end)
 
-	runs('that was bound has a name for its peer', function()
+	unix_runs('that was bound has a name for its peer', function()
 		local path = '@socket2-spec' .. temp_path()
 		local s = assert(socket.tcp'unix')
 		assert(s:listen(path))
@@ -1281,7 +1278,7 @@ describe('a unix stream socket', function()
 		close(c, d, s)
 	end)
 
-	runs('waits when the queue of the listener is full', function()
+	unix_runs('waits when the queue of the listener is full', function()
 		local path = '@socket2-spec' .. temp_path()
 		local s = assert(socket.tcp'unix')
 		assert(s:listen(1, path))
@@ -1305,7 +1302,7 @@ describe('a unix stream socket', function()
 		s:close()
 	end)
 
-	runs('has the longest path that the system allows', function()
+	unix_runs('has the longest path that the system allows', function()
 		local path = '@' .. ('p'):rep(107)
 		local c, d, s = unix_pair(path)
 		assert.equal(path, c:remoteaddr():tostring())

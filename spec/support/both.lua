@@ -94,7 +94,7 @@ local function message_of(err)
 	if type(err) ~= 'string' then
 		return err
 	end
-	local message, n = err:gsub('^[^:]*/[%w_]+%.lua:%d+: ', '')
+	local message, n = err:gsub('^[^:]*[/\\][%w_]+%.lua:%d+: ', '')
 	if n > 0 and not err:find'_spec%.lua:' and not err:find'/both%.lua:' then
 		message = message:gsub("to '[^']*'", "to '?'"):gsub('^(attempt to %a+).*', '%1')
 	end

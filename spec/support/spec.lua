@@ -193,6 +193,8 @@ local lacks = {
 	-- Those of Windows are sockets.
 	['descriptors of pipes and files'] = on_windows,
 	['/proc'] = on_windows,
+	['serial devices'] = on_windows,
+	['all options'] = on_windows,
 	['signals'] = on_windows,
 	['a limit of memory'] = on_windows,
 	['a limit of descriptors'] = on_windows,

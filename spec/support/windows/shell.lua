@@ -34,7 +34,7 @@ local sh = on_wine and '/bin/sh' or 'sh.exe'
 local made = 0
 
 -- Not Windows' own, whose names are for files in the root.
-function os.tmpname()
+function os.tmpname() -- luacheck: ignore
 	made = made + 1
 	local path = ('%s/socket2_spec_%d_%d'):format(temporary, C.GetCurrentProcessId(), made)
 	assert(io.open(path, 'wb')):close()
@@ -61,7 +61,8 @@ local function run(line, output)
 	startup.output = open(output, GENERIC_WRITE, CREATE_ALWAYS)
 	startup.error = startup.output
 	line = ('%s -c "%s"'):format(sh, line)
-	local ok = C.CreateProcessA(nil, ffi.new('char[?]', #line + 1, line), nil, nil, 1, 0, nil, nil, startup, process)
+	local ok = C.CreateProcessA(nil, ffi.new('char[?]', #line + 1, line), nil, nil, 1, 0, nil, nil, startup,
+		process)
 	C.CloseHandle(startup.input)
 	C.CloseHandle(startup.output)
 	assert(ok ~= 0, 'no shell')
@@ -177,12 +178,12 @@ function command:close()
 end
 
 -- popen(line, ['r' | 'w']) -> file of what it prints, or reads
-function io.popen(line, mode)
+function io.popen(line, mode) -- luacheck: ignore
 	return start(line, mode == 'w')
 end
 
 -- execute(line) -> exit code
-function os.execute(line)
+function os.execute(line) -- luacheck: ignore
 	local self = start(line)
 	self:close()
 	return self.status

@@ -5,7 +5,9 @@ local ffi = require'ffi'
 local C = ffi.C
 
 ffi.cdef[[
-typedef struct { uint32_t size, usage, id, owner; int32_t priority, change; uint32_t flags; } spec_thread_entry;
+typedef struct {
+	uint32_t size, usage, id, owner; int32_t priority, change; uint32_t flags;
+} spec_thread_entry;
 uint32_t GetCurrentProcessId(void);
 typedef struct {
 	uint64_t object, owner, handle; uint32_t access; uint16_t index, type; uint32_t attributes, reserved;
