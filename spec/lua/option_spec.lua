@@ -180,7 +180,7 @@ describe('an option', function()
 		end)
 	end)
 
-	it_has'multicast_if'('multicast_if takes a name, an index, and on inet an address of the interface', function()
+	it_has'multicast_if'('multicast_if takes a name, an index, on inet an address too', function()
 		with('udp', function(s)
 			assert.equal(0, s:getopt'multicast_if')
 			assert.is_true(s:setopt('multicast_if', LO))
