@@ -4,21 +4,19 @@
 namespace socket2 {
 
 template <typename T>
-class Immortal {
-   public:
+union Immortal {
     // Of a T whose constructor is constant it is there before any code runs. A mutex of Windows' C++
     // library has none; there it is made when the library is loaded.
     constexpr Immortal() : value_() {}
     Immortal(const Immortal&) = delete;
     Immortal& operator=(const Immortal&) = delete;
-    constexpr ~Immortal() {}
+    // The default one would be none at all.
+    constexpr ~Immortal() {}  // NOLINT(modernize-use-equals-default)
 
     T* operator->() { return &value_; }
 
    private:
-    union {
-        T value_;
-    };
+    T value_;
 };
 
 }  // namespace socket2
