@@ -269,6 +269,10 @@ Result shutdown(Descriptor fd, int directions) {
 Result local_address(Descriptor fd, SockAddr& address) {
     const Result r = address_of(
         address, [&](sockaddr* a, int* n) { return ::getsockname(socket_of(fd), a, n); });
+    if (r.ok()) return r;
+    // Of what is no socket the code depends on what it is.
+    const Result type = type_of(fd);
+    if (type.is_error()) return type;
     // Elsewhere a socket that is not bound has an address of zeros.
     return r.os_code() == WSAEINVAL ? unbound_address(fd, address) : r;
 }
