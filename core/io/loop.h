@@ -39,6 +39,7 @@ class Loop {
     void replace_poller(std::unique_ptr<Poller> poller);
 
     Result attach(IoSource& source) { return poller_->attach(source); }
+    void shut(IoSource& source, int directions) { poller_->shut(source, directions); }
 
     // A value or an error: it is over. Pending: exactly one completion follows.
     // A busy op (not idle) is Errc::busy and stays as it was.

@@ -25,6 +25,10 @@ class Poller {
     virtual Result attach(IoSource& source) = 0;
     virtual void detach(IoSource& source) = 0;
 
+    // The program has shut these directions (Ready) of the source's socket: what waits there learns
+    // of it. Most systems tell by themselves.
+    virtual void shut(IoSource&, int /*directions*/) {}
+
     virtual Result submit(Op& op) = 0;
     virtual void cancel(Op& op) = 0;
 

@@ -52,7 +52,11 @@ Result Socket::bind(const Address& address) {
     return r.is_error() ? r : posix::bind(source_.fd, address.raw);
 }
 
-Result Socket::shutdown(int directions) { return posix::shutdown(source_.fd, directions); }
+Result Socket::shutdown(int directions) {
+    const Result r = posix::shutdown(source_.fd, directions);
+    if (r.ok()) loop_.shut(source_, directions);
+    return r;
+}
 
 Result Socket::complete(Result result, Address& address) const {
     address.type = static_cast<int32_t>(type_);

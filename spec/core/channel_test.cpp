@@ -1,9 +1,8 @@
 // Channels: step by step with loops of one thread, and then with many threads at once.
 #include "core/thread/channel.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/io/posix/syscalls.h"
 #include "core/io/system_poller.h"
 #include "core/thread/port.h"
 
@@ -51,8 +51,8 @@ MessagePtr with_channel(ChannelPtr channel) {
     return message;
 }
 
-Descriptor make_descriptor() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
-bool is_open(Descriptor fd) { return ::fcntl(static_cast<int>(fd), F_GETFD) >= 0; }
+Descriptor make_descriptor() { return posix::open_socket(AF_INET, SOCK_DGRAM, 0).value(); }
+bool is_open(Descriptor fd) { return !posix::is_socket(fd).is_error(); }
 
 // A loop of the test's, in one thread.
 struct TestLoop {
@@ -427,7 +427,7 @@ TEST(Channel, DescriptorsOfDroppedMessagesAreClosed) {
     EXPECT_TRUE(is_open(fds[0])) << "it was taken";
     EXPECT_FALSE(is_open(fds[2])) << "its handle is closed";
     EXPECT_FALSE(is_open(fds[3])) << "its channel is gone";
-    ::close(static_cast<int>(fds[0]));
+    posix::close_descriptor(fds[0]);
 }
 
 TEST(Channel, DescriptorsOfAMessageThatWasNotSentAtOnceAreTheSenders) {
@@ -440,7 +440,7 @@ TEST(Channel, DescriptorsOfAMessageThatWasNotSentAtOnceAreTheSenders) {
         EXPECT_EQ(p.a->unsent(), nullptr);
     }
     EXPECT_TRUE(is_open(fd));
-    ::close(static_cast<int>(fd));
+    posix::close_descriptor(fd);
 }
 
 TEST(Channel, AMessageThatWasNotSentLaterComesBack) {
@@ -466,7 +466,7 @@ TEST(Channel, AMessageThatWasNotSentLaterComesBack) {
     EXPECT_EQ(p.left.finish(Result::pending(), other->op(Side::write)).error(), Errc::closed);
     take_back(other);
     EXPECT_TRUE(is_open(fd));
-    ::close(static_cast<int>(fd));
+    posix::close_descriptor(fd);
 }
 
 TEST(Channel, WhatIsPendingIsClosedWithItsLoop) {

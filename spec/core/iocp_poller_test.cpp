@@ -92,6 +92,13 @@ Fd connect_to(const SockAddr& address) {
     return fd;
 }
 
+void reset(Fd& fd) {
+    const linger hard{1, 0};
+    ::setsockopt(fd.raw(), SOL_SOCKET, SO_LINGER, reinterpret_cast<const char*>(&hard),
+                 sizeof hard);
+    fd.close();
+}
+
 struct Pair {
     Fd ours;    // non-blocking
     Fd theirs;  // blocking
@@ -308,16 +315,60 @@ TEST_F(IocpPollerTest, AfterTheirHalfCloseWeCanStillSend) {
 }
 
 TEST_F(IocpPollerTest, AResetIsAnError) {
+    for (const bool foreign : {false, true}) {
+        Pair pair = tcp_pair();
+        Source s(pair.ours);
+        s.source.foreign = foreign;
+        char data[8];
+        const Result r = recv(poller(), s.read, data, sizeof data);
+        reset(pair.theirs);
+        EXPECT_EQ(outcome(poller(), s.read, r), static_cast<int>(Errc::connection_reset))
+            << foreign;
+        poller().detach(s.source);
+    }
+}
+
+TEST_F(IocpPollerTest, AResetThatAWaitSawIsAnErrorOfTheNextRead) {
+    for (const bool foreign : {false, true}) {
+        Pair pair = tcp_pair();
+        Source s(pair.ours);
+        s.source.foreign = foreign;
+        prepare(s.read, OpKind::wait, nullptr, 0);
+        const Result waiting = poller().submit(s.read);
+        reset(pair.theirs);
+        EXPECT_EQ(outcome(poller(), s.read, waiting), 0);
+        char data[8];
+        const Result r = recv(poller(), s.read, data, sizeof data);
+        EXPECT_EQ(outcome(poller(), s.read, r), static_cast<int>(Errc::connection_reset))
+            << foreign;
+        poller().detach(s.source);
+    }
+}
+
+TEST_F(IocpPollerTest, OurOwnShutdownEndsARead) {
+    for (const bool foreign : {false, true}) {
+        Pair pair = tcp_pair();
+        Source s(pair.ours);
+        s.source.foreign = foreign;
+        char data[8];
+        const Result r = recv(poller(), s.read, data, sizeof data);
+        EXPECT_TRUE(r.is_pending());
+        ASSERT_TRUE(posix::shutdown(s.source.fd, kReadable).ok());
+        poller().shut(s.source, kReadable);
+        EXPECT_EQ(outcome(poller(), s.read, r), 0) << foreign;
+        poller().detach(s.source);
+    }
+}
+
+TEST_F(IocpPollerTest, OurOwnShutdownEndsAWait) {
     Pair pair = tcp_pair();
     Source s(pair.ours);
-    char data[8];
-    const Result r = recv(poller(), s.read, data, sizeof data);
-    const linger hard{1, 0};
-    ::setsockopt(pair.theirs.raw(), SOL_SOCKET, SO_LINGER, reinterpret_cast<const char*>(&hard),
-                 sizeof hard);
-    pair.theirs.close();
-    EXPECT_EQ(outcome(poller(), s.read, r), static_cast<int>(Errc::connection_reset));
-    EXPECT_NE(s.read.result.os_code(), 0);
+    prepare(s.read, OpKind::wait, nullptr, 0);
+    const Result r = poller().submit(s.read);
+    EXPECT_TRUE(r.is_pending());
+    ASSERT_TRUE(posix::shutdown(s.source.fd, kReadable).ok());
+    poller().shut(s.source, kReadable);
+    EXPECT_EQ(outcome(poller(), s.read, r), 0);
     poller().detach(s.source);
 }
 

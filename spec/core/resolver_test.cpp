@@ -3,8 +3,6 @@
 #include "core/net/resolver.h"
 
 #include <gtest/gtest.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -21,6 +19,7 @@
 #include "core/net/lookup_cache.h"
 #include "core/net/query.h"
 #include "spec/core/fake_poller.h"
+#include "threads.h"
 
 namespace socket2 {
 namespace {
@@ -295,20 +294,17 @@ TEST_F(ResolverTest, LiteralsWithoutEndDoNotKeepTheLoopFromItsOtherWork) {
 }
 
 TEST_F(ResolverTest, WorkersTakeNoSignals) {
+    if (!kSignals) GTEST_SKIP() << "there are no signals here";
     std::atomic<bool> blocked = false;
     Resolver own([&](const Endpoint&, Lookup& out) {
-        sigset_t mask;
-        ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-        blocked = ::sigismember(&mask, SIGTERM) == 1 && ::sigismember(&mask, SIGINT) == 1;
+        blocked = !takes_signals();
         answer(out, 1);
         return Result::done();
     });
     Program program(own);
     program.finish(program.start("name"));
     EXPECT_TRUE(blocked);
-    sigset_t mine;
-    ::pthread_sigmask(SIG_SETMASK, nullptr, &mine);
-    EXPECT_EQ(::sigismember(&mine, SIGTERM), 0);
+    EXPECT_TRUE(takes_signals());
 }
 
 // ---- those who do not wait ----
@@ -502,24 +498,8 @@ TEST_F(ResolverTest, WorkersAreUsedAgainAndEndWhenIdle) {
     }
 }
 
-// While it lives the system has no memory for another thread's stack.
-class NoThreads {
-   public:
-    NoThreads() {
-        ::pthread_getattr_default_np(&before_);
-        pthread_attr_t huge;
-        ::pthread_attr_init(&huge);
-        ::pthread_attr_setstacksize(&huge, size_t{1} << 60);
-        EXPECT_EQ(::pthread_setattr_default_np(&huge), 0);
-        ::pthread_attr_destroy(&huge);
-    }
-    ~NoThreads() { ::pthread_setattr_default_np(&before_); }
-
-   private:
-    pthread_attr_t before_;
-};
-
 TEST_F(ResolverTest, WithoutAThreadThereIsAnError) {
+    if (!NoThreads::kPossible) GTEST_SKIP() << "nothing keeps threads from starting here";
     Program program(*resolver);
     {
         const NoThreads none;
@@ -534,6 +514,7 @@ TEST_F(ResolverTest, WithoutAThreadThereIsAnError) {
 }
 
 TEST_F(ResolverTest, WithoutAnotherThreadTheOneDoesAll) {
+    if (!NoThreads::kPossible) GTEST_SKIP() << "nothing keeps threads from starting here";
     Program program(*resolver);
     program.start("hang");
     script->wait_asked(1);

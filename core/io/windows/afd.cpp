@@ -47,6 +47,8 @@ Result open_afd(HANDLE& out) {
     return status >= 0 ? Result::done() : failure(code_of_status(status));
 }
 
+bool saw_a_reset(const AfdPoll& poll) { return poll.count > 0 && (poll.events & kAbort) != 0; }
+
 int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
                 OVERLAPPED& overlapped) {
     constexpr ULONG kRead = kReceive | kDisconnect | kAccept;

@@ -25,4 +25,7 @@ Result open_afd(HANDLE& out);
 int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
                 OVERLAPPED& overlapped);
 
+// Of a poll that is over: the connection was reset. The next read may not tell.
+bool saw_a_reset(const AfdPoll& poll);
+
 }  // namespace socket2::windows

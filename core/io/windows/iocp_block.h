@@ -42,11 +42,21 @@ struct IocpPoller::Block : ListNode<Block> {
     bool overlapped = false;  // operations of the system can be used; else all goes by try and poll
     bool stream = false;
     bool detached = false;  // no source has it any more
+    bool reset = false;     // a poll saw it; a read may not tell any more
+    int shut = 0;           // Ready, by the program: nothing more has to be waited for there
     int family = 0;         // of a listener
     Slot ops[2];            // by Side, as the next
     Slot watches[2];
     std::unique_ptr<Accept> accept;
 
+    void polled(const windows::AfdPoll& poll) { reset |= stream && windows::saw_a_reset(poll); }
+    // What a read of a stream came to.
+    Result read(Result r) const {
+        return reset && r.ok() && r.value() == 0 ? Result(Errc::connection_reset) : r;
+    }
+    bool is_shut(const Op& op) const {
+        return (shut & (op.side == Side::read ? kReadable : kWritable)) != 0;
+    }
     Slot& slot(const Op& op) { return ops[static_cast<size_t>(op.side)]; }
     bool idle() const {
         const auto in_flight = [](const Slot& slot) { return slot.in_flight; };

@@ -106,6 +106,16 @@ void IocpPoller::detach(IoSource& source) {
     let_go(block);
 }
 
+// Ends what is in flight without it being canceled: it goes on, and sees what there is now.
+void IocpPoller::shut(IoSource& source, int directions) {
+    if (source.kept == nullptr) return;
+    Block& block = *static_cast<Block*>(source.kept);
+    block.shut |= directions;
+    for (Slot& slot : block.ops) {
+        if (slot.in_flight && !slot.canceled) ::CancelIoEx(slot.on, &slot);
+    }
+}
+
 // Cancels what is in flight, and frees the block of a source that is gone when nothing is.
 void IocpPoller::let_go(Block& block) {
     for (Slot* slots : {block.ops, block.watches}) {
@@ -160,11 +170,12 @@ void IocpPoller::cancel(Op& op) {
 Result IocpPoller::try_now(Op& op) {
     const Result attached = attach(op.source);
     if (attached.is_error()) return attached;
+    const Block& block = *static_cast<Block*>(op.source.kept);
     const Descriptor fd = op.source.fd;
     Result r = Errc::not_supported;
     switch (op.kind) {
         case OpKind::recv:
-            r = posix::recv(fd, op.data, op.size);
+            r = block.read(posix::recv(fd, op.data, op.size));
             break;
         case OpKind::accept:
             r = posix::accept(fd, op.accepted, op.addr);
@@ -188,7 +199,7 @@ Result IocpPoller::try_now(Op& op) {
             r = posix::connect(fd, *op.only);
             break;
         case OpKind::wait:
-            r = posix::is_ready(fd, direction(op.side));
+            r = block.is_shut(op) ? Result::done() : posix::is_ready(fd, direction(op.side));
             break;
         case OpKind::read:
         case OpKind::write:
@@ -224,7 +235,7 @@ IocpPoller::Attempt IocpPoller::attempt(Op& op) {
         case OpKind::send_to:
             return try_send_to(op);
         case OpKind::wait:
-            return poll(op);
+            return try_wait(op);
         case OpKind::read:
         case OpKind::write:
             return Attempt::over(Errc::not_supported);
@@ -248,15 +259,16 @@ int IocpPoller::start(Slot& slot, HANDLE on, int code) {
 
 int IocpPoller::start_poll(Slot& slot, Side side) {
     const HANDLE afd = group_->afd();
-    return start(
-        slot, afd,
-        windows::poll_socket(afd, slot.block->fd, direction(side), slot.poll, slot.fresh()));
+    const int code =
+        windows::poll_socket(afd, slot.block->fd, direction(side), slot.poll, slot.fresh());
+    if (code == 0) slot.block->polled(slot.poll);
+    return start(slot, afd, code);
 }
 
 IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     if (!block.overlapped || !block.stream || op.size == 0) {
-        const Result r = posix::recv(block.fd, op.data, op.size);
+        const Result r = block.read(posix::recv(block.fd, op.data, op.size));
         return r.is_pending() ? poll(op) : Attempt::over(r);
     }
     Slot& slot = block.slot(op);
@@ -363,6 +375,11 @@ IocpPoller::Attempt IocpPoller::try_send_to(Op& op) {
     return r.is_pending() ? poll(op) : Attempt::over(r);
 }
 
+IocpPoller::Attempt IocpPoller::try_wait(Op& op) {
+    return static_cast<Block*>(op.source.kept)->is_shut(op) ? Attempt::over(Result::done())
+                                                            : poll(op);
+}
+
 IocpPoller::Attempt IocpPoller::poll(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     Slot& slot = block.slot(op);
@@ -381,6 +398,7 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     Block& block = *slot.block;
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
+    if (code == 0 && slot.on == group_->afd()) block.polled(slot.poll);
     // Not by us: by a shutdown, for one. What there is now counts.
     if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return attempt(op);
     if (code == 0 && slot.on == group_->afd() && op.kind != OpKind::wait) {
@@ -420,7 +438,7 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
             // Our own side is shut: the end, as elsewhere.
             if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
             if (code != 0) break;
-            return Attempt::over(Result::of(static_cast<int>(slot.InternalHigh)));
+            return Attempt::over(block.read(Result::of(static_cast<int>(slot.InternalHigh))));
         case OpKind::wait: {
             if (code != 0) break;
             // Others may have taken it meanwhile.
@@ -439,6 +457,7 @@ void IocpPoller::arrived(Slot& slot, OpList& completed) {
     Block& block = *slot.block;
     if (slot.op == nullptr) {
         slot.in_flight = false;
+        if (slot.Internal == 0) block.polled(slot.poll);
     } else {
         Op& op = *slot.op;
         const long status = static_cast<long>(slot.Internal);

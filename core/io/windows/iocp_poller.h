@@ -24,6 +24,7 @@ class IocpPoller final : public Poller {
 
     Result attach(IoSource& source) override;
     void detach(IoSource& source) override;
+    void shut(IoSource& source, int directions) override;
     Result submit(Op& op) override;
     void cancel(Op& op) override;
     Result try_now(Op& op) override;
@@ -46,6 +47,7 @@ class IocpPoller final : public Poller {
     Attempt try_send(Op& op);
     Attempt try_recv_from(Op& op);
     Attempt try_send_to(Op& op);
+    Attempt try_wait(Op& op);
     Attempt poll(Op& op);
     int start(Slot& slot, HANDLE on, int code);
     int start_poll(Slot& slot, Side side);

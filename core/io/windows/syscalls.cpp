@@ -235,7 +235,12 @@ Result write(Descriptor, const void*, size_t) { return Errc::not_supported; }
 
 Result make_nonblocking(Descriptor fd) {
     u_long on = 1;
-    if (::ioctlsocket(socket_of(fd), FIONBIO, &on) != 0) return last_failure();
+    if (::ioctlsocket(socket_of(fd), FIONBIO, &on) != 0) {
+        const Result r = last_failure();
+        // Of what is no socket the code depends on what it is.
+        const Result type = type_of(fd);
+        return type.is_error() ? type : r;
+    }
     ::SetHandleInformation(windows::handle_of(fd), HANDLE_FLAG_INHERIT, 0);
     return Result::done();
 }
@@ -258,15 +263,16 @@ Result shutdown(Descriptor fd, int directions) {
     const int how = directions == kReadable   ? SD_RECEIVE
                     : directions == kWritable ? SD_SEND
                                               : SD_BOTH;
-    const Result r = checked([&] { return ::shutdown(socket_of(fd), how); });
-    // A read in flight would not learn of it.
-    if (r.ok()) ::CancelIoEx(windows::handle_of(fd), nullptr);
-    return r;
+    return checked([&] { return ::shutdown(socket_of(fd), how); });
 }
 
 Result local_address(Descriptor fd, SockAddr& address) {
     const Result r = address_of(
         address, [&](sockaddr* a, int* n) { return ::getsockname(socket_of(fd), a, n); });
+    if (r.ok()) return r;
+    // Of what is no socket the code depends on what it is.
+    const Result type = type_of(fd);
+    if (type.is_error()) return type;
     // Elsewhere a socket that is not bound has an address of zeros.
     return r.os_code() == WSAEINVAL ? unbound_address(fd, address) : r;
 }

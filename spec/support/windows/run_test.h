@@ -29,3 +29,15 @@ static inline int count_fds(void) {
     GetProcessHandleCount(GetCurrentProcess(), &n);
     return (int)n;
 }
+
+/* The system's own pipe, of which the library makes no handle. */
+enum { WRAPS_PIPES = 0 };
+static inline int open_system_pipe(int fds[2]) {
+    HANDLE ends[2];
+    if (!CreatePipe(&ends[0], &ends[1], NULL, 0)) return -1;
+    for (int i = 0; i < 2; ++i) fds[i] = (int)(intptr_t)ends[i];
+    return 0;
+}
+static inline int close_system_pipe(const int fds[2]) {
+    return CloseHandle((HANDLE)(intptr_t)fds[0]) && CloseHandle((HANDLE)(intptr_t)fds[1]) ? 0 : -1;
+}

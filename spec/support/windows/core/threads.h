@@ -1,0 +1,14 @@
+// What the core's tests do to threads elsewhere.
+#pragma once
+
+namespace socket2 {
+
+constexpr bool kSignals = false;
+inline bool takes_signals() { return false; }
+
+struct NoThreads {
+    static constexpr bool kPossible = false;
+    NoThreads() {}
+};
+
+}  // namespace socket2
