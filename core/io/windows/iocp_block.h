@@ -41,9 +41,11 @@ struct IocpPoller::Block : ListNode<Block> {
     Descriptor fd = kNoDescriptor;
     bool overlapped = false;  // operations of the system can be used; else all goes by try and poll
     bool stream = false;
-    bool detached = false;  // no source has it any more
-    int family = 0;         // of a listener
-    Slot ops[2];            // by Side, as the next
+    bool connected = false;   // a stream that was seen to be
+    bool called_off = false;  // a connect was: the system takes no other
+    bool detached = false;    // no source has it any more
+    int family = 0;           // of a listener
+    Slot ops[2];              // by Side, as the next
     Slot watches[2];
     std::unique_ptr<Accept> accept;
 

@@ -46,6 +46,7 @@ class IocpPoller final : public Poller {
     Attempt try_send(Op& op);
     Attempt try_recv_from(Op& op);
     Attempt try_send_to(Op& op);
+    Attempt try_wait(Op& op);
     Attempt poll(Op& op);
     int start(Slot& slot, HANDLE on, int code);
     int start_poll(Slot& slot, Side side);
