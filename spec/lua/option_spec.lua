@@ -219,7 +219,7 @@ describe('an option', function()
 		end
 	end)
 
-	it('error tells of a failure once, in a word', function()
+	spec.with('errors that are told once', it)('error tells of a failure once, in a word', function()
 		spec.run(function()
 			local c, d = spec.pair()
 			assert.is_false(c:getopt'error')
@@ -237,7 +237,7 @@ describe('an option', function()
 		end)
 	end)
 
-	it('error is clear after a connect that was refused, which told it', function()
+	spec.with('errors that are told once', it)('error is clear after a connect that was refused, which told it', function()
 		spec.run(function()
 			local s, port = spec.listener()
 			s:close()

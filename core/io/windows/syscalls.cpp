@@ -127,6 +127,10 @@ Result open_socket(int family, int type, int protocol) {
 void close_descriptor(Descriptor fd) { ::closesocket(socket_of(fd)); }
 
 Result bind(Descriptor fd, const SockAddr& address) {
+    // Wine would bind it once more.
+    SockAddr has;
+    int size = SockAddr::kCapacity;
+    if (::getsockname(socket_of(fd), out(has), &size) == 0) return windows::failure(WSAEINVAL);
     return checked(
         [&] { return ::bind(socket_of(fd), in(address), static_cast<int>(address.size)); });
 }
