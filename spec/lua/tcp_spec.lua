@@ -252,7 +252,8 @@ describe('tcp:accept', function()
 		else
 			fails('connection_reset', d:recv(buffer(1), 1))
 		end
-		close(d, s, e or nil)
+		close(d, s)
+		if e then e:close() end
 	end)
 
 	runs('is one at a time', function()
