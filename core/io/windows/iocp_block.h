@@ -57,4 +57,12 @@ struct IocpPoller::Block : ListNode<Block> {
     }
 };
 
+// Whether a stream has no connection, nor is about to: that the system tells only some operations.
+inline bool is_loose(const Op& op) {
+    const Op* const writer = op.source.parked[static_cast<size_t>(Side::write)];
+    if (writer != nullptr && writer->kind == OpKind::connect) return false;
+    SockAddr peer;
+    return posix::remote_address(op.source.fd, peer).os_code() == WSAENOTCONN;
+}
+
 }  // namespace socket2

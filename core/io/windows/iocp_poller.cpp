@@ -42,14 +42,6 @@ int option_of(Descriptor fd, int name) {
 
 bool is_local(const SockAddr& address) { return windows::in(address)->sa_family == AF_UNIX; }
 
-// Whether a stream has no connection, nor is about to: that the system tells only some operations.
-bool is_loose(const Op& op) {
-    const Op* const writer = op.source.parked[static_cast<size_t>(Side::write)];
-    if (writer != nullptr && writer->kind == OpKind::connect) return false;
-    SockAddr peer;
-    return posix::remote_address(op.source.fd, peer).os_code() == WSAENOTCONN;
-}
-
 // The socket is of that one's kind from here on.
 int update(Descriptor fd, int name, const SOCKET* other) {
     return ::setsockopt(socket_of(fd), SOL_SOCKET, name, reinterpret_cast<const char*>(other),
