@@ -55,6 +55,8 @@ constexpr Family k4 = Family::inet;
 constexpr Family k6 = Family::inet6;
 constexpr Family kUnix = Family::local;
 
+const bool kAbstract = SockAddr::kAbstractNames;
+
 TEST(ParseAddress, KnowsLiterals) {
     const Case cases[] = {
         {"1.2.3.4", "80", kAny, "1.2.3.4:80"},
@@ -81,8 +83,8 @@ TEST(ParseAddress, KnowsLiterals) {
         {"/tmp/socket", "80", kUnix, "/tmp/socket"},
         {"relative", nullptr, kUnix, "relative"},
         {"./@file", nullptr, kUnix, "./@file"},
-        {"@abstract", nullptr, kUnix, "@abstract"},
-        {"@@", nullptr, kUnix, "@@"},
+        {"@abstract", nullptr, kUnix, kAbstract ? "@abstract" : "not_supported"},
+        {"@@", nullptr, kUnix, kAbstract ? "@@" : "not_supported"},
         {" ", nullptr, kUnix, " "},
     };
     for (const Case& c : cases) {
@@ -113,8 +115,8 @@ TEST(ParseAddress, RefusesWhatIsWrong) {
         {"@", nullptr, kUnix, "invalid_argument"},
         {longest.c_str(), nullptr, kUnix, longest.c_str()},
         {too_long.c_str(), nullptr, kUnix, "path_too_long"},
-        {abstract.c_str(), nullptr, kUnix, abstract.c_str()},
-        {long_abstract.c_str(), nullptr, kUnix, "path_too_long"},
+        {abstract.c_str(), nullptr, kUnix, kAbstract ? abstract.c_str() : "not_supported"},
+        {long_abstract.c_str(), nullptr, kUnix, kAbstract ? "path_too_long" : "not_supported"},
     };
     for (const Case& c : cases) {
         const Endpoint e = endpoint(c.host, c.service, c.family);
@@ -228,7 +230,7 @@ TEST(ParseAddress, RoundTripsThroughText) {
 TEST(ParseAddress, RoundTripsUnixPaths) {
     std::mt19937 random(4);
     for (int i = 0; i < 500; ++i) {
-        std::string path = i % 2 == 0 ? "@" : "/";
+        std::string path = i % 2 == 0 && kAbstract ? "@" : "/";
         const size_t size = 1 + random() % 106;
         for (size_t k = 0; k < size; ++k) path += static_cast<char>(1 + random() % 255);
         Address address{};

@@ -88,6 +88,13 @@ local function wait_for_attempts(n)
 	spec.wait_until(function() return attempts() == n end)
 end
 
+-- Whether a connect after one that was called off came to a connection, which not all systems grant.
+local function takes_another(connected, err)
+	if spec.windows and err == 'not_supported' then return false end
+	assert.is_true(connected)
+	return true
+end
+
 -- Nothing is left of the attempts: descriptors beyond the `before`, connections, threads.
 local function nothing_left(before)
 	turn()
@@ -274,9 +281,10 @@ describe('tcp:connect to a host with several addresses', function()
 			fails('timeout', way(s))
 			assert.is_true(socket.clock() - start < LONG)
 			assert.equal(fds, spec.fds())
-			assert.is_true(s:connect('one.test', PORT, socket.clock() + LONG))
-			nothing_left(fds)
-			assert.equal('127.0.0.9', peer(s, listener))
+			if takes_another(s:connect('one.test', PORT, socket.clock() + LONG)) then
+				nothing_left(fds)
+				assert.equal('127.0.0.9', peer(s, listener))
+			end
 			s:close()
 		end
 		for _, hole in ipairs(holes) do hole.close() end
@@ -298,9 +306,10 @@ describe('tcp:connect to a host with several addresses', function()
 			assert.equal(1, #list)
 			assert.same({'connect', thread, s}, {list[1].what, list[1].thread, list[1].socket})
 			assert.is_true(socket.cancel(thread))
-			assert.is_true(over())
-			nothing_left(fds)
-			assert.equal('127.0.0.9', peer(s, listener))
+			if takes_another(over()) then
+				nothing_left(fds)
+				assert.equal('127.0.0.9', peer(s, listener))
+			end
 			s:close()
 		end
 		for _, hole in ipairs(holes) do hole.close() end
@@ -351,7 +360,8 @@ describe('tcp:connect to a host with several addresses', function()
 				if ip ~= list[i] and i == 3 then holes[#holes + 1] = black_hole(ip) end
 			end
 			local s, plain = assert(socket.tcp()), assert(socket.tcp())
-			local options = {tcp_nodelay = true, keepalive = true, rcvbuf = 20000, linger = 3, tcp_keepidle = 77}
+			local options = {tcp_nodelay = true, keepalive = true, rcvbuf = 20000, linger = 3}
+			options.tcp_keepidle = not spec.windows and 77 or nil -- which Wine lacks
 			local expected = {}
 			for name, value in pairs(options) do
 				assert.is_true(s:setopt(name, value))

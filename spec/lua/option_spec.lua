@@ -219,7 +219,9 @@ describe('an option', function()
 		end
 	end)
 
-	it('error tells of a failure once, in a word', function()
+	local it_tells_once = spec.with('errors that are told once', it)
+
+	it_tells_once('error tells of a failure once, in a word', function()
 		spec.run(function()
 			local c, d = spec.pair()
 			assert.is_false(c:getopt'error')
@@ -237,7 +239,7 @@ describe('an option', function()
 		end)
 	end)
 
-	it('error is clear after a connect that was refused, which told it', function()
+	it_tells_once('error is clear after a connect that was refused, which told it', function()
 		spec.run(function()
 			local s, port = spec.listener()
 			s:close()

@@ -153,7 +153,7 @@ describe('tcp:listen', function()
 		fails('invalid_port', s:listen('127.0.0.1', 65536))
 		fails('address_family_not_supported', s:listen('::1', 0))
 		fails('address_family_not_supported', s:listen(socket.addr('::1', 0, 'tcp', 'inet6')))
-		fails('address_family_not_supported', s:listen(socket.addr('@x', 0, 'tcp', 'unix')))
+		fails('address_family_not_supported', s:listen(assert(socket.addr('/x', 0, 'tcp', 'unix'))))
 		-- and works after all that
 		assert.is_true(s:listen('127.0.0.1', 0))
 		s:close()
@@ -241,9 +241,19 @@ describe('tcp:accept', function()
 		local c = assert(socket.tcp())
 		assert(c:connect('127.0.0.1', port))
 		reset(c)
-		local d = s:accept()
-		fails('connection_reset', d:recv(buffer(1), 1))
+		turn()
+		local e = spec.windows and assert(socket.tcp())
+		if e then
+			assert(e:connect('127.0.0.1', port))
+		end
+		local d = assert(s:accept())
+		if e and d:remoteaddr() then -- Windows may go on to the next
+			assert.equal(tostring(e:localaddr()), tostring(d:remoteaddr()))
+		else
+			fails('connection_reset', d:recv(buffer(1), 1))
+		end
 		close(d, s)
+		if e then e:close() end
 	end)
 
 	runs('is one at a time', function()
@@ -337,7 +347,7 @@ describe('tcp:connect', function()
 		fails('invalid_port', c:connect('127.0.0.1', -1))
 		fails('address_family_not_supported', c:connect('::1', 80))
 		fails('address_family_not_supported', c:connect(socket.addr('::1', 80, 'tcp', 'inet6')))
-		fails('address_family_not_supported', c:connect(socket.addr('@x', 0, 'tcp', 'unix')))
+		fails('address_family_not_supported', c:connect(assert(socket.addr('/x', 0, 'tcp', 'unix'))))
 		local freed = socket.addr('127.0.0.1', 80)
 		freed:free()
 		fails('closed', c:connect(freed))
@@ -530,7 +540,7 @@ describe('tcp:send', function()
 		turn()
 		local err = select(2, c:send'hello')
 		assert.is_true(err == 'connection_reset' or err == 'broken_pipe', err)
-		fails('broken_pipe', c:send'hello')
+		fails(spec.windows and 'connection_reset' or 'broken_pipe', c:send'hello')
 		c:close()
 	end)
 

@@ -631,7 +631,9 @@ describe('a udp socket', function()
 		local s = bound'127.0.0.1'
 		local other = assert(socket.udp())
 		fails('address_already_in_use', other:bind(s:localaddr()))
-		fails('address_not_available', other:bind('192.0.2.77', 0))
+		if not spec.windows then -- Wine takes any
+			fails('address_not_available', other:bind('192.0.2.77', 0))
+		end
 		fails('invalid_argument', s:bind('127.0.0.1', 0))
 		assert.is_true(other:bind('127.0.0.1', 0))
 		s:close()

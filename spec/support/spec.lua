@@ -195,6 +195,7 @@ local lacks = {
 	['/proc'] = on_windows,
 	['serial devices'] = on_windows,
 	['all options'] = on_windows,
+	['errors that are told once'] = on_windows, -- by SO_ERROR: Wine's stays
 	['signals'] = on_windows,
 	['a limit of memory'] = on_windows,
 	['a limit of descriptors'] = on_windows,

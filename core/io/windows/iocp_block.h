@@ -41,11 +41,13 @@ struct IocpPoller::Block : ListNode<Block> {
     Descriptor fd = kNoDescriptor;
     bool overlapped = false;  // operations of the system can be used; else all goes by try and poll
     bool stream = false;
-    bool detached = false;  // no source has it any more
-    bool reset = false;     // a poll saw it; a read may not tell any more
-    int shut = 0;           // Ready, by the program: nothing more has to be waited for there
-    int family = 0;         // of a listener
-    Slot ops[2];            // by Side, as the next
+    bool connected = false;   // a stream that was seen to be
+    bool called_off = false;  // a connect was: the system takes no other
+    bool detached = false;    // no source has it any more
+    bool reset = false;       // a poll saw it; a read may not tell any more
+    int shut = 0;             // Ready, by the program: nothing more has to be waited for there
+    int family = 0;           // of a listener
+    Slot ops[2];              // by Side, as the next
     Slot watches[2];
     std::unique_ptr<Accept> accept;
 
@@ -64,5 +66,13 @@ struct IocpPoller::Block : ListNode<Block> {
                std::none_of(std::begin(watches), std::end(watches), in_flight);
     }
 };
+
+// Whether a stream has no connection, nor is about to: that the system tells only some operations.
+inline bool is_loose(const Op& op) {
+    const Op* const writer = op.source.parked[static_cast<size_t>(Side::write)];
+    if (writer != nullptr && writer->kind == OpKind::connect) return false;
+    SockAddr peer;
+    return posix::remote_address(op.source.fd, peer).os_code() == WSAENOTCONN;
+}
 
 }  // namespace socket2

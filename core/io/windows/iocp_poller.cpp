@@ -30,7 +30,7 @@ ULONG length(size_t size) { return static_cast<ULONG>(std::min<size_t>(size, INT
 // The connection that came was gone before anybody took it.
 bool died_in_the_queue(int code) {
     return code == WSAECONNRESET || code == WSAECONNABORTED || code == ERROR_NETNAME_DELETED ||
-           code == ERROR_SEM_TIMEOUT || code == WSAETIMEDOUT;
+           code == ERROR_SEM_TIMEOUT || code == WSAETIMEDOUT || code == WSAENOTCONN;
 }
 
 int option_of(Descriptor fd, int name) {
@@ -271,6 +271,12 @@ IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
         const Result r = block.read(posix::recv(block.fd, op.data, op.size));
         return r.is_pending() ? poll(op) : Attempt::over(r);
     }
+    if (!block.connected && is_loose(op)) {
+        // Its connection may be over, and have left something.
+        const Result r = posix::recv(block.fd, op.data, op.size);
+        return Attempt::over(r.is_pending() ? Errc::not_connected : r);
+    }
+    block.connected = true;
     Slot& slot = block.slot(op);
     slot.op = &op;
     WSABUF buffer{length(op.size), static_cast<char*>(op.data)};
@@ -341,9 +347,15 @@ IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
     Slot& slot = block.slot(op);
     slot.op = &op;
     op.started = true;
-    const BOOL ok = connect_(socket_of(block.fd), windows::in(*op.only),
-                             static_cast<int>(op.only->size), nullptr, 0, nullptr, &slot.fresh());
-    const int code = start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
+    const auto begin = [&] {
+        const BOOL ok =
+            connect_(socket_of(block.fd), windows::in(*op.only), static_cast<int>(op.only->size),
+                     nullptr, 0, nullptr, &slot.fresh());
+        return start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
+    };
+    int code = begin();
+    if (code == WSAECONNABORTED) code = begin();  // Wine tells once more of an earlier refusal
+    if (code == WSAEINVAL && block.called_off) return Attempt::over({Errc::not_supported, code});
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
 
@@ -376,8 +388,10 @@ IocpPoller::Attempt IocpPoller::try_send_to(Op& op) {
 }
 
 IocpPoller::Attempt IocpPoller::try_wait(Op& op) {
-    return static_cast<Block*>(op.source.kept)->is_shut(op) ? Attempt::over(Result::done())
-                                                            : poll(op);
+    const Block& block = *static_cast<Block*>(op.source.kept);
+    const bool loose =
+        block.stream && !block.connected && is_loose(op) && option_of(block.fd, SO_ACCEPTCONN) == 0;
+    return loose || block.is_shut(op) ? Attempt::over(Result::done()) : poll(op);
 }
 
 IocpPoller::Attempt IocpPoller::poll(Op& op) {
@@ -399,6 +413,11 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
     if (code == 0 && slot.on == group_->afd()) block.polled(slot.poll);
+    // Wine tells it as the end.
+    if (code == 0 && op.kind == OpKind::recv && slot.on != group_->afd() &&
+        slot.InternalHigh == 0 && windows::was_reset(block.fd)) {
+        code = WSAECONNRESET;
+    }
     // Not by us: by a shutdown, for one. What there is now counts.
     if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return attempt(op);
     if (code == 0 && slot.on == group_->afd() && op.kind != OpKind::wait) {
@@ -431,6 +450,7 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
             return Attempt::over(r);
         }
         case OpKind::connect:
+            if (ended) block.called_off = true;
             if (code != 0) break;
             update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
             return Attempt::over(Result::done());

@@ -108,6 +108,23 @@ Result find_interface(Found found) {
     return Errc::no_such_device;
 }
 
+bool is_there(int interface) {
+    NET_LUID luid;
+    return interface == 0 ||
+           ::ConvertInterfaceIndexToLuid(static_cast<NET_IFINDEX>(interface), &luid) == NO_ERROR;
+}
+
+bool is_multicast(const SockAddr& address) {
+    if (windows::in(address)->sa_family == AF_INET6) {
+        sockaddr_in6 inet6;
+        std::memcpy(&inet6, address.bytes, sizeof inet6);
+        return inet6.sin6_addr.s6_addr[0] == 0xff;
+    }
+    sockaddr_in inet;
+    std::memcpy(&inet, address.bytes, sizeof inet);
+    return IN_MULTICAST(ntohl(inet.sin_addr.s_addr));
+}
+
 // What IPv4's options name an interface by; 0 is the system's choice.
 Result address_of_interface(int index, in_addr& address) {
     address.s_addr = htonl(INADDR_ANY);
@@ -132,6 +149,14 @@ Result set_inet_membership(Descriptor fd, bool join, const SockAddr& group, int 
     std::memcpy(&address, group.bytes, sizeof address);
     request.imr_multiaddr = address.sin_addr;
     return set_raw(fd, {IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP}, &request,
+                   sizeof request);
+}
+
+Result set_inet6_membership(Descriptor fd, bool join, const SockAddr& group, int interface) {
+    sockaddr_in6 address;
+    std::memcpy(&address, group.bytes, sizeof address);
+    ipv6_mreq request{address.sin6_addr, static_cast<ULONG>(interface)};
+    return set_raw(fd, {IPPROTO_IPV6, join ? IPV6_ADD_MEMBERSHIP : IPV6_DROP_MEMBERSHIP}, &request,
                    sizeof request);
 }
 
@@ -169,8 +194,12 @@ Result set_option(Descriptor fd, bool inet6, const Option& option, int value) {
             return set_raw(fd, name, &how, sizeof how);
         }
         case OptionKind::interface:
-            return inet6 ? set_raw(fd, name, &value, sizeof value)
-                         : set_inet_interface(fd, name, value);
+            if (!inet6) return set_inet_interface(fd, name, value);
+            if (const Result r = set_raw(fd, name, &value, sizeof value);
+                r.os_code() != WSAEINVAL) {
+                return r;
+            }
+            return {Errc::no_such_device, WSAEINVAL};
         case OptionKind::text:
         case OptionKind::error:
             break;
@@ -222,14 +251,13 @@ Result get_option(Descriptor, const Option&, std::string&) { return Errc::invali
 
 Result set_membership(Descriptor fd, bool join, const SockAddr& group, int interface) {
     if (interface < 0) return Errc::invalid_argument;
-    if (windows::in(group)->sa_family == AF_INET) {
-        return set_inet_membership(fd, join, group, interface);
-    }
-    sockaddr_in6 address;
-    std::memcpy(&address, group.bytes, sizeof address);
-    ipv6_mreq request{address.sin6_addr, static_cast<ULONG>(interface)};
-    return set_raw(fd, {IPPROTO_IPV6, join ? IPV6_ADD_MEMBERSHIP : IPV6_DROP_MEMBERSHIP}, &request,
-                   sizeof request);
+    const Result r = windows::in(group)->sa_family == AF_INET
+                         ? set_inet_membership(fd, join, group, interface)
+                         : set_inet6_membership(fd, join, group, interface);
+    // One code for several things.
+    if (r.os_code() != WSAEINVAL || !is_multicast(group)) return r;
+    if (!is_there(interface)) return {Errc::no_such_device, WSAEINVAL};
+    return join ? r : Result(Errc::address_not_available, WSAEINVAL);
 }
 
 Result interface_index(const char* text) {

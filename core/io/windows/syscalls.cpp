@@ -90,6 +90,14 @@ Result set_up(Descriptor fd, int family, int type) {
 }
 
 }  // namespace
+}  // namespace socket2::posix
+
+bool socket2::windows::was_reset(Descriptor fd) {
+    WSAPOLLFD one{socket_of(fd), POLLRDNORM, 0};
+    return ::WSAPoll(&one, 1, 0) > 0 && (one.revents & POLLERR) != 0;
+}
+
+namespace socket2::posix {
 
 void start() {
     // Until the process ends: a look-up's thread may outlive all else.
@@ -119,6 +127,10 @@ Result open_socket(int family, int type, int protocol) {
 void close_descriptor(Descriptor fd) { ::closesocket(socket_of(fd)); }
 
 Result bind(Descriptor fd, const SockAddr& address) {
+    // Wine would bind it once more.
+    SockAddr has;
+    int size = SockAddr::kCapacity;
+    if (::getsockname(socket_of(fd), out(has), &size) == 0) return windows::failure(WSAEINVAL);
     return checked(
         [&] { return ::bind(socket_of(fd), in(address), static_cast<int>(address.size)); });
 }
@@ -183,12 +195,20 @@ Result recv(Descriptor fd, void* data, size_t size) {
     const Result r =
         checked([&] { return ::recv(socket_of(fd), static_cast<char*>(data), length(size), 0); });
     // Our own side is shut: the end, as elsewhere.
-    return r.os_code() == WSAESHUTDOWN ? Result::done() : r;
+    if (r.os_code() == WSAESHUTDOWN) return Result::done();
+    // Wine tells it as the end.
+    const bool reset = r.ok() && r.value() == 0 && size > 0 && windows::was_reset(fd);
+    return reset ? windows::failure(WSAECONNRESET) : r;
 }
 
 Result send(Descriptor fd, const void* data, size_t size) {
-    return checked(
+    const Result r = checked(
         [&] { return ::send(socket_of(fd), static_cast<const char*>(data), length(size), 0); });
+    if (r.error() != Errc::connection_reset || windows::was_reset(fd)) return r;
+    // Wine says so of a socket that has no connection.
+    SockAddr peer;
+    const Result connected = remote_address(fd, peer);
+    return connected.is_error() ? connected : r;
 }
 
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {

@@ -29,4 +29,7 @@ inline const sockaddr* in(const SockAddr& address) {
 
 inline sockaddr* out(SockAddr& address) { return reinterpret_cast<sockaddr*>(address.bytes); }
 
+// Whether the peer has reset the connection.
+bool was_reset(Descriptor fd);
+
 }  // namespace socket2::windows
