@@ -189,6 +189,7 @@ local function on_windows() return spec.windows end
 local lacks = {
 	['unix sockets'] = function() return not socket.tcp'unix' end,
 	['unix datagram sockets'] = function() return not socket.udp'unix' end,
+	['the option reuseport'] = function() return C.socket2_option_kind'reuseport' < 0 end,
 	['a shared epoll'] = function() return not socket.epoll_fd() end,
 	-- Those of Windows are sockets.
 	['descriptors of pipes and files'] = on_windows,
