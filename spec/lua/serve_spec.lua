@@ -77,7 +77,8 @@ local function output_of(command)
 	os.remove(path)
 	os.execute(('unset LD_PRELOAD; { { %s\n} >%s.part; mv %s.part %s; } 2>/dev/null </dev/null &'):format(
 		command, path, path, path))
-	local limit, all = clock() + LIMIT, nil
+	local limit = clock() + LIMIT
+	local all
 	repeat
 		socket.sleep(0.01)
 		all = process.read(path)
