@@ -366,7 +366,8 @@ describe('a name', function()
 		end)
 		assert.equal('10.9.8.7:80', shown(socket.addr('www', 80)))
 		assert.same({'www.first.test A', 'www.second.test A'}, {unpack(queries)})
-	end, {['/etc/resolv.conf'] = 'nameserver 127.0.0.1\nsearch first.test second.test\noptions timeout:30\n'}, spec.with('resolv.conf', it))
+	end, {['/etc/resolv.conf'] = 'nameserver 127.0.0.1\nsearch first.test second.test\noptions timeout:30\n'},
+		spec.with('resolv.conf', it))
 
 	alone('is looked up by many threads at once', function()
 		local queries = namespace.name_server(function(name)

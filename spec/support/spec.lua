@@ -195,6 +195,7 @@ local lacks = {
 	['descriptors of pipes and files'] = on_windows,
 	['/proc'] = on_windows,
 	['serial devices'] = on_windows,
+	['resolv.conf'] = on_windows,
 	['all options'] = on_windows,
 	['signals'] = on_windows,
 	['a limit of memory'] = on_windows,
