@@ -14,7 +14,8 @@ local type, tostring, pairs, ipairs, pcall, setmetatable, error =
 	type, tostring, pairs, ipairs, pcall, setmetatable, error
 local max = math.max
 
-local ETIMEOUT = lib.C.SOCKET2_ETIMEOUT
+local C = lib.C
+local ETIMEOUT = C.SOCKET2_ETIMEOUT
 local CONNECTIONS = 1024 -- so many on their way to a thread at most
 
 local server = {}
@@ -188,6 +189,9 @@ local function check(o)
 	if balance ~= 'handoff' and balance ~= 'reuseport' then
 		raise"bad option 'balance' of serve() ('handoff' or 'reuseport' expected)"
 	end
+	if balance == 'reuseport' and C.socket2_option_kind'reuseport' < 0 then
+		raise"bad option 'balance' of serve() (the system has no 'reuseport')"
+	end
 	return n, balance == 'reuseport'
 end
 
@@ -199,7 +203,7 @@ end
 --   threads      how many; default: as many as there are processors
 --   balance      'handoff', the default: this state accepts and gives each connection to the thread with
 --                the fewest; its loop has to run. 'reuseport': every thread has a listener of its own, and
---                the system spreads the connections by their addresses
+--                the system spreads the connections by their addresses; Windows cannot
 --   share_epoll  true: all threads work on this loop's epoll
 --   backlog, family  as of tcp:listen() and socket.addr()
 --   onerror      called in the thread as handlers raise errors, with what socket.onerror gets; default:

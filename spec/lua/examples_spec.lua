@@ -2,6 +2,7 @@
 
 local socket = require'socket2'
 local process = require'process'
+local spec = require'spec'
 
 local started, files
 
@@ -136,7 +137,8 @@ http {
 		process.wait_for(contains(heard.ann, '* bob has left'))
 	end)
 
-	it('serve has several connections, tells how many, and stops when they are over', function()
+	spec.with('descriptors of pipes and files', it)(
+		'serve has several connections, tells how many, and stops when they are over', function()
 		local said = tmp()
 		local p = start(('timeout 60 tools/run examples/serve.lua >%s'):format(said), 'w')
 		local port = process.wait_for(function() return (process.read(said) or ''):match':(%d+)\n' end)

@@ -15,8 +15,8 @@ local HANGING = 20 -- seconds; the resolver would be at it for longer
 local AGES = 1e6 -- seconds
 
 -- An it() whose function runs in a socket thread of a process with its own hosts file and name server.
-local function alone(what, f, files)
-	it(what, function()
+local function alone(what, f, files, it_)
+	(it_ or it)(what, function()
 		local ok, reason = namespace.run(files or HOSTS, function() spec.run(f, 30) end)
 		if not ok then pending(reason) end
 	end)
@@ -366,7 +366,8 @@ describe('a name', function()
 		end)
 		assert.equal('10.9.8.7:80', shown(socket.addr('www', 80)))
 		assert.same({'www.first.test A', 'www.second.test A'}, {unpack(queries)})
-	end, {['/etc/resolv.conf'] = 'nameserver 127.0.0.1\nsearch first.test second.test\noptions timeout:30\n'})
+	end, {['/etc/resolv.conf'] = 'nameserver 127.0.0.1\nsearch first.test second.test\noptions timeout:30\n'},
+		spec.with('resolv.conf', it))
 
 	alone('is looked up by many threads at once', function()
 		local queries = namespace.name_server(function(name)

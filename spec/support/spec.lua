@@ -189,11 +189,13 @@ local function on_windows() return spec.windows end
 local lacks = {
 	['unix sockets'] = function() return not socket.tcp'unix' end,
 	['unix datagram sockets'] = function() return not socket.udp'unix' end,
+	['the option reuseport'] = function() return C.socket2_option_kind'reuseport' < 0 end,
 	['a shared epoll'] = function() return not socket.epoll_fd() end,
 	-- Those of Windows are sockets.
 	['descriptors of pipes and files'] = on_windows,
 	['/proc'] = on_windows,
 	['serial devices'] = on_windows,
+	['resolv.conf'] = on_windows,
 	['all options'] = on_windows,
 	['errors that are told once'] = on_windows, -- by SO_ERROR: Wine's stays
 	['signals'] = on_windows,
