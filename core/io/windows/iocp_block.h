@@ -14,6 +14,19 @@
 
 namespace socket2 {
 
+// What one try came to, when it is not over: wait (a packet will come) or more (could go on at once, but
+// had its share).
+struct IocpPoller::Attempt {
+    enum class Next : uint8_t { over, wait, more };
+
+    static Attempt over(Result result) { return {Next::over, result}; }
+    static Attempt wait() { return {Next::wait, Result::pending()}; }
+    static Attempt more() { return {Next::more, Result::pending()}; }
+
+    Next next;
+    Result result;
+};
+
 // What an accept needs: the socket for the connection, and room for its addresses.
 struct IocpPoller::Accept {
     static constexpr DWORD kRoom = sizeof(sockaddr_storage) + 16;
@@ -66,6 +79,15 @@ struct IocpPoller::Block : ListNode<Block> {
                std::none_of(std::begin(watches), std::end(watches), in_flight);
     }
 };
+
+inline uint8_t direction(Side side) { return side == Side::read ? kReadable : kWritable; }
+
+inline int option_of(Descriptor fd, int name) {
+    int value = 0;
+    int size = sizeof value;
+    ::getsockopt(windows::socket_of(fd), SOL_SOCKET, name, reinterpret_cast<char*>(&value), &size);
+    return value;
+}
 
 // Whether a stream has no connection, nor is about to: that the system tells only some operations.
 inline bool is_loose(const Op& op) {

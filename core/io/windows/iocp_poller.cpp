@@ -1,7 +1,6 @@
 #include "core/io/windows/iocp_poller.h"
 
 #include <algorithm>
-#include <climits>
 #include <cmath>
 #include <new>
 #include <utility>
@@ -19,28 +18,11 @@ using windows::socket_of;
 
 namespace {
 
-// As of readiness pollers: what one op may do before others have their turn.
-constexpr size_t kSendShare = size_t{1} << 20;
-constexpr int kDropShare = 64;
-
-uint8_t direction(Side side) { return side == Side::read ? kReadable : kWritable; }
-
-ULONG length(size_t size) { return static_cast<ULONG>(std::min<size_t>(size, INT_MAX)); }
-
 // The connection that came was gone before anybody took it.
 bool died_in_the_queue(int code) {
     return code == WSAECONNRESET || code == WSAECONNABORTED || code == ERROR_NETNAME_DELETED ||
            code == ERROR_SEM_TIMEOUT || code == WSAETIMEDOUT || code == WSAENOTCONN;
 }
-
-int option_of(Descriptor fd, int name) {
-    int value = 0;
-    int size = sizeof value;
-    ::getsockopt(socket_of(fd), SOL_SOCKET, name, reinterpret_cast<char*>(&value), &size);
-    return value;
-}
-
-bool is_local(const SockAddr& address) { return windows::in(address)->sa_family == AF_UNIX; }
 
 // The socket is of that one's kind from here on.
 int update(Descriptor fd, int name, const SOCKET* other) {
@@ -49,19 +31,6 @@ int update(Descriptor fd, int name, const SOCKET* other) {
 }
 
 }  // namespace
-
-// What one try came to, when it is not over: wait (a packet will come) or more (could go on at once, but
-// had its share).
-struct IocpPoller::Attempt {
-    enum class Next : uint8_t { over, wait, more };
-
-    static Attempt over(Result result) { return {Next::over, result}; }
-    static Attempt wait() { return {Next::wait, Result::pending()}; }
-    static Attempt more() { return {Next::more, Result::pending()}; }
-
-    Next next;
-    Result result;
-};
 
 IocpPoller::IocpPoller(std::shared_ptr<IocpGroup> group) : group_(std::move(group)) {}
 
@@ -218,191 +187,6 @@ Result IocpPoller::watch(IoSource& source, Side side) {
     const int code = start_poll(slot, side);
     if (code == 0) wake();
     return code == 0 || code == WSA_IO_PENDING ? Result::done() : windows::failure(code);
-}
-
-IocpPoller::Attempt IocpPoller::attempt(Op& op) {
-    switch (op.kind) {
-        case OpKind::recv:
-            return try_recv(op);
-        case OpKind::accept:
-            return try_accept(op);
-        case OpKind::recv_from:
-            return try_recv_from(op);
-        case OpKind::send:
-            return try_send(op);
-        case OpKind::connect:
-            return try_connect(op);
-        case OpKind::send_to:
-            return try_send_to(op);
-        case OpKind::wait:
-            return try_wait(op);
-        case OpKind::read:
-        case OpKind::write:
-            return Attempt::over(Errc::not_supported);
-        case OpKind::lookup:
-            break;  // no poller's
-    }
-    SOCKET2_ASSERT(false, "an op of no known kind");
-    return Attempt::wait();
-}
-
-// Notes that an operation of the slot was begun, with the code that the call has left: 0 if it is over.
-int IocpPoller::start(Slot& slot, HANDLE on, int code) {
-    slot.on = on;
-    if (code == WSA_IO_PENDING) {
-        slot.in_flight = true;
-        slot.canceled = false;
-        ++in_flight_;
-    }
-    return code;
-}
-
-int IocpPoller::start_poll(Slot& slot, Side side) {
-    const HANDLE afd = group_->afd();
-    const int code =
-        windows::poll_socket(afd, slot.block->fd, direction(side), slot.poll, slot.fresh());
-    if (code == 0) slot.block->polled(slot.poll);
-    return start(slot, afd, code);
-}
-
-IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
-    Block& block = *static_cast<Block*>(op.source.kept);
-    if (!block.overlapped || !block.stream || op.size == 0) {
-        const Result r = block.read(posix::recv(block.fd, op.data, op.size));
-        return r.is_pending() ? poll(op) : Attempt::over(r);
-    }
-    if (!block.connected && is_loose(op)) {
-        // Its connection may be over, and have left something.
-        const Result r = posix::recv(block.fd, op.data, op.size);
-        return Attempt::over(r.is_pending() ? Errc::not_connected : r);
-    }
-    block.connected = true;
-    Slot& slot = block.slot(op);
-    slot.op = &op;
-    WSABUF buffer{length(op.size), static_cast<char*>(op.data)};
-    DWORD flags = 0;
-    const int failed =
-        ::WSARecv(socket_of(block.fd), &buffer, 1, nullptr, &flags, &slot.fresh(), nullptr);
-    const int code = start(slot, handle_of(block.fd), failed != 0 ? ::WSAGetLastError() : 0);
-    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
-}
-
-IocpPoller::Attempt IocpPoller::try_accept(Op& op) {
-    Block& block = *static_cast<Block*>(op.source.kept);
-    if (!block.overlapped) {
-        const Result r = posix::accept(block.fd, op.accepted, op.addr);
-        return r.is_pending() ? poll(op) : Attempt::over(r);
-    }
-    if (!block.accept) block.accept.reset(new (std::nothrow) Accept);
-    if (!block.accept) return Attempt::over(Errc::out_of_memory);
-    if (block.family == 0) {
-        if (option_of(block.fd, SO_ACCEPTCONN) == 0) return Attempt::over(Errc::not_listening);
-        SockAddr local;
-        const Result r = posix::local_address(block.fd, local);
-        if (r.is_error()) return Attempt::over(r);
-        block.family = windows::out(local)->sa_family;
-    }
-    Accept& accept = *block.accept;
-    const Result made = posix::open_socket(block.family, SOCK_STREAM, 0);
-    if (made.is_error()) return Attempt::over(made);
-    accept.drop();
-    accept.fd = made.value();
-    Slot& slot = block.slot(op);
-    slot.op = &op;
-    DWORD size = 0;
-    const BOOL ok = ::AcceptEx(socket_of(block.fd), socket_of(accept.fd), accept.addresses, 0,
-                               Accept::kRoom, Accept::kRoom, &size, &slot.fresh());
-    const int code = start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
-    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
-}
-
-Result IocpPoller::load_connect(Descriptor fd) {
-    if (connect_ != nullptr) return Result::done();
-    GUID id = WSAID_CONNECTEX;
-    DWORD size = 0;
-    const int r = ::WSAIoctl(socket_of(fd), SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id,
-                             &connect_, sizeof connect_, &size, nullptr, nullptr);
-    return r == 0 ? Result::done() : windows::last_failure();
-}
-
-IocpPoller::Attempt IocpPoller::try_plain_connect(Op& op) {
-    const Descriptor fd = op.source.fd;
-    const Result r = op.started ? posix::connect_result(fd) : posix::connect(fd, *op.only);
-    op.started = true;
-    return r.is_pending() ? poll(op) : Attempt::over(r);
-}
-
-IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
-    Block& block = *static_cast<Block*>(op.source.kept);
-    // Unix sockets have no ConnectEx.
-    if (!block.overlapped || is_local(*op.only)) return try_plain_connect(op);
-    const Result loaded = load_connect(block.fd);
-    if (loaded.is_error()) return Attempt::over(loaded);
-    // ConnectEx wants it bound. An error is that it is, or comes again.
-    SockAddr any{};
-    windows::out(any)->sa_family = windows::in(*op.only)->sa_family;
-    any.size = op.only->size;
-    const Result bound = posix::bind(block.fd, any);
-    static_cast<void>(bound);
-    Slot& slot = block.slot(op);
-    slot.op = &op;
-    op.started = true;
-    const auto begin = [&] {
-        const BOOL ok =
-            connect_(socket_of(block.fd), windows::in(*op.only), static_cast<int>(op.only->size),
-                     nullptr, 0, nullptr, &slot.fresh());
-        return start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
-    };
-    int code = begin();
-    if (code == WSAECONNABORTED) code = begin();  // Wine tells once more of an earlier refusal
-    if (code == WSAEINVAL && block.called_off) return Attempt::over({Errc::not_supported, code});
-    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
-}
-
-IocpPoller::Attempt IocpPoller::try_send(Op& op) {
-    const size_t share = std::min(op.size - op.done, kSendShare);
-    const Result r = posix::send(op.source.fd, static_cast<const char*>(op.data) + op.done, share);
-    if (r.is_pending()) return poll(op);
-    if (r.is_error()) return Attempt::over(r);
-    op.done += static_cast<size_t>(r.value());
-    if (op.done < op.size) return Attempt::more();
-    return Attempt::over(Result::of(static_cast<int>(op.size)));
-}
-
-IocpPoller::Attempt IocpPoller::try_recv_from(Op& op) {
-    for (int dropped = 0; dropped < kDropShare; ++dropped) {
-        SockAddr from;
-        const Result r = posix::recv_from(op.source.fd, op.data, op.size, from, op.truncated);
-        if (r.is_pending()) return poll(op);
-        if (r.is_error()) return Attempt::over(r);
-        if (op.only != nullptr && !(from == *op.only)) continue;
-        if (op.addr != nullptr) *op.addr = from;
-        return Attempt::over(r);
-    }
-    return Attempt::more();
-}
-
-IocpPoller::Attempt IocpPoller::try_send_to(Op& op) {
-    const Result r = posix::send_to(op.source.fd, op.data, op.size, op.only);
-    return r.is_pending() ? poll(op) : Attempt::over(r);
-}
-
-IocpPoller::Attempt IocpPoller::try_wait(Op& op) {
-    const Block& block = *static_cast<Block*>(op.source.kept);
-    const bool loose =
-        block.stream && !block.connected && is_loose(op) && option_of(block.fd, SO_ACCEPTCONN) == 0;
-    return loose || block.is_shut(op) ? Attempt::over(Result::done()) : poll(op);
-}
-
-IocpPoller::Attempt IocpPoller::poll(Op& op) {
-    Block& block = *static_cast<Block*>(op.source.kept);
-    Slot& slot = block.slot(op);
-    slot.op = &op;
-    const int code = start_poll(slot, op.side);
-    if (code == WSA_IO_PENDING) return Attempt::wait();
-    // What became ready since the try goes on in the next turn.
-    if (code == 0 && op.kind != OpKind::wait) return Attempt::more();
-    return Attempt::over(code == 0 ? Result::done() : windows::failure(code));
 }
 
 // ---- packets ----
