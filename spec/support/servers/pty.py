@@ -1,6 +1,6 @@
 """A device at the end of a serial line: a pseudo-terminal in raw mode that answers in capitals.
 
-Prints the path of the line; "hangup" ends it.
+Prints the path of the line; "hangup" ends it, and 'gone' is printed when it is no more.
 """
 
 import os
@@ -15,3 +15,5 @@ while True:
         break
     while data:
         data = data[os.write(master, data.upper()):]
+os.close(master)
+print('gone', flush=True)
