@@ -1,34 +1,23 @@
 // Of FreeBSD and OpenBSD.
-#include "core/io/thread.h"
+#include "core/io/posix/thread.h"
 
 #include <pthread.h>
 #include <pthread_np.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
+namespace socket2::posix {
 
-namespace socket2 {
-namespace {
+const size_t kThreadNameSize = 16;  // none has less room
 
-constexpr size_t kNameSize = 16;  // with its zero; none has less room
-
-}  // namespace
-
-Result set_thread_name(const char* name) {
-    char cut[kNameSize] = "";
-    std::memcpy(cut, name, ::strnlen(name, kNameSize - 1));
-    ::pthread_set_name_np(::pthread_self(), cut);
-    return Result::done();
+int set_thread_name(const char* name) {
+    ::pthread_set_name_np(::pthread_self(), name);
+    return 0;
 }
 
-std::string thread_name() {
-    char name[kNameSize] = "";
-    ::pthread_get_name_np(::pthread_self(), name, sizeof name);
-    return name;
+void get_thread_name(char* name, size_t size) {
+    ::pthread_get_name_np(::pthread_self(), name, size);
 }
 
-// Of the system: that a thread is bound to some is not looked at.
-int processor_count() { return static_cast<int>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L)); }
+// What a thread is bound to is not looked at.
+int bound_processor_count() { return 0; }
 
-}  // namespace socket2
+}  // namespace socket2::posix

@@ -1,34 +1,18 @@
-#include "core/io/thread.h"
+#include "core/io/posix/thread.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
+namespace socket2::posix {
 
-#include "core/io/posix/syscalls.h"
+const size_t kThreadNameSize = 64;
 
-namespace socket2 {
-namespace {
+int set_thread_name(const char* name) { return ::pthread_setname_np(name); }
 
-constexpr size_t kNameSize = 64;  // with its zero
-
-}  // namespace
-
-Result set_thread_name(const char* name) {
-    char cut[kNameSize] = "";
-    std::memcpy(cut, name, ::strnlen(name, kNameSize - 1));
-    const int code = ::pthread_setname_np(cut);
-    return code == 0 ? Result::done() : Result(posix::errc_of(code), code);
-}
-
-std::string thread_name() {
-    char name[kNameSize] = "";
-    ::pthread_getname_np(::pthread_self(), name, sizeof name);
-    return name;
+void get_thread_name(char* name, size_t size) {
+    ::pthread_getname_np(::pthread_self(), name, size);
 }
 
 // Threads are bound to none here.
-int processor_count() { return static_cast<int>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L)); }
+int bound_processor_count() { return 0; }
 
-}  // namespace socket2
+}  // namespace socket2::posix

@@ -1,14 +1,19 @@
-#include "core/io/thread.h"
+#include "core/io/posix/thread.h"
 
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include "core/io/posix/syscalls.h"
+#include "core/io/thread.h"
 
 namespace socket2 {
 
@@ -29,6 +34,24 @@ Result start_thread(std::function<void()> body) {
     }
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return r;
+}
+
+Result set_thread_name(const char* name) {
+    const std::string cut(name, ::strnlen(name, posix::kThreadNameSize - 1));
+    const int code = posix::set_thread_name(cut.c_str());
+    return code == 0 ? Result::done() : Result(posix::errc_of(code), code);
+}
+
+std::string thread_name() {
+    std::string name(posix::kThreadNameSize, '\0');
+    posix::get_thread_name(name.data(), name.size());
+    name.resize(::strnlen(name.data(), name.size()));
+    return name;
+}
+
+int processor_count() {
+    const int bound = posix::bound_processor_count();
+    return bound > 0 ? bound : static_cast<int>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
 }
 
 int process_id() { return ::getpid(); }
