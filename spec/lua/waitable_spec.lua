@@ -386,7 +386,7 @@ describe('wait', function()
 		assert.equal('r', over())
 		fails('connection_refused', a:recv(buffer(1), 1, 0))
 		a:close()
-	end)
+	end, 'refused datagrams that are told')
 
 	it('is for packets of a raw socket', function()
 		local a, err = socket.raw('inet', 'icmp')
