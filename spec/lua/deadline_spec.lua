@@ -77,21 +77,23 @@ for name, arguments in pairs{
 } do
 	waits[name] = function()
 		local ai, free = hole()
-		local c = assert(socket.tcp'inet')
+		local first, c = assert(socket.tcp'inet'), nil
 		local host, port = arguments(ai)
 		return function(expires)
+			c = c and spec.another(first) or first
 			if port then return c:connect(host, port, expires) end
 			return c:connect(host, expires)
 		end, function()
 			local s = spec.listener()
+			c = spec.another(first)
 			assert.is_true(c:connect(s:localaddr()))
 			local over = go(s.accept, s)
 			local peer = assert(over())
 			c:send'hello'
 			assert.equal('hello', spec.recv_all(peer, 5))
-			for _, x in ipairs{c, s, peer} do x:close() end
+			for _, x in ipairs{c, first, s, peer} do x:close() end
 			free()
-		end, c, 'write'
+		end, first, 'write'
 	end
 end
 

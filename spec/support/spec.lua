@@ -157,6 +157,17 @@ function spec.hole()
 	end
 end
 
+-- another(tcp) -> tcp: what can connect after a connect that was called off: itself, or, where the system takes
+-- no other, a new socket with its timeouts.
+function spec.another(s)
+	if not spec.windows then
+		return s
+	end
+	local new = assert(socket.tcp(s:family()))
+	new:settimeout(s.read_timeout or nil, s.write_timeout or nil)
+	return new
+end
+
 -- Elsewhere the peer's buffer takes what it can at once.
 local PATIENCE = spec.windows and {times = 3, seconds = 0.1} or {times = 1, seconds = 0}
 
