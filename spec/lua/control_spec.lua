@@ -71,14 +71,17 @@ end
 
 function waits.connect()
 	local ai, free = hole()
-	local c = assert(socket.tcp'inet')
-	return function() return c:connect('127.0.0.1', ai:port()) end, function()
+	local first, c = assert(socket.tcp'inet'), nil
+	return function()
+		c = c and spec.another(first) or first
+		return c:connect('127.0.0.1', ai:port())
+	end, function()
 		local s = spec.listener()
+		c = spec.another(first)
 		assert.is_true(c:connect(s:localaddr()))
-		c:close()
-		s:close()
+		for _, x in ipairs{c, first, s} do x:close() end
 		free()
-	end, 'connect', c
+	end, 'connect', first
 end
 
 waits['udp recv'] = function()

@@ -50,9 +50,11 @@ end
 local makers = {
 	inet = function() return bound'127.0.0.1' end,
 	inet6 = function() return bound('::1', 'inet6') end,
-	['unix path'] = function() return bound(fresh_path(), 'unix') end,
-	['abstract unix name'] = function() return bound('@' .. fresh_name(), 'unix') end,
 }
+spec.with('unix datagram sockets', spec.group)('unix datagrams', function()
+	makers['unix path'] = function() return bound(fresh_path(), 'unix') end
+	makers['abstract unix name'] = function() return bound('@' .. fresh_name(), 'unix') end
+end)
 
 -- a port where nobody listens
 local function dead_port()
@@ -88,7 +90,6 @@ end)
 for name, make in pairs(makers) do
 	describe(name .. ' datagrams', function()
 		local a, b, to_a, to_b
-		local it = name:find'unix' and spec.with('unix datagram sockets', it) or it
 
 		before_each(function()
 			a, b = make(), make()
@@ -326,7 +327,9 @@ describe('udp:send', function()
 		everywhere:close()
 	end))
 
-	it('reports that an earlier datagram was refused, on a connected socket', threaded(function()
+	local it_tells = spec.with('refused datagrams that are told', it)
+
+	it_tells('reports that an earlier datagram was refused, on a connected socket', threaded(function()
 		assert(s:connect('127.0.0.1', dead_port()))
 		assert.equal(1, s:send'x')
 		fails('connection_refused', s:send'x')
@@ -424,20 +427,6 @@ describe('udp:recv', function()
 		first:close()
 	end))
 
-	spec.with('unix datagram sockets', it)('names the family of a sender without a name', threaded(function()
-		local name = '@' .. fresh_name()
-		local receiver, sender = bound(name, 'unix'), assert(socket.udp'unix')
-		sender:send('x', name)
-		local data, from = recv(receiver)
-		assert.equal('x', data)
-		assert.equal('unix', from:family())
-		assert.equal('udp', from:type())
-		assert.equal(0, from:port())
-		assert.equal('', from:tostring())
-		receiver:close()
-		sender:close()
-	end))
-
 	it('reports what is wrong with the arguments', threaded(function()
 		for _, t in ipairs{
 			{'invalid_argument', nil, 8},
@@ -496,85 +485,113 @@ describe('udp:recv', function()
 	end))
 end)
 
-describe('a full unix receiver', function()
-	local name, receiver, s
-	local it = spec.with('unix datagram sockets', it)
-
-	before_each(function()
-		name = '@' .. fresh_name()
-		receiver, s = bound(name, 'unix'), assert(socket.udp'unix')
-	end)
-
-	after_each(function()
+spec.with('unix datagram sockets', describe)('a unix datagram socket', function()
+	it('names the family of a sender without a name', threaded(function()
+		local name = '@' .. fresh_name()
+		local receiver, sender = bound(name, 'unix'), assert(socket.udp'unix')
+		sender:send('x', name)
+		local data, from = recv(receiver)
+		assert.equal('x', data)
+		assert.equal('unix', from:family())
+		assert.equal('udp', from:type())
+		assert.equal(0, from:port())
+		assert.equal('', from:tostring())
 		receiver:close()
+		sender:close()
+	end))
+
+	it('reports the errors of unix paths', threaded(function()
+		local s, path = assert(socket.udp'unix'), fresh_path()
+		fails('path_too_long', s:bind('/tmp/' .. ('x'):rep(200)))
+		fails('file_not_found', s:bind'/no such folder/socket')
+		fails('file_not_found', s:send('x', path))
+		fails('file_not_found', s:connect(path))
+		fails('connection_refused', s:send('x', '@' .. fresh_name()))
+		bound(path, 'unix'):close()
+		fails('connection_refused', s:send('x', path)) -- the file is left, the receiver is not
+		fails('address_already_in_use', s:bind(path))
 		s:close()
-	end)
+	end))
 
-	for _, connected in ipairs{false, true} do
-		local kind = connected and 'connected' or 'unconnected'
+	describe('with a full receiver', function()
+		local name, receiver, s
 
-		it('makes a sender wait, and loses nothing: ' .. kind, threaded(function()
-			if connected then assert(s:connect(name)) end
-			local N, over = 100, false
-			socket.newthread(function()
+		before_each(function()
+			name = '@' .. fresh_name()
+			receiver, s = bound(name, 'unix'), assert(socket.udp'unix')
+		end)
+
+		after_each(function()
+			receiver:close()
+			s:close()
+		end)
+
+		for _, connected in ipairs{false, true} do
+			local kind = connected and 'connected' or 'unconnected'
+
+			it('makes a sender wait, and loses nothing: ' .. kind, threaded(function()
+				if connected then assert(s:connect(name)) end
+				local N, over = 100, false
+				socket.newthread(function()
+					for i = 1, N do
+						assert(s:send(tostring(i), not connected and name or nil))
+					end
+					over = true
+				end)
+				spec.turn()
+				assert.is_false(over)
 				for i = 1, N do
-					assert(s:send(tostring(i), not connected and name or nil))
+					assert.equal(tostring(i), (recv(receiver)))
 				end
-				over = true
+				spec.wait_until(function() return over end)
+			end))
+
+			it('costs the waiting sender no CPU time: ' .. kind, function()
+				spec.run(function()
+					if connected then assert(s:connect(name)) end
+					fill(s, not connected and name or nil)
+				end)
+				local before = os.clock()
+				socket.poll(0.3)
+				local used = os.clock() - before
+				assert.is_true(used < 0.03, used .. ' s')
 			end)
-			spec.turn()
-			assert.is_false(over)
-			for i = 1, N do
-				assert.equal(tostring(i), (recv(receiver)))
+		end
+
+		it('serves all who wait', threaded(function()
+			local others, over = {}, 0
+			fill(s, name)
+			for i = 1, 3 do
+				others[i] = assert(socket.udp'unix')
+				socket.newthread(function()
+					assert(others[i]:send('other', name))
+					over = over + 1
+				end)
 			end
-			spec.wait_until(function() return over end)
+			spec.turn()
+			repeat
+				if recv(receiver) == 'other' then over = over + 1 end
+			until over == 6
+			for i = 1, 3 do
+				others[i]:close()
+			end
 		end))
 
-		it('costs the waiting sender no CPU time: ' .. kind, function()
-			spec.run(function()
-				if connected then assert(s:connect(name)) end
-				fill(s, not connected and name or nil)
-			end)
-			local before = os.clock()
-			socket.poll(0.3)
-			local used = os.clock() - before
-			assert.is_true(used < 0.03, used .. ' s')
-		end)
-	end
+		it('makes a second writer busy', threaded(function()
+			fill(s, name)
+			fails('busy', s:send('x', name))
+		end))
 
-	it('serves all who wait', threaded(function()
-		local others, over = {}, 0
-		fill(s, name)
-		for i = 1, 3 do
-			others[i] = assert(socket.udp'unix')
-			socket.newthread(function()
-				assert(others[i]:send('other', name))
-				over = over + 1
-			end)
-		end
-		spec.turn()
-		repeat
-			if recv(receiver) == 'other' then over = over + 1 end
-		until over == 6
-		for i = 1, 3 do
-			others[i]:close()
-		end
-	end))
-
-	it('makes a second writer busy', threaded(function()
-		fill(s, name)
-		fails('busy', s:send('x', name))
-	end))
-
-	it('does not keep close() from waking the reader and the writer', threaded(function()
-		local result = fill(s, name)
-		local read
-		socket.newthread(function() read = {recv(s)} end)
-		s:close()
-		spec.wait_until(function() return read and not result() end)
-		fails('closed', unpack(read))
-		fails('closed', result())
-	end))
+		it('does not keep close() from waking the reader and the writer', threaded(function()
+			local result = fill(s, name)
+			local read
+			socket.newthread(function() read = {recv(s)} end)
+			s:close()
+			spec.wait_until(function() return read and not result() end)
+			fails('closed', unpack(read))
+			fails('closed', result())
+		end))
+	end)
 end)
 
 describe('a closed udp socket', function()
@@ -639,19 +656,6 @@ describe('a udp socket', function()
 		s:close()
 		other:close()
 	end)
-
-	spec.with('unix datagram sockets', it)('reports the errors of unix paths', threaded(function()
-		local s, path = assert(socket.udp'unix'), fresh_path()
-		fails('path_too_long', s:bind('/tmp/' .. ('x'):rep(200)))
-		fails('file_not_found', s:bind'/no such folder/socket')
-		fails('file_not_found', s:send('x', path))
-		fails('file_not_found', s:connect(path))
-		fails('connection_refused', s:send('x', '@' .. fresh_name()))
-		bound(path, 'unix'):close()
-		fails('connection_refused', s:send('x', path)) -- the file is left, the receiver is not
-		fails('address_already_in_use', s:bind(path))
-		s:close()
-	end))
 
 	it('serves nc', threaded(function()
 		local s = bound'127.0.0.1'

@@ -49,6 +49,10 @@ Result open_afd(HANDLE& out) {
 
 bool saw_a_reset(const AfdPoll& poll) { return poll.count > 0 && (poll.events & kAbort) != 0; }
 
+bool saw_it_closed(const AfdPoll& poll) {
+    return poll.count > 0 && (poll.events & kLocalClose) != 0;
+}
+
 int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
                 OVERLAPPED& overlapped) {
     constexpr ULONG kRead = kReceive | kDisconnect | kAccept;

@@ -28,4 +28,7 @@ int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
 // Of a poll that is over: the connection was reset. The next read may not tell.
 bool saw_a_reset(const AfdPoll& poll);
 
+// The same: whoever has the socket closed it. Its number may be another's by now.
+bool saw_it_closed(const AfdPoll& poll);
+
 }  // namespace socket2::windows

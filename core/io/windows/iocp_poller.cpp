@@ -196,7 +196,10 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     Block& block = *slot.block;
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
-    if (code == 0 && slot.on == group_->afd()) block.polled(slot.poll);
+    if (code == 0 && slot.on == group_->afd()) {
+        block.polled(slot.poll);
+        if (!ended && windows::saw_it_closed(slot.poll)) return Attempt::over(Errc::bad_descriptor);
+    }
     // Wine tells it as the end.
     if (code == 0 && op.kind == OpKind::recv && slot.on != group_->afd() &&
         slot.InternalHigh == 0 && windows::was_reset(block.fd)) {
