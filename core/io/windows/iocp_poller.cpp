@@ -197,8 +197,8 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
     if (code == 0 && slot.on == group_->afd()) block.polled(slot.poll);
-    // Wine tells it as the end.
-    if (code == 0 && op.kind == OpKind::recv && slot.on != group_->afd() &&
+    // Wine tells it as the end. (Of a socket that is gone its number may be another's.)
+    if (code == 0 && op.kind == OpKind::recv && !block.detached && slot.on != group_->afd() &&
         slot.InternalHigh == 0 && windows::was_reset(block.fd)) {
         code = WSAECONNRESET;
     }
@@ -245,6 +245,7 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
             return Attempt::over(block.read(Result::of(static_cast<int>(slot.InternalHigh))));
         case OpKind::wait: {
             if (code != 0) break;
+            if (block.detached) return Attempt::over(Errc::canceled);
             // Others may have taken it meanwhile.
             const Result r = posix::is_ready(block.fd, direction(op.side));
             if (r.is_pending() && !ended) return poll(op);
