@@ -441,6 +441,18 @@ TEST_P(PollerContract, ADetachAfterACancelEndsWaits) {
     EXPECT_EQ(wait(poller, 0), Ops{});
 }
 
+TEST_P(PollerContract, AWaitThatIsOverWhenItsDescriptorIsClosedAsksNoMoreOfIt) {
+    auto c = world->channel();
+    EXPECT_TRUE(wait_ready(poller, c->read).is_pending());
+    c->feed("x");
+    poller.cancel(c->read);
+    poller.detach(c->source);
+    c->close();
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    const Result r = c->read.result;
+    EXPECT_TRUE(r.ok() || r.error() == Errc::canceled) << error_word(r.value());
+}
+
 TEST_P(PollerContract, ManyWaitsEachCompleteOnce) {
     constexpr size_t kCount = 200;
     std::vector<std::unique_ptr<Channel>> channels;

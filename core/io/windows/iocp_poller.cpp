@@ -196,18 +196,19 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     Block& block = *slot.block;
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
-    if (code == 0 && slot.on == group_->afd()) {
+    const bool polled = slot.on == group_->afd();
+    if (code == 0 && polled) {
         block.polled(slot.poll);
         if (!ended && windows::saw_it_closed(slot.poll)) return Attempt::over(Errc::bad_descriptor);
     }
-    // Wine tells it as the end.
-    if (code == 0 && op.kind == OpKind::recv && slot.on != group_->afd() &&
+    // Wine tells it as the end. (Of a socket that is gone its number may be another's.)
+    if (code == 0 && op.kind == OpKind::recv && !block.detached && !polled &&
         slot.InternalHigh == 0 && windows::was_reset(block.fd)) {
         code = WSAECONNRESET;
     }
     // Not by us: by a shutdown, for one. What there is now counts.
     if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return attempt(op);
-    if (code == 0 && slot.on == group_->afd() && op.kind != OpKind::wait) {
+    if (code == 0 && polled && op.kind != OpKind::wait) {
         return ended ? Attempt::over(Errc::canceled) : attempt(op);
     }
     switch (op.kind) {
@@ -248,6 +249,7 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
             return Attempt::over(block.read(Result::of(static_cast<int>(slot.InternalHigh))));
         case OpKind::wait: {
             if (code != 0) break;
+            if (block.detached) return Attempt::over(Errc::canceled);
             // Others may have taken it meanwhile.
             const Result r = posix::is_ready(block.fd, direction(op.side));
             if (r.is_pending() && !ended) return poll(op);

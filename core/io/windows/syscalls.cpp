@@ -19,6 +19,8 @@ using windows::socket_of;
 // What one call can take.
 int length(size_t size) { return static_cast<int>(std::min<size_t>(size, INT_MAX)); }
 
+constexpr DWORD kNotConnected = 0xffffffff;  // SO_CONNECT_TIME
+
 // The value of a call that answers with less than 0 on failure.
 template <typename Call>
 Result checked(Call call) {
@@ -205,10 +207,12 @@ Result send(Descriptor fd, const void* data, size_t size) {
     const Result r = checked(
         [&] { return ::send(socket_of(fd), static_cast<const char*>(data), length(size), 0); });
     if (r.error() != Errc::connection_reset || windows::was_reset(fd)) return r;
-    // Wine says so of a socket that has no connection.
-    SockAddr peer;
-    const Result connected = remote_address(fd, peer);
-    return connected.is_error() ? connected : r;
+    // Wine says so of a socket that had no connection. (Of one that is over it knows no peer either.)
+    DWORD seconds = 0;
+    int room = sizeof seconds;
+    const int told = ::getsockopt(socket_of(fd), SOL_SOCKET, SO_CONNECT_TIME,
+                                  reinterpret_cast<char*>(&seconds), &room);
+    return told == 0 && seconds == kNotConnected ? windows::failure(WSAENOTCONN) : r;
 }
 
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {
