@@ -7,25 +7,12 @@
 #include <utility>
 
 #include "core/base/intrusive_list.h"
-#include "core/io/op.h"
+#include "core/io/attempt.h"
 #include "core/io/posix/syscalls.h"
 #include "core/io/windows/afd.h"
 #include "core/io/windows/iocp_poller.h"
 
 namespace socket2 {
-
-// What one try came to, when it is not over: wait (a packet will come) or more (could go on at once, but
-// had its share).
-struct IocpPoller::Attempt {
-    enum class Next : uint8_t { over, wait, more };
-
-    static Attempt over(Result result) { return {Next::over, result}; }
-    static Attempt wait() { return {Next::wait, Result::pending()}; }
-    static Attempt more() { return {Next::more, Result::pending()}; }
-
-    Next next;
-    Result result;
-};
 
 // What an accept needs: the socket for the connection, and room for its addresses.
 struct IocpPoller::Accept {
@@ -69,9 +56,7 @@ struct IocpPoller::Block : ListNode<Block> {
     Result read(Result r) const {
         return reset && r.ok() && r.value() == 0 ? Result(Errc::connection_reset) : r;
     }
-    bool is_shut(const Op& op) const {
-        return (shut & (op.side == Side::read ? kReadable : kWritable)) != 0;
-    }
+    bool is_shut(const Op& op) const { return (shut & direction(op.side)) != 0; }
     Slot& slot(const Op& op) { return ops[static_cast<size_t>(op.side)]; }
     bool idle() const {
         const auto in_flight = [](const Slot& slot) { return slot.in_flight; };
@@ -79,8 +64,6 @@ struct IocpPoller::Block : ListNode<Block> {
                std::none_of(std::begin(watches), std::end(watches), in_flight);
     }
 };
-
-inline uint8_t direction(Side side) { return side == Side::read ? kReadable : kWritable; }
 
 inline int option_of(Descriptor fd, int name) {
     int value = 0;

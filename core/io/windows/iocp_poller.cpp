@@ -104,7 +104,7 @@ void IocpPoller::let_go(Block& block) {
 Result IocpPoller::submit(Op& op) {
     const Result attached = attach(op.source);
     if (attached.is_error()) return attached;
-    const Attempt a = attempt(op);
+    const Attempt a = begin(op);
     if (a.next == Attempt::Next::over && (a.result.ok() || op.done == 0)) return a.result;
     if (a.next == Attempt::Next::over) {
         // A part went out: only a completion tells how much.
@@ -140,44 +140,13 @@ Result IocpPoller::try_now(Op& op) {
     const Result attached = attach(op.source);
     if (attached.is_error()) return attached;
     const Block& block = *static_cast<Block*>(op.source.kept);
-    const Descriptor fd = op.source.fd;
-    Result r = Errc::not_supported;
-    switch (op.kind) {
-        case OpKind::recv:
-            r = block.read(posix::recv(fd, op.data, op.size));
-            break;
-        case OpKind::accept:
-            r = posix::accept(fd, op.accepted, op.addr);
-            break;
-        case OpKind::recv_from: {
-            // A stranger's datagram counts as none.
-            SockAddr from;
-            do {
-                r = posix::recv_from(fd, op.data, op.size, from, op.truncated);
-            } while (r.ok() && op.only != nullptr && !(from == *op.only));
-            if (r.ok() && op.addr != nullptr) *op.addr = from;
-            break;
-        }
-        case OpKind::send:
-            r = posix::send(fd, op.data, op.size);
-            break;
-        case OpKind::send_to:
-            r = posix::send_to(fd, op.data, op.size, op.only);
-            break;
-        case OpKind::connect:
-            r = posix::connect(fd, *op.only);
-            break;
-        case OpKind::wait:
-            r = block.is_shut(op) ? Result::done() : posix::is_ready(fd, direction(op.side));
-            break;
-        case OpKind::read:
-        case OpKind::write:
-        case OpKind::lookup:
-            break;
-    }
-    if (!r.is_pending()) return r;
+    if (op.kind == OpKind::wait && block.is_shut(op)) return Result::done();
+    const Attempt a = attempt(op);
+    if (a.next == Attempt::Next::over)
+        return op.kind == OpKind::recv ? block.read(a.result) : a.result;
+    if (op.done > 0) return Result::of(static_cast<int>(op.done));
     const Result watched = watch(op.source, op.side);
-    return watched.is_error() ? watched : r;
+    return watched.is_error() ? watched : Result::pending();
 }
 
 // Ends a wait() once the direction has something.
@@ -192,7 +161,7 @@ Result IocpPoller::watch(IoSource& source, Side side) {
 // ---- packets ----
 
 // What an operation that is over means for its op.
-IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
+Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     Block& block = *slot.block;
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
@@ -207,9 +176,9 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
         code = WSAECONNRESET;
     }
     // Not by us: by a shutdown, for one. What there is now counts.
-    if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return attempt(op);
+    if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return begin(op);
     if (code == 0 && polled && op.kind != OpKind::wait) {
-        return ended ? Attempt::over(Errc::canceled) : attempt(op);
+        return ended ? Attempt::over(Errc::canceled) : begin(op);
     }
     switch (op.kind) {
         case OpKind::accept: {
@@ -302,7 +271,7 @@ Result IocpPoller::wait(double seconds, OpList& completed) {
     const bool idle = hot.empty() && finished_.empty();
     completed.splice(finished_);
     const Result r = next_packets(idle ? seconds : 0, completed);
-    while (Op* op = hot.pop_front()) go_on(*op, attempt(*op), completed);
+    while (Op* op = hot.pop_front()) go_on(*op, begin(*op), completed);
     return r;
 }
 

@@ -11,6 +11,7 @@
 
 #include <memory>
 
+#include "core/io/attempt.h"
 #include "core/io/poller.h"
 #include "core/io/windows/afd.h"
 #include "core/io/windows/iocp_group.h"
@@ -37,17 +38,13 @@ class IocpPoller final : public Poller {
     struct Accept;
     struct Block;
     struct Slot;
-    struct Attempt;
 
-    Attempt attempt(Op& op);
-    Attempt try_recv(Op& op);
-    Attempt try_accept(Op& op);
-    Attempt try_connect(Op& op);
-    Attempt try_plain_connect(Op& op);
-    Attempt try_send(Op& op);
-    Attempt try_recv_from(Op& op);
-    Attempt try_send_to(Op& op);
-    Attempt try_wait(Op& op);
+    Attempt begin(Op& op);
+    Attempt begin_recv(Op& op);
+    Attempt begin_accept(Op& op);
+    Attempt begin_connect(Op& op);
+    Attempt begin_wait(Op& op);
+    Attempt try_or_poll(Op& op);
     Attempt poll(Op& op);
     int start(Slot& slot, HANDLE on, int code);
     int start_poll(Slot& slot, Side side);

@@ -1,4 +1,4 @@
-// What the poller tries for an op of each kind: with the system's own operations, or by try and poll.
+// How the poller begins an op of each kind: with the system's own operation, or by a try and a poll.
 #include <algorithm>
 #include <climits>
 #include <utility>
@@ -15,40 +15,30 @@ using windows::socket_of;
 
 namespace {
 
-// As of readiness pollers: what one op may do before others have their turn.
-constexpr size_t kSendShare = size_t{1} << 20;
-constexpr int kDropShare = 64;
-
 ULONG length(size_t size) { return static_cast<ULONG>(std::min<size_t>(size, INT_MAX)); }
 
 bool is_local(const SockAddr& address) { return windows::in(address)->sa_family == AF_UNIX; }
 
 }  // namespace
 
-IocpPoller::Attempt IocpPoller::attempt(Op& op) {
+Attempt IocpPoller::begin(Op& op) {
     switch (op.kind) {
         case OpKind::recv:
-            return try_recv(op);
+            return begin_recv(op);
         case OpKind::accept:
-            return try_accept(op);
-        case OpKind::recv_from:
-            return try_recv_from(op);
-        case OpKind::send:
-            return try_send(op);
+            return begin_accept(op);
         case OpKind::connect:
-            return try_connect(op);
-        case OpKind::send_to:
-            return try_send_to(op);
+            return begin_connect(op);
         case OpKind::wait:
-            return try_wait(op);
-        case OpKind::read:
-        case OpKind::write:
-            return Attempt::over(Errc::not_supported);
-        case OpKind::lookup:
-            break;  // no poller's
+            return begin_wait(op);
+        default:
+            return try_or_poll(op);
     }
-    SOCKET2_ASSERT(false, "an op of no known kind");
-    return Attempt::wait();
+}
+
+Attempt IocpPoller::try_or_poll(Op& op) {
+    const Attempt a = attempt(op);
+    return a.next == Attempt::Next::wait ? poll(op) : a;
 }
 
 // Notes that an operation of the slot was begun, with the code that the call has left: 0 if it is over.
@@ -70,11 +60,12 @@ int IocpPoller::start_poll(Slot& slot, Side side) {
     return start(slot, afd, code);
 }
 
-IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
+Attempt IocpPoller::begin_recv(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     if (!block.overlapped || !block.stream || op.size == 0) {
-        const Result r = block.read(posix::recv(block.fd, op.data, op.size));
-        return r.is_pending() ? poll(op) : Attempt::over(r);
+        Attempt a = try_or_poll(op);
+        a.result = block.read(a.result);
+        return a;
     }
     if (!block.connected && is_loose(op)) {
         // Its connection may be over, and have left something.
@@ -92,12 +83,9 @@ IocpPoller::Attempt IocpPoller::try_recv(Op& op) {
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
 
-IocpPoller::Attempt IocpPoller::try_accept(Op& op) {
+Attempt IocpPoller::begin_accept(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
-    if (!block.overlapped) {
-        const Result r = posix::accept(block.fd, op.accepted, op.addr);
-        return r.is_pending() ? poll(op) : Attempt::over(r);
-    }
+    if (!block.overlapped) return try_or_poll(op);
     if (!block.accept) block.accept.reset(new (std::nothrow) Accept);
     if (!block.accept) return Attempt::over(Errc::out_of_memory);
     if (block.family == 0) {
@@ -130,17 +118,10 @@ Result IocpPoller::load_connect(Descriptor fd) {
     return r == 0 ? Result::done() : windows::last_failure();
 }
 
-IocpPoller::Attempt IocpPoller::try_plain_connect(Op& op) {
-    const Descriptor fd = op.source.fd;
-    const Result r = op.started ? posix::connect_result(fd) : posix::connect(fd, *op.only);
-    op.started = true;
-    return r.is_pending() ? poll(op) : Attempt::over(r);
-}
-
-IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
+Attempt IocpPoller::begin_connect(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     // Unix sockets have no ConnectEx.
-    if (!block.overlapped || is_local(*op.only)) return try_plain_connect(op);
+    if (!block.overlapped || is_local(*op.only)) return try_or_poll(op);
     const Result loaded = load_connect(block.fd);
     if (loaded.is_error()) return Attempt::over(loaded);
     // ConnectEx wants it bound. An error is that it is, or comes again.
@@ -164,42 +145,14 @@ IocpPoller::Attempt IocpPoller::try_connect(Op& op) {
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
 
-IocpPoller::Attempt IocpPoller::try_send(Op& op) {
-    const size_t share = std::min(op.size - op.done, kSendShare);
-    const Result r = posix::send(op.source.fd, static_cast<const char*>(op.data) + op.done, share);
-    if (r.is_pending()) return poll(op);
-    if (r.is_error()) return Attempt::over(r);
-    op.done += static_cast<size_t>(r.value());
-    if (op.done < op.size) return Attempt::more();
-    return Attempt::over(Result::of(static_cast<int>(op.size)));
-}
-
-IocpPoller::Attempt IocpPoller::try_recv_from(Op& op) {
-    for (int dropped = 0; dropped < kDropShare; ++dropped) {
-        SockAddr from;
-        const Result r = posix::recv_from(op.source.fd, op.data, op.size, from, op.truncated);
-        if (r.is_pending()) return poll(op);
-        if (r.is_error()) return Attempt::over(r);
-        if (op.only != nullptr && !(from == *op.only)) continue;
-        if (op.addr != nullptr) *op.addr = from;
-        return Attempt::over(r);
-    }
-    return Attempt::more();
-}
-
-IocpPoller::Attempt IocpPoller::try_send_to(Op& op) {
-    const Result r = posix::send_to(op.source.fd, op.data, op.size, op.only);
-    return r.is_pending() ? poll(op) : Attempt::over(r);
-}
-
-IocpPoller::Attempt IocpPoller::try_wait(Op& op) {
+Attempt IocpPoller::begin_wait(Op& op) {
     const Block& block = *static_cast<Block*>(op.source.kept);
     const bool loose =
         block.stream && !block.connected && is_loose(op) && option_of(block.fd, SO_ACCEPTCONN) == 0;
     return loose || block.is_shut(op) ? Attempt::over(Result::done()) : poll(op);
 }
 
-IocpPoller::Attempt IocpPoller::poll(Op& op) {
+Attempt IocpPoller::poll(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     Slot& slot = block.slot(op);
     slot.op = &op;

@@ -1,0 +1,33 @@
+// One try of an op by the system's calls that do not block.
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/result.h"
+#include "core/io/op.h"
+
+namespace socket2 {
+
+// What a try came to.
+struct Attempt {
+    enum class Next : uint8_t {
+        over,  // with the result
+        wait,  // there is nothing, or no room: go on when the system tells
+        more,  // had its share of this turn, and could go on at once
+    };
+
+    static Attempt over(Result result) { return {Next::over, result}; }
+    static Attempt wait() { return {Next::wait, Result::pending()}; }
+    static Attempt more() { return {Next::more, Result::pending()}; }
+
+    Next next;
+    Result result;
+};
+
+// The Ready bit of a side.
+uint8_t direction(Side side);
+
+// Any op but a lookup. A send that goes out in parts counts them in op.done.
+Attempt attempt(Op& op);
+
+}  // namespace socket2
