@@ -10,6 +10,8 @@ namespace {
 
 constexpr Option kOptions[] = {
     both("hdrincl", OptionKind::boolean, IPPROTO_IP, IP_HDRINCL),
+    both("rcvlowat", OptionKind::integer, SOL_SOCKET, SO_RCVLOWAT),
+    both("reuseport", OptionKind::boolean, SOL_SOCKET, SO_REUSEPORT),
 #ifdef TCP_CONGESTION
     both("tcp_congestion", OptionKind::text, IPPROTO_TCP, TCP_CONGESTION),
 #endif
@@ -21,6 +23,7 @@ constexpr Option kOptions[] = {
     both("tcp_keepidle", OptionKind::integer, IPPROTO_TCP, TCP_KEEPIDLE),
     both("tcp_keepintvl", OptionKind::integer, IPPROTO_TCP, TCP_KEEPINTVL),
 #endif
+    both("tcp_maxseg", OptionKind::integer, IPPROTO_TCP, TCP_MAXSEG),
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What core/net includes by POSIX' name.
+// What is included by POSIX' name.
 #pragma once
 
 #include "core/io/windows/winsock.h"
