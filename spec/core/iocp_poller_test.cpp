@@ -372,6 +372,27 @@ TEST_F(IocpPollerTest, OurOwnShutdownEndsAWait) {
     poller().detach(s.source);
 }
 
+// Also where its number is another's by then.
+TEST_F(IocpPollerTest, AWaitOnASocketThatOthersClosedEndsAndSaysSo) {
+    for (const OpKind kind : {OpKind::wait, OpKind::recv}) {
+        Pair pair = tcp_pair();
+        const Descriptor number = pair.ours.get();
+        Source s(pair.ours);
+        s.source.foreign = true;
+        char data[8];
+        prepare(s.read, kind, data, sizeof data);
+        const Result r = poller().submit(s.read);
+        EXPECT_TRUE(r.is_pending());
+        pair.ours.close();
+        std::vector<Fd> others;
+        do {
+            others.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
+        } while (others.back().get() != number && others.size() < 100);
+        EXPECT_EQ(outcome(poller(), s.read, r), static_cast<int>(Errc::bad_descriptor));
+        poller().detach(s.source);
+    }
+}
+
 TEST_F(IocpPollerTest, ALongSendCompletesWhenAllIsWritten) {
     Pair pair = tcp_pair();
     Source s(pair.ours);

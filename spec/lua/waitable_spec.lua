@@ -39,6 +39,7 @@ local function full()
 	local a, b = pair()
 	assert(a:setopt('sndbuf', 65536)) -- or the system goes on to make them larger
 	assert(b:setopt('rcvbuf', 65536))
+	spec.flood(a)
 	local idle = 0
 	while idle < 2 do
 		local sent = fails('timeout', a:send(buffer(BIG), BIG, soon()))
@@ -235,7 +236,7 @@ describe('wait on a tcp socket', function()
 		a:wait('rw', soon()) -- 'r' or 'busy'
 		assert.is_false(sending'done?')
 		assert.equal(1, a:recv(buffer(1), 1))
-		while not sending'done?' do assert(b:recv(buffer(65536), 65536)) end
+		while not sending'done?' do b:recv(buffer(65536), 65536, soon()) end -- the last may be there before
 		assert.equal(BIG, (sending()))
 		local receiving = go(a.recv, a, buffer(1), 1)
 		fails('busy', a:wait'r')
@@ -513,15 +514,19 @@ describe('wrapfd', function()
 		assert.error_matches(function() socket.wrapfd() end, 'number expected')
 	end)
 
-	runs('takes regular files, which are always ready', function()
-		local fd = descriptor.open'/proc/self/exe'
-		local f = assert(socket.wrapfd(fd))
-		for _, what in ipairs{'r', 'w', 'rw'} do
-			assert.equal(what, f:wait(what, later()))
+	runs('takes regular files, which are always ready, or where sockets alone are descriptors, none', function()
+		local fd = descriptor.open(debug.getinfo(1, 'S').source:sub(2))
+		if spec.lacks'descriptors of pipes and files' then
+			fails('bad_descriptor', socket.wrapfd(fd))
+		else
+			local f = assert(socket.wrapfd(fd))
+			for _, what in ipairs{'r', 'w', 'rw'} do
+				assert.equal(what, f:wait(what, later()))
+			end
+			f:close()
 		end
-		f:close()
 		close_fds(fd)
-	end, 'descriptors of pipes and files')
+	end)
 
 	runs('leaves the descriptor open', function()
 		local x, y = pipe()
@@ -616,12 +621,15 @@ describe('wrapfd', function()
 		local ready, err = f:wait('r', soon())
 		assert.is_nil(ready)
 		assert(err == 'bad_descriptor' or err == 'timeout', err)
-		descriptor.rename(y, x)
-		local again = assert(socket.wrapfd(x))
+		if descriptor.rename then -- elsewhere the system alone gives numbers
+			descriptor.rename(y, x)
+			y = x
+		end
+		local again = assert(socket.wrapfd(y))
 		assert.equal('w', again:wait'w')
 		close(f, again)
-		close_fds(x)
-	end, 'descriptors of pipes and files')
+		close_fds(y)
+	end)
 
 	runs('is no socket', function()
 		local x, y = pipe()

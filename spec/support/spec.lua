@@ -212,7 +212,6 @@ local lacks = {
 	['/proc'] = on_windows,
 	['serial devices'] = on_windows,
 	['resolv.conf'] = on_windows,
-	['all options'] = on_windows,
 	['errors that are told once'] = on_windows, -- by SO_ERROR: Wine's stays
 	-- Wine's never are, and on Windows one of many peers' would end a receive from all.
 	['refused datagrams that are told'] = on_windows,

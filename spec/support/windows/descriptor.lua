@@ -18,12 +18,16 @@ int ioctlsocket(uintptr_t, long, unsigned long *);
 int closesocket(uintptr_t);
 int recv(uintptr_t, char *, int, int);
 int send(uintptr_t, const char *, int, int);
+void *CreateFileA(const char *, uint32_t, uint32_t, const void *, uint32_t, uint32_t, void *);
+int CloseHandle(void *);
 ]]
 
 local ws2 = ffi.load'ws2_32'
+local C = ffi.C
 
 local AF_INET, SOCK_STREAM, TCP, OVERLAPPED, FIONBIO = 2, 1, 6, 1, -2147195266
 local LOOPBACK = 0x0100007f
+local OPEN_EXISTING = 3
 local SOL_SOCKET, SO_SNDBUF, SO_RCVBUF, MSG_OOB = 0xffff, 0x1001, 0x1002, 1
 local ROOM = ffi.new('int[1]', 16384) -- or it takes megabytes at once
 
@@ -65,9 +69,17 @@ function descriptor.pipe()
 	return descriptor.socketpair()
 end
 
+-- open(path) -> number of a file's handle
+function descriptor.open(path)
+	return opened(C.CreateFileA(path, 0, 0, nil, OPEN_EXISTING, 0, nil))
+end
+
 function descriptor.close(...)
 	for i = 1, select('#', ...) do
-		checked(ws2.closesocket((select(i, ...))))
+		local fd = select(i, ...)
+		if ws2.closesocket(fd) ~= 0 then
+			assert(C.CloseHandle(ffi.cast('void *', fd)) ~= 0, 'the system call failed')
+		end
 	end
 end
 
@@ -87,10 +99,14 @@ function descriptor.read(fd, n)
 	return r >= 0 and ffi.string(buf, r) or nil
 end
 
--- fill(fd): writes until the system takes no more.
+-- fill(fd): writes until the system takes no more, nor a little later.
 function descriptor.fill(fd)
-	local buf = ffi.new'char[4096]'
-	while ws2.send(fd, buf, 4096, 0) > 0 do end
+	local buf, idle = ffi.new'char[4096]', 0
+	repeat
+		local n = ws2.send(fd, buf, 4096, 0)
+		idle = n > 0 and 0 or idle + 1
+		if n < 0 then C.Sleep(100) end
+	until idle == 3
 end
 
 -- drain(fd): reads all that is there.
