@@ -31,6 +31,9 @@ local on_wine = C.GetProcAddress(C.GetModuleHandleA'ntdll', 'wine_get_version') 
 local temporary = on_wine and '/tmp' or os.getenv'TEMP':gsub('\\', '/')
 local sh = on_wine and '/bin/sh' or 'sh.exe'
 
+-- How many handles Wine has left open: that of the program's file, of each that is its system's.
+local shell = {left = 0}
+
 local made = 0
 
 -- Not Windows' own, whose names are for files in the root.
@@ -69,6 +72,8 @@ local function run(line, output)
 	if process.process ~= nil then
 		C.CloseHandle(process.process)
 		C.CloseHandle(process.thread)
+	else
+		shell.left = shell.left + 1
 	end
 end
 
@@ -188,3 +193,5 @@ function os.execute(line) -- luacheck: ignore
 	self:close()
 	return self.status
 end
+
+return shell

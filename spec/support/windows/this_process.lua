@@ -1,6 +1,7 @@
 -- What the system says of the process that the specs run in.
 
 local ffi = require'ffi'
+local shell = require'shell'
 
 local C = ffi.C
 
@@ -69,7 +70,7 @@ end
 -- fds() -> number of open sockets and files. (The system keeps handles of other kinds as it likes.)
 function this_process.fds()
 	files = files or type_of_files()
-	local n = 0
+	local n = -shell.left
 	for handle in handles() do
 		if handle.type == files then
 			n = n + 1
