@@ -62,7 +62,7 @@ function blocks.programs(list)
 end
 
 local function write(path, text)
-	local f = assert(io.open(path, 'w'))
+	local f = assert(io.open(path, 'wb'))
 	f:write(text)
 	f:close()
 end
