@@ -7,6 +7,8 @@ local descriptor = {}
 
 ffi.cdef[[
 typedef struct { uint16_t family, port; uint32_t ip; char zero[8]; } spec_sockaddr_in;
+void *CreateIoCompletionPort(void *, void *, uintptr_t, uint32_t);
+int CloseHandle(void *);
 uintptr_t WSASocketA(int, int, int, void *, uint32_t, uint32_t);
 int bind(uintptr_t, const spec_sockaddr_in *, int);
 int listen(uintptr_t, int);
@@ -63,6 +65,19 @@ end
 -- pipe() -> the end to read from, the end to write to
 function descriptor.pipe()
 	return descriptor.socketpair()
+end
+
+local LOOPS = 64 -- at most, on one of them
+
+-- poller() -> number: of the system's, for close_poller(number)
+function descriptor.poller()
+	local handle = ffi.C.CreateIoCompletionPort(ffi.cast('void *', -1), nil, 0, LOOPS)
+	assert(handle ~= nil)
+	return tonumber(ffi.cast('intptr_t', handle))
+end
+
+function descriptor.close_poller(number)
+	assert(ffi.C.CloseHandle(ffi.cast('void *', number)) ~= 0)
 end
 
 function descriptor.close(...)
