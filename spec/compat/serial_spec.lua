@@ -33,7 +33,7 @@ end
 
 -- before() -> what the case gets beside serial and log, after(the same)
 local function case(name, f, before, after)
-	spec.with('serial devices', it)(name, function()
+	it(name, function()
 		local function once(serial, run)
 			local x = before and before()
 			local ok, lines = pcall(run, function() return play(f, serial, x) end, 20)
@@ -75,16 +75,7 @@ local function with_device(name, f)
 	case(name, f, start_device, process.stop)
 end
 
-describe('socket.serial', function()
-	case('is a function that opens a path', function(serial, log)
-		log(type(serial))
-		log(serial'/nowhere/x')
-		log(serial'')
-		log(serial'/')
-		log(serial'/dev/null/x')
-		log(pcall(serial, 12))
-	end)
-
+describe('the function socket.serial', function()
 	it('wants a string', function()
 		for _, serial in ipairs{ours, theirs} do
 			for _, v in ipairs{{}, print, true} do
@@ -93,6 +84,24 @@ describe('socket.serial', function()
 				assert.matches('string expected, got ' .. type(v), err, 1, true)
 			end
 		end
+	end)
+
+	it('tells why there is no object', function()
+		local s, err, errno = ours'/nowhere/x'
+		assert.is_nil(s)
+		assert.equal(spec.lacks'serial devices' and 'Operation not supported' or 'No such file or directory', err)
+		assert.equal('number', type(errno))
+	end)
+end)
+
+spec.with('serial devices', describe)('socket.serial', function()
+	case('is a function that opens a path', function(serial, log)
+		log(type(serial))
+		log(serial'/nowhere/x')
+		log(serial'')
+		log(serial'/')
+		log(serial'/dev/null/x')
+		log(pcall(serial, 12))
 	end)
 
 	case('makes objects with these methods', function(serial, log)

@@ -1,9 +1,12 @@
 -- socket and socket.unix, with LuaSocket as the oracle: each case runs on the original, on ours outside of
--- threads, and on ours in a thread beside another that has to go on meanwhile. What they log is equal.
+-- threads, and on ours in a thread. What they log is equal; where the original has words of its own on
+-- Windows, or Windows' behaviour, ours are those of the other systems.
 
 local api = require'socket2'
 local spec = require'spec'
 local both = require'both'
+
+local C = require'socket2.lib'.C
 
 local _, original, ours = both'socket'
 local _, original_unix, ours_unix = both'socket.unix'
@@ -39,42 +42,40 @@ local function line_of(...)
 	return table.concat(t, ', ')
 end
 
--- What f logs with these modules.
-local function play(f, m)
+-- What f logs with these modules: f(modules, log, say). say(line, ...) is log(...), except with the original
+-- on Windows: `line` is what ours logs there, too.
+local function play(f, m, is_original)
 	local lines = {}
 	local function log(...)
 		lines[#lines + 1] = line_of(...)
 	end
-	log('end', pcall(f, m, log))
+	local function say(line, ...)
+		lines[#lines + 1] = is_original and spec.windows and line or line_of(...)
+	end
+	log('end', pcall(f, m, log, say))
 	collectgarbage()
 	return table.concat(lines, '\n')
 end
 
 local function play_in_thread(f, m)
 	local lines
-	local ticks, began = 0, api.clock()
-	api.newthread(function()
-		while not lines do
-			ticks = ticks + 1
-			api.sleep(0.002)
-		end
-	end)
 	api.newthread(function()
 		lines = play(f, m)
 	end)
 	api.start()
-	if not spec.qemu and api.clock() - began > 0.05 then -- there it takes long without a wait
-		assert.is_true(ticks > 5, 'the other thread stood still')
-	end
 	return lines
 end
 
 local theirs = setmetatable({unix = original_unix}, {__index = original})
 local mine = setmetatable({unix = ours_unix}, {__index = ours})
 
-local function case(name, f)
+-- apart: {from, to} of gsub, what is other in all that the original logs on Windows
+local function case(name, f, apart)
 	it(name, function()
-		local expected = original and play(f, theirs)
+		local expected = original and play(f, theirs, true)
+		if expected and apart and spec.windows then
+			expected = expected:gsub(unpack(apart))
+		end
 		local outside, inside = play(f, mine), play_in_thread(f, mine)
 		assert.equal(expected or outside, outside)
 		assert.equal(outside, inside)
@@ -82,6 +83,7 @@ local function case(name, f)
 end
 
 local HOST = '127.0.0.1'
+local OTHER_FAMILY = 'nil, "Address family for hostname not supported"'
 
 local function listener(m, host)
 	local s = assert(m.bind(host or HOST, 0))
@@ -276,11 +278,11 @@ describe('tcp objects', function()
 		log(c:receive())
 	end)
 
-	case('half-close', function(m, log)
+	case('half-close', function(m, log, say)
 		local c, a = pair(m)
 		c:send'request'
 		log(c:shutdown'send')
-		log(c:send'more')
+		say('nil, "closed", 0', c:send'more')
 		log(a:receive'*a')
 		log(a:send'reply')
 		log(a:shutdown())
@@ -293,11 +295,11 @@ describe('tcp objects', function()
 		log(c:shutdown())
 		c, a = pair(m)
 		log(c:shutdown'receive')
-		log(c:receive())
+		say('nil, "closed", ""', c:receive())
 		log(a:getfd() > 0)
 	end)
 
-	case('closed objects', function(m, log)
+	case('closed objects', function(m, log, say)
 		local c = pair(m)
 		log(c:close())
 		log(c:close())
@@ -309,8 +311,8 @@ describe('tcp objects', function()
 		log(c:send'x')
 		log(c:send('xyz', 2))
 		log(c:send'')
-		log(c:getpeername())
-		log(c:getsockname())
+		say('nil, "Bad file descriptor"', c:getpeername())
+		say('nil, "Bad file descriptor"', c:getsockname())
 		log(c:getfamily())
 		log(c:dirty())
 		log(c:settimeout(1))
@@ -319,39 +321,42 @@ describe('tcp objects', function()
 		log(c:getoption'keepalive')
 		log(c:getoption'error')
 		log(c:getoption'linger')
-		log((tostring(c):gsub('0x%x+', 'X')))
+		log((tostring(c):gsub(': %w+$', ': X')))
 		log(m.select({c}, {c}, 0))
 		local s, port = listener(m)
 		log(s:close())
 		log(s:accept())
-		log(s:getsockname())
+		say('nil, "Bad file descriptor"', s:getsockname())
 		log(pcall(s.listen, s))
 		s = m.tcp4()
 		s:close()
 		log(s:bind(HOST, 0))
 		log(s:getfd() > 0)
 		s:close()
-		log(s:listen())
+		say('nil, "Bad file descriptor"', s:listen())
 		s = m.tcp4()
 		s:close()
 		log(s:connect(HOST, port))
 		log(s)
 		s = m.tcp()
 		s:close()
-		log(s:listen())
+		say('nil, "Bad file descriptor"', s:listen())
 	end)
 
-	case('names and descriptors', function(m, log)
-		for _, f in ipairs{m.tcp, m.tcp4, m.tcp6} do
-			local s = f()
+	case('names and descriptors', function(m, log, say)
+		local NOT_CONNECTED = 'true, nil, "Transport endpoint is not connected"'
+		local names = {tcp = 'nil, "Bad file descriptor"', tcp4 = '"0.0.0.0", "0", "inet"',
+			tcp6 = '"::", "0", "inet6"'}
+		for _, kind in ipairs{'tcp', 'tcp4', 'tcp6'} do
+			local s = m[kind]()
 			log(s, s:getfd() > 0, s:getfamily())
-			log(s:getsockname())
-			log(pcall(s.getpeername, s))
+			say(names[kind], s:getsockname())
+			say(kind == 'tcp' and 'true, nil, "Bad file descriptor"' or NOT_CONNECTED, pcall(s.getpeername, s))
 			log(s:gettimeout())
 			log(pcall(s.getstats, s))
 		end
 		local s = m.tcp()
-		log(s:listen())
+		say('nil, "Bad file descriptor"', s:listen())
 		log(s, s:getfamily())
 		log(m.tcp():bind('*', 0))
 		s = m.tcp()
@@ -360,7 +365,7 @@ describe('tcp objects', function()
 		log(s:bind(HOST, 0))
 		log(s:listen(1))
 		log(s:getfamily(), (s:getsockname()))
-		log(pcall(s.getpeername, s))
+		say(NOT_CONNECTED, pcall(s.getpeername, s))
 		log(pcall(s.bind, s, HOST, 0))
 		log(s:settimeout(0))
 		log(s:accept())
@@ -373,18 +378,18 @@ describe('tcp objects', function()
 		log(s:bind('::1', 0))
 		log((s:getsockname()), select(3, s:getsockname()), s:getfamily())
 		s = m.tcp4()
-		log(s:bind('::1', 0))
+		say(OTHER_FAMILY, s:bind('::1', 0))
 		log(s:getfd() > 0)
-		log(m.tcp6():bind(HOST, 0))
-		log(m.tcp6():connect(HOST, 1))
-		log(m.tcp4():connect('::1', 1))
+		say(OTHER_FAMILY, m.tcp6():bind(HOST, 0))
+		say(OTHER_FAMILY, m.tcp6():connect(HOST, 1))
+		say(OTHER_FAMILY, m.tcp4():connect('::1', 1))
 	end)
 
-	case('bind errors', function(m, log)
+	case('bind errors', function(m, log, say)
 		local _, port = listener(m)
 		log(m.tcp4():bind(HOST, port))
 		log(m.tcp():bind(HOST, port))
-		log(m.bind(HOST, port))
+		say('nil, "address already in use"', m.bind(HOST, port))
 		log(m.tcp():bind('192.0.2.1', 0))
 		log(m.tcp():bind('no.such.host.invalid', 0))
 		log(m.tcp():bind(HOST, 'nosuchservice'))
@@ -402,7 +407,7 @@ describe('tcp objects', function()
 		log(taken:bind(HOST, 0))
 	end)
 
-	case('connect', function(m, log)
+	case('connect', function(m, log, say)
 		local s, port = listener(m)
 		local c = m.tcp()
 		log(c:connect(HOST, port))
@@ -418,7 +423,7 @@ describe('tcp objects', function()
 		c = m.tcp()
 		log(c:bind(HOST, 0))
 		log(c:connect(HOST, port))
-		log(pcall(s.connect, s, HOST, port))
+		say('true, nil, "already connected"', pcall(s.connect, s, HOST, port))
 		log(s)
 		log(m.tcp():setpeername(HOST, port))
 		log(m.connect4(HOST, port))
@@ -432,12 +437,12 @@ describe('tcp objects', function()
 		log(pcall(c.connect, c, {}, 1))
 	end)
 
-	case('connect refused', function(m, log)
+	case('connect refused', function(m, log, say)
 		local port = dead_port(m)
 		local c = m.tcp()
 		log(c:connect(HOST, port))
 		log(c, c:getfd() > 0, c:getfamily())
-		log(pcall(c.getpeername, c))
+		say('true, nil, "Transport endpoint is not connected"', pcall(c.getpeername, c))
 		log(pcall(c.receive, c))
 		log(pcall(c.send, c, 'x'))
 		log(c:connect(HOST, port))
@@ -453,7 +458,7 @@ describe('tcp objects', function()
 		log(m.tcp():connect('255.255.255.255', 9))
 	end)
 
-	case('connect without waiting', function(m, log)
+	case('connect without waiting', function(m, log, say)
 		local s, port = listener(m)
 		local c = m.tcp()
 		c:settimeout(0)
@@ -462,7 +467,7 @@ describe('tcp objects', function()
 		local r, w, err = m.select(nil, {c}, 5)
 		log(#r, #w, err)
 		log(c:getoption'error')
-		log(c:connect(HOST, port))
+		say('1', c:connect(HOST, port))
 		log(c:connect(HOST, port))
 		log((c:getpeername()))
 		local a = s:accept()
@@ -471,7 +476,7 @@ describe('tcp objects', function()
 		c = m.tcp()
 		c:settimeout(0)
 		log(c:connect(HOST, dead_port(m)))
-		log(#select(2, m.select(nil, {c}, 5)))
+		say('1', #select(2, m.select(nil, {c}, 5)))
 		log(c:connect(HOST, dead_port(m)))
 	end)
 
@@ -582,7 +587,7 @@ describe('tcp objects', function()
 		log(client.class, master.class, server.class, udp.class, client.nothing)
 	end)
 
-	case('connect that does not end', function(m, log)
+	case('connect that does not end', function(m, log, say)
 		local s = m.tcp4()
 		assert(s:bind(HOST, 0))
 		assert(s:listen(0))
@@ -595,7 +600,7 @@ describe('tcp objects', function()
 		c:settimeout(0)
 		log(c:connect(HOST, port))
 		log(c:receive())
-		log(c:getpeername())
+		say('nil, "Transport endpoint is not connected"', c:getpeername())
 		log(#select(2, m.select(nil, {c}, 0)))
 		c:close()
 		c = m.tcp()
@@ -606,14 +611,14 @@ describe('tcp objects', function()
 		first:close()
 	end)
 
-	case('a reset is no end', function(m, log)
+	case('a reset is no end', function(m, log, say)
 		local c, a = pair(m)
 		c:send'never read'
 		arrive(m, a)
 		a:send'half'
 		a:close()
 		m.sleep(0.02)
-		log(c:receive'*a')
+		say('nil, "closed", "half"', c:receive'*a')
 		log(c:receive'*a')
 	end)
 
@@ -632,6 +637,45 @@ describe('tcp objects', function()
 		end)
 		api.start()
 		assert.same({{nil, 'closed', ''}, {nil, 'closed'}}, results)
+	end)
+
+	it('lets other threads go on while it waits', function()
+		local c, a = pair(ours)
+		local s, u, full = listener(ours), ours.udp4(), ours.tcp4()
+		assert(u:setsockname(HOST, 0))
+		assert(full:bind(HOST, 0))
+		assert(full:listen(0))
+		local _, port = full:getsockname()
+		local first, second = assert(ours.connect(HOST, port)), ours.tcp4()
+		for _, o in ipairs{c, a, s, u, second} do
+			o:settimeout(0.05)
+		end
+		local waits = {
+			receive = function() return c:receive() end,
+			accept = function() return s:accept() end,
+			['receive of datagrams'] = function() return u:receive() end,
+			send = function() return a:send(('x'):rep(2e7)) end,
+			connect = function() return second:connect(HOST, port) end,
+			select = function() return nil, select(3, ours.select({c}, nil, 0.05)) end,
+		}
+		local over, ticks = false, 0
+		api.newthread(function()
+			while not over do
+				ticks = ticks + 1
+				api.sleep(0.002)
+			end
+		end)
+		api.newthread(function()
+			for name, f in pairs(waits) do
+				local before = ticks
+				local _, err = f()
+				assert.equal('timeout', err, name)
+				assert.is_true(ticks > before, name)
+			end
+			over = true
+		end)
+		api.start()
+		first:close()
 	end)
 
 	it('closes what is forgotten', function()
@@ -697,7 +741,7 @@ describe('tcp objects', function()
 		local t = {[c] = 1, [a] = 2}
 		log(t[c], t[a], c == a, c == c)
 		for _, o in ipairs{c, m.tcp(), listener(m), m.udp(), m.udp4()} do
-			log((tostring(o):gsub('0x%x+', 'X')))
+			log((tostring(o):gsub(': %w+$', ': X')))
 			log(tostring(o) == tostring(o))
 		end
 		log(tostring(c) ~= tostring(a))
@@ -736,14 +780,24 @@ describe('options', function()
 		end
 		return true
 	end
+	-- Ours has hops of multicast that are not those of unicast, and groups of the socket's family.
+	local ours_alone = {['udp6 ipv6-multicast-hops'] = true, ['udp6 ip-add-membership'] = true}
+	-- On Windows a stream's reuseaddr is always on: it would let others take the port. Wine sets options
+	-- of sockets that have none, or are none.
+	local always_on, refused = {'true, false', 'true, true'}, {'true, 1', 'true, nil, "setsockopt failed"'}
+	local apart = {
+		['tcp4 reuseaddr'] = always_on, ['tcp6 reuseaddr'] = always_on,
+		['tcp4 reuseport'] = always_on, ['tcp6 reuseport'] = always_on,
+		['tcp4 ipv6-v6only'] = refused, ['udp4 ipv6-v6only'] = refused, ['udp dontroute'] = refused,
+		['udp4 dontroute'] = {'true, 1\n"end"', 'true, nil, "setsockopt failed"\n"end"'},
+	}
+	apart['udp6 dontroute'] = apart['udp4 dontroute']
 	local function each(names, maker)
 		for _, name in ipairs(names) do
-			-- Ours has hops of multicast that are not those of unicast, and groups of the socket's family.
-			local other = name == 'ipv6-multicast-hops' and maker == 'udp6'
-				or name == 'ip-add-membership' and maker == 'udp6'
-			local run = other and pending
+			local full = maker .. ' ' .. name
+			local run = ours_alone[full] and function() end
 				or spec.with('an option that qemu does not know', case, spec.qemu and name:find'add%-membership' ~= nil)
-			run(maker .. ' ' .. name, function(m, log)
+			run(full, function(m, log)
 				local o = m[maker]()
 				log(pcall(o.getoption, o, name))
 				if suits(name) then log(pcall(o.setoption, o, name)) end
@@ -757,7 +811,7 @@ describe('options', function()
 				o:close()
 				log(pcall(o.getoption, o, name))
 				if suits(name, true) then log(pcall(o.setoption, o, name, true)) end
-			end)
+			end, apart[full])
 		end
 		case(maker .. ' wrong names', function(m, log)
 			local o = m[maker]()
@@ -777,6 +831,39 @@ describe('options', function()
 	each(udp, 'udp4')
 	each(udp, 'udp6')
 	each(udp, 'udp')
+
+	it('hops of multicast are not those of unicast', function()
+		local o = ours.udp6()
+		local unicast = o:getoption'ipv6-unicast-hops'
+		assert.equal(1, o:setoption('ipv6-multicast-hops', 7))
+		assert.equal(7, o:getoption'ipv6-multicast-hops')
+		assert.equal(unicast, o:getoption'ipv6-unicast-hops')
+		o:close()
+	end)
+
+	it('groups are of the family of the socket', function()
+		local o = ours.udp6()
+		assert.same({nil, 'setsockopt failed'},
+			{o:setoption('ip-add-membership', {multiaddr = '239.1.2.3', interface = '*'})})
+		o:close()
+	end)
+
+	-- Those that the system has not are none at all, as in a LuaSocket that was built there.
+	it('that only other systems have are none', function()
+		local t, u = ours.tcp4(), ours.udp4()
+		for name, ours_name in pairs{['tcp-defer-accept'] = 'tcp_defer_accept', ['tcp-fastopen'] = 'tcp_fastopen',
+				bindtodevice = 'bindtodevice'} do
+			if C.socket2_option_kind(ours_name) < 0 then
+				spec.raises("unsupported option `" .. name:gsub('%-', '%%-') .. "'", t.setoption, t, name, 1)
+				spec.raises("unsupported option `" .. name:gsub('%-', '%%-') .. "'", t.getoption, t, name)
+			end
+		end
+		-- That one is reuseaddr there.
+		assert.equal(1, u:setoption('reuseport', true))
+		assert.is_true(u:getoption'reuseport')
+		t:close()
+		u:close()
+	end)
 end)
 
 describe('udp objects', function()
@@ -787,11 +874,11 @@ describe('udp objects', function()
 		return s, select(2, s:getsockname())
 	end
 
-	case('unconnected', function(m, log)
+	case('unconnected', function(m, log, say)
 		local a, port = bound(m)
 		local b = m.udp()
 		log(b, b:getfd() > 0, b:getfamily())
-		log(b:getsockname())
+		say('nil, "Bad file descriptor"', b:getsockname())
 		log(b:sendto('hello', HOST, port))
 		log(b:getfd() > 0, b:getfamily())
 		local data, ip, from = a:receivefrom()
@@ -799,11 +886,11 @@ describe('udp objects', function()
 		log(select('#', b:sendto('', HOST, port)))
 		log(select('#', a:receivefrom()))
 		log(b:sendto('0123456789', HOST, tostring(port)))
-		log(a:receive(4))
+		say('"0123"', a:receive(4))
 		b:sendto('0123456789', HOST, port)
-		log((a:receivefrom(4)))
+		say('"0123"', (a:receivefrom(4)))
 		b:sendto(('x'):rep(9000), HOST, port)
-		log(a:receive())
+		say('"xxxxxxxxxxxxxxxxxxxx".. of 8192', a:receive())
 		b:sendto(('x'):rep(9000), HOST, port)
 		log(a:receive(20000))
 		log(b:sendto(('x'):rep(70000), HOST, port))
@@ -817,11 +904,11 @@ describe('udp objects', function()
 		a:settimeout(5)
 		log(pcall(a.receive, a, 'x'))
 		log(a:receive('10'))
-		log(b:sendto('x', 'localhost', port))
-		log(b:sendto('x', '::1', port))
-		log(b:sendto('x', 'no.such', port))
-		log(m.udp4():sendto('x', '::1', port))
-		log(m.udp6():sendto('x', HOST, port))
+		say('nil, "Name or service not known"', b:sendto('x', 'localhost', port))
+		say(OTHER_FAMILY, b:sendto('x', '::1', port))
+		say('nil, "Name or service not known"', b:sendto('x', 'no.such', port))
+		say(OTHER_FAMILY, m.udp4():sendto('x', '::1', port))
+		say(OTHER_FAMILY, m.udp6():sendto('x', HOST, port))
 		log(pcall(b.sendto, b, 'x'))
 		log(pcall(b.sendto, b, 'x', HOST))
 		log(pcall(b.sendto, b))
@@ -830,7 +917,7 @@ describe('udp objects', function()
 		log(b:dirty())
 	end)
 
-	case('connected', function(m, log)
+	case('connected', function(m, log, say)
 		local a, port = bound(m)
 		local b = m.udp4()
 		log(b:setpeername(HOST, port))
@@ -854,7 +941,7 @@ describe('udp objects', function()
 		log(m.udp():setpeername'*')
 		log(m.udp4():setpeername'*')
 		log(m.udp():setpeername('localhost', port))
-		log(m.udp6():setpeername(HOST, port))
+		say(OTHER_FAMILY, m.udp6():setpeername(HOST, port))
 		log(m.udp4():setsockname('192.0.2.1', 0))
 		log(m.udp4():setsockname(HOST, port))
 		log(m.udp():setsockname(HOST, port))
@@ -877,12 +964,12 @@ describe('udp objects', function()
 		log(b:receive())
 	end)
 
-	case('closed', function(m, log)
+	case('closed', function(m, log, say)
 		local a = bound(m)
 		log(a:close())
 		log(a:close())
 		log(a:getfd())
-		log(a:getsockname())
+		say('nil, "Bad file descriptor"', a:getsockname())
 		log(a:sendto('x', HOST, 9))
 		local b = m.udp4()
 		b:setpeername(HOST, 9)

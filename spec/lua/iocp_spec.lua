@@ -26,6 +26,11 @@ describe('iocp', function()
 		assert.equal(handle, socket.iocp(handle))
 	end)
 
+	it('is there in place of an epoll', function()
+		fails('not_supported', socket.epoll_fd())
+		fails('not_supported', socket.epoll_fd(0))
+	end)
+
 	it('takes nothing but completion ports', function()
 		local s = assert(socket.udp())
 		fails('busy', socket.iocp(socket.iocp() + 1))

@@ -3,6 +3,8 @@
 local process = require'process'
 local spec = require'spec'
 
+local CC = spec.windows and 'x86_64-w64-mingw32-gcc-posix -shared' or 'cc -shared -fPIC'
+
 describe('the C library', function()
 	local dir
 
@@ -12,10 +14,10 @@ describe('the C library', function()
 	-- compile(source) -> the path of a library of that source
 	local function compile(source)
 		local path = dir .. '/libother.so'
-		local f = assert(io.open(dir .. '/other.c', 'w'))
+		local f = assert(io.open(dir .. '/other.c', 'wb'))
 		f:write(source)
 		f:close()
-		assert.equal('', process.output(('cc -shared -fPIC -o %s %s/other.c 2>&1'):format(path, dir)))
+		assert.equal('', process.output(('%s -o %s %s/other.c 2>&1'):format(CC, path, dir)))
 		return path
 	end
 

@@ -29,6 +29,8 @@ local timer = assert(socket.runafter(0, function() end))
 timer:cancel()
 local server = assert(socket.serve{handler = tostring, host = '127.0.0.1', threads = 1})
 local thr = assert(thread.new'return')
+local theirs = assert(socket.tcp'inet')
+local fd = assert(socket.wrapfd(theirs:fd()))
 
 -- The tables of the methods.
 local real = {
@@ -37,7 +39,7 @@ local real = {
 	['socket2.tcp'] = class_of(assert(socket.tcp())),
 	['socket2.udp'] = class_of(assert(socket.udp())),
 	['socket2.raw'] = udp.raw_class,
-	['socket2.fd'] = class_of(assert(socket.wrapfd(0))),
+	['socket2.fd'] = class_of(fd),
 	['socket2.timer'] = class_of(timer),
 	['socket2.threadset'] = class_of(socket.threadset()),
 	['socket2.event'] = class_of(socket.event()),
@@ -77,6 +79,8 @@ end
 
 describe('the annotations', function()
 	teardown(function()
+		fd:close()
+		theirs:close()
 		socket.newthread(function()
 			assert(server:stop())
 			assert(thr:join())

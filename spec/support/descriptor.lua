@@ -8,6 +8,7 @@ ffi.cdef[[
 int pipe2(int*, int);
 int socketpair(int, int, int, int*);
 int eventfd(unsigned, int);
+int epoll_create1(int);
 int timerfd_create(int, int);
 struct descriptor_times { struct { long s, ns; } every, first; };
 int timerfd_settime(int, int, const struct descriptor_times*, void*);
@@ -39,6 +40,15 @@ end
 function descriptor.socketpair()
 	checked(ffi.C.socketpair(AF_UNIX, SOCK_STREAM + NONBLOCK + CLOEXEC, 0, fds))
 	return fds[0], fds[1]
+end
+
+-- poller() -> fd: of the system's, for close_poller(fd)
+function descriptor.poller()
+	return checked(ffi.C.epoll_create1(CLOEXEC))
+end
+
+function descriptor.close_poller(fd)
+	descriptor.close(fd)
 end
 
 function descriptor.eventfd()

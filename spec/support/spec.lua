@@ -207,6 +207,7 @@ local lacks = {
 	['unix datagram sockets'] = function() return not socket.udp'unix' end,
 	['the option reuseport'] = function() return C.socket2_option_kind'reuseport' < 0 end,
 	['a shared epoll'] = function() return not socket.epoll_fd() end,
+	['a poller for several loops'] = function() return not (socket.epoll_fd() or socket.iocp()) end,
 	-- Those of Windows are sockets.
 	['descriptors of pipes and files'] = on_windows,
 	['/proc'] = on_windows,

@@ -184,6 +184,8 @@ Result connect_result(Descriptor fd) {
 
 Result disconnect(Descriptor fd) {
     SockAddr none{};
+    // Without a peer the connect would only bind it.
+    if (remote_address(fd, none).os_code() == WSAENOTCONN) return Result::done();
     const Result r = local_address(fd, none);
     if (r.is_error()) return r;
     // All zeros but for the family.

@@ -1,9 +1,11 @@
 -- The classic API's socket options, in terms of ours.
 
+local lib = require'socket2.lib'
 local addr = require'socket2.addr'
 local object = require'socket2.classic.object'
 
 local bad_argument, number = object.bad_argument, object.number
+local C = lib.C
 local type = type
 
 local option = {}
@@ -97,9 +99,18 @@ local write_only = {
 	['ipv6-add-membership'] = {udp = true}, ['ipv6-drop-membership'] = {udp = true},
 }
 
+-- Memberships are no options of ours.
+local function is_here(ours)
+	return ours:sub(-10) == 'membership' or C.socket2_option_kind(ours) >= 0
+end
+
+if not is_here'reuseport' then -- as there
+	tcp.reuseport, udp.reuseport = tcp.reuseaddr, udp.reuseaddr
+end
+
 local function find(self, name, reading)
 	local t = known[self.kind][name]
-	if not t or reading and write_only[name] and write_only[name][self.kind] then
+	if not t or not is_here(t[1]) or reading and write_only[name] and write_only[name][self.kind] then
 		bad_argument(2, ("unsupported option `%s'"):format(name))
 	end
 	return t

@@ -7,6 +7,7 @@ local descriptor = {}
 
 ffi.cdef[[
 typedef struct { uint16_t family, port; uint32_t ip; char zero[8]; } spec_sockaddr_in;
+void *CreateIoCompletionPort(void *, void *, uintptr_t, uint32_t);
 uintptr_t WSASocketA(int, int, int, void *, uint32_t, uint32_t);
 int bind(uintptr_t, const spec_sockaddr_in *, int);
 int listen(uintptr_t, int);
@@ -72,6 +73,19 @@ end
 -- open(path) -> number of a file's handle
 function descriptor.open(path)
 	return opened(C.CreateFileA(path, 0, 0, nil, OPEN_EXISTING, 0, nil))
+end
+
+local LOOPS = 64 -- at most, on one of them
+
+-- poller() -> number: of the system's, for close_poller(number)
+function descriptor.poller()
+	local handle = C.CreateIoCompletionPort(ffi.cast('void *', -1), nil, 0, LOOPS)
+	assert(handle ~= nil)
+	return tonumber(ffi.cast('intptr_t', handle))
+end
+
+function descriptor.close_poller(number)
+	assert(C.CloseHandle(ffi.cast('void *', number)) ~= 0)
 end
 
 function descriptor.close(...)
