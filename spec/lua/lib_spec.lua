@@ -3,6 +3,8 @@
 local process = require'process'
 local spec = require'spec'
 
+local CC = spec.windows and 'x86_64-w64-mingw32-gcc' or 'cc -fPIC'
+
 describe('the C library', function()
 	local dir
 
@@ -15,7 +17,7 @@ describe('the C library', function()
 		local f = assert(io.open(dir .. '/other.c', 'w'))
 		f:write(source)
 		f:close()
-		assert.equal('', process.output(('cc -shared -fPIC -o %s %s/other.c 2>&1'):format(path, dir)))
+		assert.equal('', process.output(('%s -shared -o %s %s/other.c 2>&1'):format(CC, path, dir)))
 		return path
 	end
 
