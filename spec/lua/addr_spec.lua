@@ -5,6 +5,8 @@ local socket = require'socket2'
 local C = require'socket2.lib'.C
 local spec = require'spec'
 
+local ABSTRACT = ffi.os == 'Linux' -- which alone has such names of unix sockets
+
 local function shown(...)
 	return (tostring(assert(socket.addr(...))))
 end
@@ -57,11 +59,14 @@ describe('socket.addr: host and port', function()
 	}
 	for _, t in ipairs(texts) do
 		local args = {n = t.n or 6, unpack(t, 2, 7)}
-		local it = t[1]:find'^@' and spec.with('unix sockets', it) or it
 		it(('(%s, %s, %s, %s, %s, %s) is %s'):format(args[1] == '\0abs' and '\\0abs' or tostring(args[1]),
 			tostring(args[2]), tostring(args[3]), tostring(args[4]), tostring(args[5]), tostring(args[6]), t[1]),
 		function()
-			assert.equal(t[1], shown(unpack(args, 1, args.n)))
+			if t[1]:find'^@' and not ABSTRACT then
+				spec.fails('not_supported', socket.addr(unpack(args, 1, args.n)))
+			else
+				assert.equal(t[1], shown(unpack(args, 1, args.n)))
+			end
 		end)
 	end
 
@@ -135,7 +140,7 @@ describe('socket.addr: host and port', function()
 		{'no_such_device', 'fe80::1%nosuch0', 80, 'tcp', 'inet6'},
 		{'no_such_device', 'fe80::1%', 80, 'tcp', 'inet6'},
 		{'path_too_long', ('p'):rep(108), nil, 'tcp', 'unix'},
-		{'path_too_long', '@' .. ('p'):rep(108), nil, 'tcp', 'unix'},
+		{ABSTRACT and 'path_too_long' or 'not_supported', '@' .. ('p'):rep(108), nil, 'tcp', 'unix'},
 		{'path_too_long', ('p'):rep(1e5), nil, 'tcp', 'unix'},
 		{'invalid_argument', nil, nil, 'tcp', 'unix'},
 		{'invalid_argument', '*', nil, 'tcp', 'unix'},
@@ -160,7 +165,6 @@ describe('socket.addr: host and port', function()
 		{'invalid_argument', '1.2.3.4', 80, 'tcp', 'inet', nil, 2^32},
 	}
 	for _, t in ipairs(failures) do
-		local it = tostring(t[2]):find'^@p' and spec.with('unix sockets', it) or it
 		local named = {}
 		for i = 2, 7 do
 			local v = tostring(t[i]):gsub('%z', '\\0')

@@ -696,8 +696,7 @@ describe('sockets and threads that nobody refers to', function()
 	end)
 end)
 
-describe('epoll_fd', function()
-	local it = spec.with('a shared epoll', it)
+spec.with('a shared epoll', describe)('epoll_fd', function()
 	-- The loop of this process has had sockets, so most of it needs processes of their own.
 	local prelude = [[
 		local socket, ffi = require'socket2', require'ffi'
@@ -819,28 +818,30 @@ describe('a process', function()
 			end)
 		]],
 	}
-	for name, source in pairs(loops) do
-		spec.with('signals', it)('ends promptly by SIGINT when its loop ' .. name, function()
-			local p = spec.luajit_start(script_start .. [[
-				ffi.cdef'int getpid(void);'
-				]] .. source .. [[
+	spec.with('signals', spec.group)('ends promptly by SIGINT', function()
+		for name, source in pairs(loops) do
+			it('ends promptly by SIGINT when its loop ' .. name, function()
+				local p = spec.luajit_start(script_start .. [[
+					ffi.cdef'int getpid(void);'
+					]] .. source .. [[
 
-				socket.start(0.2)
-				print(ffi.C.getpid())
-				io.stdout:flush()
-				socket.start()
-			]], 'timeout -s KILL 10')
-			local pid = p:read'*l'
-			assert.matches('^%d+$', pid)
-			local t = elapsed(function()
-				os.execute('kill -INT ' .. pid)
-				local output, code = spec.luajit_end(p)
-				assert.matches('interrupted!', output)
-				assert.equal(1, code)
+					socket.start(0.2)
+					print(ffi.C.getpid())
+					io.stdout:flush()
+					socket.start()
+				]], 'timeout -s KILL 10')
+				local pid = p:read'*l'
+				assert.matches('^%d+$', pid)
+				local t = elapsed(function()
+					os.execute('kill -INT ' .. pid)
+					local output, code = spec.luajit_end(p)
+					assert.matches('interrupted!', output)
+					assert.equal(1, code)
+				end)
+				assert.is_true(t < 5, t .. ' s')
 			end)
-			assert.is_true(t < 5, t .. ' s')
-		end)
-	end
+		end
+	end)
 
 	for name, ending in pairs{
 		['its script ends'] = '',

@@ -157,8 +157,8 @@ function spec.hole()
 	end
 end
 
--- another(tcp) -> tcp: what can connect after a connect that was called off: itself, or, where the system takes
--- no other, a new socket with its timeouts.
+-- another(tcp) -> tcp: what can connect after a connect that was called off: itself, or, where the system
+-- takes no other, a new socket with its timeouts.
 function spec.another(s)
 	if not spec.windows then
 		return s

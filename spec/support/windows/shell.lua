@@ -21,6 +21,7 @@ void *GetModuleHandleA(const char *);
 void *GetProcAddress(void *, const char *);
 uint32_t GetCurrentProcessId(void);
 void Sleep(uint32_t);
+int QueryPerformanceCounter(int64_t *);
 ]]
 
 local GENERIC_READ, GENERIC_WRITE, SHARE_ALL, CREATE_ALWAYS, OPEN_EXISTING = 0x80000000, 0x40000000, 7, 2, 3
@@ -34,12 +35,14 @@ local sh = on_wine and '/bin/sh' or 'sh.exe'
 -- How many handles Wine has left open: that of the program's file, of each that is its system's.
 local shell = {left = 0}
 
-local made = 0
+local made, began = 0, ffi.new'int64_t[1]'
+C.QueryPerformanceCounter(began)
 
--- Not Windows' own, whose names are for files in the root.
+-- Not Windows' own, whose names are for files in the root. Each of several Wines counts processes for itself.
 function os.tmpname() -- luacheck: ignore
 	made = made + 1
-	local path = ('%s/socket2_spec_%d_%d'):format(temporary, C.GetCurrentProcessId(), made)
+	local path = ('%s/socket2_spec_%d_%.0f_%d'):format(temporary, C.GetCurrentProcessId(),
+		tonumber(began[0]), made)
 	assert(io.open(path, 'wb')):close()
 	return path
 end
@@ -86,7 +89,6 @@ local INPUT = '{ tail -n +1 -s 0.02 -f %s & echo $! >%s; wait; } | '
 local function start(line, has_input)
 	local path = os.tmpname()
 	local self = setmetatable({path = path, output = path .. '.out', code = path .. '.code', at = 0}, command)
-	os.remove(self.code) -- of another process that had this number
 	write(path, line)
 	local input = ''
 	if has_input then
