@@ -233,6 +233,8 @@ function spec.with(what, it, lacking)
 	end or it
 end
 
+spec.wine = spec.windows and require'shell'.on_wine
+
 -- few(n) -> number: fewer rounds, where each takes its time: Wine's sockets are slow.
 function spec.few(n)
 	return spec.windows and math.ceil(n / 10) or n

@@ -197,9 +197,9 @@ IocpPoller::Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
     if (code == 0 && slot.on == group_->afd()) block.polled(slot.poll);
-    // Wine tells it as the end. (Of a socket that is gone its number may be another's.)
-    if (code == 0 && op.kind == OpKind::recv && !block.detached && slot.on != group_->afd() &&
-        slot.InternalHigh == 0 && windows::was_reset(block.fd)) {
+    // Wine tells it as the end.
+    if (code == 0 && op.kind == OpKind::recv && slot.on != group_->afd() &&
+        slot.InternalHigh == 0 && !block.detached && windows::was_reset(block.fd)) {
         code = WSAECONNRESET;
     }
     // Not by us: by a shutdown, for one. What there is now counts.

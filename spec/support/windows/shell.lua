@@ -21,6 +21,7 @@ void *GetModuleHandleA(const char *);
 void *GetProcAddress(void *, const char *);
 uint32_t GetCurrentProcessId(void);
 void Sleep(uint32_t);
+int QueryPerformanceCounter(int64_t *);
 ]]
 
 local GENERIC_READ, GENERIC_WRITE, SHARE_ALL, CREATE_ALWAYS, OPEN_EXISTING = 0x80000000, 0x40000000, 7, 2, 3
@@ -31,15 +32,19 @@ local on_wine = C.GetProcAddress(C.GetModuleHandleA'ntdll', 'wine_get_version') 
 local temporary = on_wine and '/tmp' or os.getenv'TEMP':gsub('\\', '/')
 local sh = on_wine and '/bin/sh' or 'sh.exe'
 
--- How many handles Wine has left open: that of the program's file, of each that is its system's.
-local shell = {left = 0}
+-- left: how many handles Wine has left open, that of the program's file for each that is its system's.
+local shell = {on_wine = on_wine, left = 0}
 
 local made = 0
+-- In each of Wine's prefixes processes have the same numbers.
+local moment = ffi.new'int64_t[1]'
+C.QueryPerformanceCounter(moment)
 
 -- Not Windows' own, whose names are for files in the root.
 function os.tmpname() -- luacheck: ignore
 	made = made + 1
-	local path = ('%s/socket2_spec_%d_%d'):format(temporary, C.GetCurrentProcessId(), made)
+	local path = ('%s/socket2_spec_%d_%.0f_%d'):format(temporary, C.GetCurrentProcessId(), tonumber(moment[0]),
+		made)
 	assert(io.open(path, 'wb')):close()
 	return path
 end
