@@ -114,8 +114,8 @@ local function unheard(f)
 	return errors
 end
 
--- script(code) -> output, exit code: in a process of its own.
-local function script(code)
+-- script(code, [seconds]) -> output, exit code: in a process of its own.
+local function script(code, seconds)
 	return spec.luajit([[
 	local socket, thread = require'socket2', require'socket2.thread'
 	local function echo(c)
@@ -124,7 +124,20 @@ local function script(code)
 			line = c:readline()
 		until not line or not c:send(line .. '\n')
 	end
-	]] .. code, 'timeout 60')
+	]] .. code, 'timeout ' .. (seconds or 60))
+end
+
+-- ended(code) -> output, exit code: as script(), of a process that ends in the middle of it all. In Wine one of
+-- 20 hangs or complains, whatever the program: the threads that it ends can have a lock of its own.
+local function ended(code)
+	local output, exit
+	for _ = 1, spec.wine and 5 or 1 do
+		output, exit = script(code, spec.wine and 10)
+		if exit ~= 124 and not output:find'wine client error' then
+			break
+		end
+	end
+	return output, exit
 end
 
 local balances = {'handoff', not spec.lacks'the option reuseport' and 'reuseport' or nil}
@@ -436,15 +449,19 @@ describe('socket.serve', function()
 	end)
 
 	it('gives the connections of a thread that failed to another', case(function()
-		with_module([[
-			if os.rename(dir .. '/token', dir .. '/taken') then
+		-- Who has the port and finds no file is the one; a file alone two can take at once on Windows.
+		with_module(([[
+			local taken, lock = dir .. '/taken', require'socket2'.tcp()
+			local file = lock:listen('127.0.0.1', %d) and not io.open(taken) and io.open(taken, 'w')
+			if file then
+				file:close()
 				repeat local go = io.open(dir .. '/go') until go
 				error'no luck'
 			end
+			lock:close()
 			return function(c)
 				for line in c:lines() do c:send(line .. '\n') end
-			end]], function(name, dir)
-			io.open(dir .. '/token', 'w'):close()
+			end]]):format(process.free_port()), function(name, dir)
 			local errors = unheard(function()
 				local server, port = serve{handler = name, threads = 2}
 				local clients = {}
@@ -701,7 +718,7 @@ describe('a process that serves', function()
 
 	it('ends by os.exit() under load, with its status', function()
 		for i = 1, 20 do
-			local output, exit = script(load(kinds[i % #kinds + 1]) .. ([[
+			local output, exit = ended(load(kinds[i % #kinds + 1]) .. ([[
 			socket.newthread(function()
 				while count:count() < 50 * %d do socket.sleep(0.001) end
 				io.write'end'
@@ -715,7 +732,7 @@ describe('a process that serves', function()
 
 	it('ends by an error under load', function()
 		for i = 1, 8 do
-			local output, exit = script(load(kinds[i % #kinds + 1]) .. [[
+			local output, exit = ended(load(kinds[i % #kinds + 1]) .. [[
 			socket.newthread(function()
 				while count:count() < 100 do socket.sleep(0.001) end
 				error'the end'

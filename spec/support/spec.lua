@@ -256,6 +256,8 @@ function spec.group(_, f)
 	f()
 end
 
+spec.wine = spec.windows and require'shell'.on_wine
+
 -- few(n) -> number: fewer rounds, where each takes its time: Wine's sockets are slow.
 function spec.few(n)
 	return spec.windows and math.ceil(n / 10) or n

@@ -32,8 +32,8 @@ local on_wine = C.GetProcAddress(C.GetModuleHandleA'ntdll', 'wine_get_version') 
 local temporary = on_wine and '/tmp' or os.getenv'TEMP':gsub('\\', '/')
 local sh = on_wine and '/bin/sh' or 'sh.exe'
 
--- How many handles Wine has left open: that of the program's file, of each that is its system's.
-local shell = {left = 0}
+-- left: how many handles Wine has left open, that of the program's file for each that is its system's.
+local shell = {on_wine = on_wine, left = 0}
 
 local made, began = 0, ffi.new'int64_t[1]'
 C.QueryPerformanceCounter(began)
