@@ -61,7 +61,8 @@ describe('the echo examples', function()
 		dir = process.output'mktemp -d':match'%S+'
 		for _, l in ipairs(languages) do
 			l.missing = os.execute(environment .. l.probe .. ' >/dev/null 2>&1') ~= 0
-			l.command = environment .. (l.run and l.run .. ' ' .. l.source or launcher .. dir .. '/' .. l.name .. extension)
+			local program = ('%s%s/%s%s'):format(launcher, dir, l.name, extension)
+			l.command = environment .. (l.run and l.run .. ' ' .. l.source or program)
 			if l.make and not l.missing then
 				local said = process.output(l.make:format(dir, l.name, l.source) .. ' 2>&1; echo "exit $?"')
 				assert.matches('exit 0\n$', said)

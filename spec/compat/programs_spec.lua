@@ -35,7 +35,8 @@ local function write(name, program)
 end
 
 local function command(name, ...)
-	return ('timeout 20 tools/run -lsocket2.dropin %s %s 2>&1'):format(path_of(name), table.concat({...}, ' '))
+	return ('%stimeout 20 tools/run -lsocket2.dropin %s %s 2>&1'):format(process.with_modules, path_of(name),
+		table.concat({...}, ' '))
 end
 
 -- runs(expected, name, arguments...): the program prints that.

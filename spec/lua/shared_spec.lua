@@ -7,7 +7,7 @@ local spec = require'spec'
 
 local run, clock = spec.run, socket.clock
 
-local it = spec.with('a poller for several loops', it)
+local SHARED = 'a poller for several loops'
 
 local LIMIT = 30 -- seconds, of a case
 
@@ -90,15 +90,15 @@ end
 
 local kinds = {
 	{name = 'each with a poller of its own', fd = function() end},
-	{name = "on this loop's poller", fd = function() return socket[share]() end},
+	{name = "on this loop's poller", fd = function() return socket[share]() end, shared = true},
 	{name = "on a poller of the program's", fd = function()
 		mine[#mine + 1] = descriptor.poller()
 		return mine[#mine]
-	end},
+	end, shared = true},
 }
 
 for _, kind in ipairs(kinds) do
-	describe('states ' .. kind.name, function()
+	spec.with(SHARED, describe, kind.shared and spec.lacks(SHARED) or false)('states ' .. kind.name, function()
 		after_each(function()
 			while mine[1] do descriptor.close_poller(table.remove(mine)) end
 		end)
@@ -364,7 +364,7 @@ for _, kind in ipairs(kinds) do
 	end)
 end
 
-describe('a poller', function()
+spec.with(SHARED, describe)('a poller', function()
 	it('is good after the state that made it has ended', function()
 		run(function()
 			local numbers, ports = thread.channel(), thread.channel()

@@ -70,13 +70,9 @@ end
 
 local LIMIT, AT_A_TIME = 60, 4 -- seconds, processes
 
--- A LuaJIT for Windows does not look where the machine has modules.
-local MODULES = 'LUA_PATH="$LUA_PATH;/usr/share/lua/5.1/?.lua" '
-
--- What a command begins with. (A preloaded sanitizer is for programs of ours.)
+-- What a command begins with. (A preloaded sanitizer is kept for tools/run.)
 local function prefix(command)
-	return command == THEIRS and 'unset LD_PRELOAD; '
-		or ffi.os == 'Windows' and command == IN_ITS_PLACE and MODULES or ''
+	return command == THEIRS and 'unset LD_PRELOAD; ' or command == IN_ITS_PLACE and process.with_modules or ''
 end
 
 -- run(programs): runs all of them, some at a time; each then has `status`, `output` and `errors`.
@@ -89,7 +85,6 @@ function blocks.run(programs)
 		write(path .. '.sh', (('%stimeout %d %s @.lua >@.output 2>@.errors </dev/null\n'
 			.. 'echo $? >@.status\n'):format(prefix(p.command), LIMIT, p.command):gsub('@', path)))
 	end
-	-- (A preloaded sanitizer is kept for tools/run.)
 	process.output(('ls %s/*.sh | xargs -P %d -n 1 sh # tools/run'):format(dir, AT_A_TIME))
 	for i, p in ipairs(programs) do
 		local path = ('%s/%d'):format(dir, i)

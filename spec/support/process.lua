@@ -1,9 +1,13 @@
 -- Processes as peers of the specs: started in a shell, ended by their own pid.
 
+local ffi = require'ffi'
 local socket = require'socket2'
 
 local process = {}
 process.__index = process
+
+-- What a command begins with that needs the machine's Lua modules: a LuaJIT for Windows does not look there.
+process.with_modules = ffi.os == 'Windows' and 'env "LUA_PATH=$LUA_PATH;/usr/share/lua/5.1/?.lua" ' or ''
 
 -- A preloaded sanitizer is for programs that load our library, not for peers.
 local function clean(command)
