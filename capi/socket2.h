@@ -498,7 +498,7 @@ SOCKET2_API int socket2_tcp_recv(int loop, int handle, void* data, size_t size, 
  * _close() alone; it is SOCKET2_EBADHANDLE elsewhere. The descriptor and its mode stay the caller's, who
  * closes the handle first and the descriptor after. Regular files are always ready. What cannot end at
  * once is SOCKET2_EBUSY when another handle of the loop waits for the same descriptor already, or a
- * socket has it. SOCKET2_EDESCRIPTOR when it is none.
+ * socket has it; not on Windows, where several can wait. SOCKET2_EDESCRIPTOR when it is none.
  */
 SOCKET2_API int socket2_fd_new(int loop, intptr_t fd);
 
