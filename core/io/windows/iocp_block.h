@@ -56,6 +56,7 @@ struct IocpPoller::Block : ListNode<Block> {
     bool stream = false;
     bool connected = false;   // a stream that was seen to be
     bool called_off = false;  // a connect was: the system takes no other
+    bool trying = false;      // to connect, in steps of try_now()
     bool detached = false;    // no source has it any more
     bool reset = false;       // a poll saw it; a read may not tell any more
     int shut = 0;             // Ready, by the program: nothing more has to be waited for there
@@ -68,6 +69,13 @@ struct IocpPoller::Block : ListNode<Block> {
     // What a read of a stream came to.
     Result read(Result r) const {
         return reset && r.ok() && r.value() == 0 ? Result(Errc::connection_reset) : r;
+    }
+    // Begins a connect, then tells what came of it: a second connect() would be another.
+    Result try_connect(const SockAddr& to) {
+        const Result r = trying ? posix::connect_result(fd) : posix::connect(fd, to);
+        if (trying && r.is_pending()) return Errc::busy;
+        trying = r.is_pending();
+        return r;
     }
     bool is_shut(const Op& op) const {
         return (shut & (op.side == Side::read ? kReadable : kWritable)) != 0;

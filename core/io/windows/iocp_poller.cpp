@@ -139,7 +139,7 @@ void IocpPoller::cancel(Op& op) {
 Result IocpPoller::try_now(Op& op) {
     const Result attached = attach(op.source);
     if (attached.is_error()) return attached;
-    const Block& block = *static_cast<Block*>(op.source.kept);
+    Block& block = *static_cast<Block*>(op.source.kept);
     const Descriptor fd = op.source.fd;
     Result r = Errc::not_supported;
     switch (op.kind) {
@@ -165,7 +165,7 @@ Result IocpPoller::try_now(Op& op) {
             r = posix::send_to(fd, op.data, op.size, op.only);
             break;
         case OpKind::connect:
-            r = posix::connect(fd, *op.only);
+            r = block.try_connect(*op.only);
             break;
         case OpKind::wait:
             r = block.is_shut(op) ? Result::done() : posix::is_ready(fd, direction(op.side));
