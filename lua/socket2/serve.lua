@@ -204,7 +204,7 @@ end
 --   balance      'handoff', the default: this state accepts and gives each connection to the thread with
 --                the fewest; its loop has to run. 'reuseport': every thread has a listener of its own, and
 --                the system spreads the connections by their addresses; Windows cannot
---   share_epoll  true: all threads work on this loop's epoll
+--   share_epoll  true: all threads work on this loop's epoll, or completion port
 --   backlog, family  as of tcp:listen() and socket.addr()
 --   onerror      called in the thread as handlers raise errors, with what socket.onerror gets; default:
 --                they are written to stderr
@@ -214,14 +214,14 @@ return function(o)
 	if not listeners then
 		return nil, err, errcode
 	end
-	local epoll_fd = o.share_epoll and api.epoll_fd() or nil
+	local poller = o.share_epoll and (api.epoll_fd() or api.iocp()) or nil
 	local self = setmetatable({ai = listeners[1]:localaddr(), reports = thread.channel(CONNECTIONS),
 		workers = {}, alive = n, turn = 0, clean = true, shut = sync.event(), ended = sync.event()}, server)
 	for i = 1, n do
 		local control = thread.channel(CONNECTIONS)
 		channel.own(control) -- or the threads would outlive this state
 		local ok, thr, _, code = pcall(thread.new, worker.run, i, control, self.reports, o.handler,
-			o.onerror, epoll_fd)
+			o.onerror, poller)
 		if not ok or not thr then
 			for _, w in ipairs(self.workers) do
 				w.control:close()

@@ -90,15 +90,16 @@ local function report_to(onerror)
 	end or print_error
 end
 
--- run(index, control, reports, handler, [onerror], [epoll_fd]) -> boolean: the body of the thread. `control`
+-- run(index, control, reports, handler, [onerror], [poller]) -> boolean: the body of the thread. `control`
 -- brings {'serve', connection}, {'listen', listener}, and at last {'stop'}; when it is closed what is left is
 -- cut off, and the result is false. `reports` gets {index, number of connections that were begun, that are
 -- over}.
-function worker.run(index, control, reports, handler, onerror, epoll_fd)
-	if epoll_fd then
-		local ok, err = api.epoll_fd(epoll_fd)
+function worker.run(index, control, reports, handler, onerror, poller)
+	if poller then
+		local share = api.epoll_fd() and api.epoll_fd or api.iocp
+		local ok, err = share(poller)
 		if not ok then
-			error('the epoll cannot be shared: ' .. err, 0)
+			error('the loop cannot be shared: ' .. err, 0)
 		end
 	end
 	api.onerror = report_to(onerror)

@@ -522,6 +522,31 @@ TEST_F(IocpPollerTest, AConnectToNobodyIsRefused) {
     poller().detach(s.source);
 }
 
+TEST_F(IocpPollerTest, AConnectThatIsTriedTellsItsEndOnce) {
+    const Fd ours(windows::socket_of(posix::open_socket(AF_INET, SOCK_STREAM, 0).value()));
+    Fd nobody = listener(1);
+    const SockAddr to = local_address(nobody);
+    nobody.close();
+    Source s(ours);
+    const auto tried = [&](const SockAddr& address) {
+        prepare(s.write, OpKind::connect, nullptr, 0);
+        target = address;
+        s.write.only = &target;
+        const MonotonicClock clock;
+        const double limit = clock.now() + kLimit;
+        Result r = poller().try_now(s.write);
+        while ((r.is_pending() || r.error() == Errc::busy) && clock.now() < limit) {
+            wait(poller(), 0.01);
+            r = poller().try_now(s.write);
+        }
+        return r;
+    };
+    EXPECT_EQ(tried(to).error(), Errc::connection_refused);
+    const Fd server = listener(1);
+    EXPECT_TRUE(tried(local_address(server)).ok());
+    poller().detach(s.source);
+}
+
 TEST_F(IocpPollerTest, DatagramsComeOneAtATimeWithTheirSender) {
     const Fd ours = inet_socket(SOCK_DGRAM), theirs = inet_socket(SOCK_DGRAM);
     Source s(ours), t(theirs);

@@ -58,12 +58,17 @@ local function counts()
 	end
 end
 
+-- poller([n]) -> number: the epoll of this loop, or the completion port; now the one of that number.
+local function poller(n)
+	return socket.epoll_fd(n) or socket.iocp(n)
+end
+
 -- case(f) -> function: a test's body, in a socket thread, that has to leave nothing behind.
 local function case(f)
 	return function()
 		run(function()
-			-- What comes with the first thread, and the first on the epoll.
-			thread.new(function(fd) assert(socket.epoll_fd(fd)) end, socket.epoll_fd()):join()
+			-- What comes with the first thread, and the first on the poller.
+			thread.new(function(n) assert(poller(n)) end, poller()):join()
 			local as_before = counts()
 			f()
 			as_before()
@@ -127,8 +132,8 @@ local function script(code, seconds)
 	]] .. code, 'timeout ' .. (seconds or 60))
 end
 
--- ended(code) -> output, exit code: as script(), of a process that ends in the middle of it all. In Wine one of
--- 20 hangs or complains, whatever the program: the threads that it ends can have a lock of its own.
+-- ended(code) -> output, exit code: as script(), of a process that ends in the middle of it all. In Wine one
+-- of 20 hangs or complains, whatever the program: the threads that it ends can have a lock of its own.
 local function ended(code)
 	local output, exit
 	for _ = 1, spec.wine and 5 or 1 do
@@ -566,13 +571,14 @@ describe('socket.serve', function()
 		end
 	end))
 
-	spec.with('a shared epoll', it)('has its threads on the epoll of this loop when told to', case(function()
+	local with_poller = spec.with('a poller for several loops', it, not poller())
+	with_poller('has its threads on the one of this loop when told to', case(function()
 		for _, kind in ipairs(kinds) do
 			local server, port = serve(of(kind, {threads = 1, handler = function(c)
-				c:send(socket.epoll_fd() .. '\n')
+				c:send(poller() .. '\n')
 			end}))
 			local c = connect(port)
-			local own = tostring(socket.epoll_fd())
+			local own = tostring(poller())
 			assert.equal(kind.share_epoll, own == c:readline())
 			c:close()
 			assert.is_true(server:stop(clock() + LIMIT))
@@ -768,8 +774,8 @@ describe('a state that is closed', function()
 		for _ = 1, 5 do
 			local threads = {}
 			for i = 1, 10 do
-				threads[i] = assert(thread.new(function(fd)
-					if fd then assert(socket.epoll_fd(fd)) end
+				threads[i] = assert(thread.new(function(n)
+					if n then assert(poller(n)) end
 					local l = assert(socket.tcp())
 					assert(l:listen('127.0.0.1', 0))
 					socket.newthread(function() l:accept() end)
@@ -784,7 +790,7 @@ describe('a state that is closed', function()
 					socket.sleep(0.003)
 					if i % 2 == 0 then error'the end' end
 					socket.stop()
-				end, i % 3 > 0 and socket.epoll_fd() or nil))
+				end, i % 3 > 0 and poller() or nil))
 			end
 			for i = 1, 10 do
 				local _, err = threads[i]:join(clock() + LIMIT)

@@ -43,6 +43,7 @@ struct IocpPoller::Block : ListNode<Block> {
     bool stream = false;
     bool connected = false;   // a stream that was seen to be
     bool called_off = false;  // a connect was: the system takes no other
+    bool trying = false;      // to connect, in steps of try_now()
     bool detached = false;    // no source has it any more
     bool reset = false;       // a poll saw it; a read may not tell any more
     int shut = 0;             // Ready, by the program: nothing more has to be waited for there
@@ -55,6 +56,15 @@ struct IocpPoller::Block : ListNode<Block> {
     // What a read of a stream came to.
     Result read(Result r) const {
         return reset && r.ok() && r.value() == 0 ? Result(Errc::connection_reset) : r;
+    }
+    // Begins a connect, then tells what came of it: a second connect() would be another.
+    Attempt try_connect(Op& op) {
+        op.started = trying;
+        const Attempt a = attempt(op);
+        const bool pending = a.next == Attempt::Next::wait;
+        if (trying && pending) return Attempt::over(Errc::busy);
+        trying = pending;
+        return a;
     }
     bool is_shut(const Op& op) const { return (shut & direction(op.side)) != 0; }
     Slot& slot(const Op& op) { return ops[static_cast<size_t>(op.side)]; }

@@ -139,9 +139,9 @@ void IocpPoller::cancel(Op& op) {
 Result IocpPoller::try_now(Op& op) {
     const Result attached = attach(op.source);
     if (attached.is_error()) return attached;
-    const Block& block = *static_cast<Block*>(op.source.kept);
+    Block& block = *static_cast<Block*>(op.source.kept);
     if (op.kind == OpKind::wait && block.is_shut(op)) return Result::done();
-    const Attempt a = attempt(op);
+    const Attempt a = op.kind == OpKind::connect ? block.try_connect(op) : attempt(op);
     if (a.next == Attempt::Next::over)
         return op.kind == OpKind::recv ? block.read(a.result) : a.result;
     if (op.done > 0) return Result::of(static_cast<int>(op.done));

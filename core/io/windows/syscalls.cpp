@@ -165,8 +165,12 @@ Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer) {
 }
 
 Result connect(Descriptor fd, const SockAddr& address) {
-    return checked(
-        [&] { return ::connect(socket_of(fd), in(address), static_cast<int>(address.size)); });
+    const auto call = [&] {
+        return ::connect(socket_of(fd), in(address), static_cast<int>(address.size));
+    };
+    const Result r = checked(call);
+    // Wine tells once more of an earlier refusal.
+    return r.os_code() == WSAECONNABORTED ? checked(call) : r;
 }
 
 Result connect_result(Descriptor fd) {
