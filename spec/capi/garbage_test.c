@@ -7,7 +7,8 @@
  * garbage_test [SEED [SECONDS]]
  */
 #define _GNU_SOURCE
-#include <dirent.h>
+#include "garbage_test.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
@@ -430,14 +431,19 @@ static void call_hostname(void) {
 }
 
 /* The longest name of a thread, as Linux has them. */
-enum { NAME = 15 };
-static char thread_name[NAME + 1];
+enum { NAME = THREAD_NAME };
+static char thread_name[256];
 
 static void call_thread_setname(void) {
     const char* name = one_in(10) ? NULL : any_garbage_text();
     const int code = check_code(socket2_thread_setname(name));
     if (code != (name == NULL ? SOCKET2_EINVAL : 0)) fail("a name that is refused", code);
-    if (name != NULL) snprintf(thread_name, sizeof thread_name, "%s", name);
+    if (name == NULL) return;
+    snprintf(thread_name, sizeof thread_name, "%.*s", NAME, name);
+    /* Some systems keep characters, not bytes: what is none becomes another. */
+    for (const char* p = name; *p != 0; ++p) {
+        if (*p < 0) socket2_thread_name(thread_name, sizeof thread_name);
+    }
 }
 static void call_thread_name(void) {
     char* text = guarded_text();
@@ -446,7 +452,8 @@ static void call_thread_name(void) {
     const int length = check_code(socket2_thread_name(out, size));
     check_guards(size);
     if (length != (int)strlen(thread_name)) fail("the length of its name", length);
-    if (out != NULL && size > NAME && strcmp(text, thread_name) != 0) fail("not its name", length);
+    if (out != NULL && size > strlen(thread_name) && strcmp(text, thread_name) != 0)
+        fail("not its name", length);
 }
 
 static void call_loop_new(void) {
@@ -687,10 +694,11 @@ static void call_socket_attach(void) {
     static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
     const int loop = any_loop();
     if (is_full(loop) || !one_in(3)) return;
-    const int is_tcp = one_in(2);
-    const int fd = one_in(5)   ? -1
-                   : one_in(5) ? dup(own_fds[0])
-                               : socket(PICK(families), is_tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
+    const int is_pipe = one_in(5); /* a connection where all descriptors are sockets */
+    const int is_tcp = is_pipe || one_in(2);
+    const int fd = one_in(5) ? -1
+                   : is_pipe ? dup(own_fds[0])
+                             : socket(PICK(families), is_tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
     const int handle = socket2_socket_attach(loop, fd);
     made_socket(loop, handle, is_tcp ? TCP : UDP);
     if (handle < 0 && fd >= 0) close(fd);
@@ -1294,20 +1302,11 @@ static void make_good_addrs(void) {
         char path[64];
         socket2_addr addr;
         snprintf(path, sizeof path, "@socket2-garbage-%ld-%d", (long)getpid(), i);
-        if (socket2_addr_lookup(path, NULL, SOCKET2_TCP, SOCKET2_UNIX, 0, 0, &addr, 1, NULL, 0) !=
-            1) {
-            fail("no unix address", i);
-        }
-        remember_addr(&addr);
+        const int n =
+            socket2_addr_lookup(path, NULL, SOCKET2_TCP, SOCKET2_UNIX, 0, 0, &addr, 1, NULL, 0);
+        if (n == 1) remember_addr(&addr);
+        if (n != 1 && n != NO_ABSTRACT_NAMES) fail("no unix address", n);
     }
-}
-
-static int count_fds(void) {
-    DIR* dir = opendir("/proc/self/fd");
-    int n = 0;
-    while (readdir(dir) != NULL) ++n;
-    closedir(dir);
-    return n;
 }
 
 int main(int argc, char** argv) {
@@ -1315,7 +1314,7 @@ int main(int argc, char** argv) {
     const double seconds = argc > 2 ? strtod(argv[2], NULL) : 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("seed %llu, %g s\n", (unsigned long long)state, seconds);
-    const int fds = count_fds();
+    const int fds = count_descriptors();
     current = "setup";
     socket2_thread_name(thread_name, sizeof thread_name);
     addrs = calloc(ADDRS, sizeof *addrs);
@@ -1380,8 +1379,8 @@ int main(int argc, char** argv) {
     close_own_fds();
     /* A look-up that was given up may still have one. */
     const double limit = socket2_clock() + 20;
-    while (count_fds() != fds && socket2_clock() < limit) usleep(1000);
-    if (count_fds() != fds) fail("descriptors are left", count_fds() - fds);
+    while (count_descriptors() != fds && socket2_clock() < limit) usleep(1000);
+    if (count_descriptors() != fds) fail("descriptors are left", count_descriptors() - fds);
     free(addrs);
     free(data);
     printf("%d calls\n", step);

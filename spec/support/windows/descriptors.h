@@ -17,6 +17,7 @@ enum {
     O_NONBLOCK = 0x10000,
     FD_CLOEXEC = 2,
     O_CLOEXEC = 0,
+    SOCK_NONBLOCK = O_NONBLOCK,
     EFD_CLOEXEC = 0,
     EFD_NONBLOCK = 0x20000
 };
@@ -85,8 +86,8 @@ static inline int connected_pair(int fds[2], int flags) {
 static inline int pipe2(int fds[2], int flags) { return connected_pair(fds, flags); }
 static inline int test_pipe(int fds[2]) { return connected_pair(fds, 0); }
 static inline int socketpair(int family, int type, int protocol, int fds[2]) {
-    (void)family, (void)type, (void)protocol;
-    return connected_pair(fds, 0);
+    (void)family, (void)protocol;
+    return connected_pair(fds, type);
 }
 
 static inline int eventfd(unsigned value, int flags) {
@@ -105,10 +106,11 @@ static inline int eventfd_read(int fd, eventfd_t* value) {
     return recv((SOCKET)fd, (char*)value, sizeof *value, 0) == sizeof *value ? 0 : -1;
 }
 
-/* One more, of whatever. */
 static inline int test_dup(int fd) {
-    (void)fd;
-    return new_descriptor(SOCK_DGRAM);
+    WSAPROTOCOL_INFOW info;
+    if (WSADuplicateSocketW((SOCKET)fd, GetCurrentProcessId(), &info) != 0) return -1;
+    return (int)WSASocketW(info.iAddressFamily, info.iSocketType, info.iProtocol, &info, 0,
+                           WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 }
 
 /* What a read that is pending has taken does not show any more. */

@@ -3,6 +3,7 @@
 #ifndef SOCKET2_SPEC_WINDOWS_TEST_H
 #define SOCKET2_SPEC_WINDOWS_TEST_H
 
+#include <math.h>
 #include <process.h>
 
 #include "spec/support/windows/descriptors.h"
@@ -37,6 +38,10 @@ static inline pid_t waitpid(pid_t child, int* status, int flags) {
 
 /* The interface of the loopback. */
 #define LOOPBACK "127.0.0.1"
+
+/* Else it is of a float. */
+#undef isnan
+#define isnan(x) __builtin_isnan(x)
 
 /* Names that the tests use, too. */
 #undef near
