@@ -96,8 +96,10 @@ end
 -- over}.
 function worker.run(index, control, reports, handler, onerror, poller)
 	if poller then
-		local share = api.epoll_fd() and api.epoll_fd or api.iocp
-		local ok, err = share(poller)
+		local ok, err = api.epoll_fd(poller)
+		if err == 'not_supported' then
+			ok, err = api.iocp(poller)
+		end
 		if not ok then
 			error('the loop cannot be shared: ' .. err, 0)
 		end

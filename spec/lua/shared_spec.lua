@@ -100,7 +100,7 @@ local kinds = {
 for _, kind in ipairs(kinds) do
 	spec.with(SHARED, describe, kind.shared and spec.lacks(SHARED) or false)('states ' .. kind.name, function()
 		after_each(function()
-			while mine[1] do descriptor.close_poller(table.remove(mine)) end
+			while mine[1] do descriptor.close(table.remove(mine)) end
 		end)
 
 		for _, n in ipairs{2, 4, 8} do
@@ -436,7 +436,7 @@ spec.with(SHARED, describe)('a poller', function()
 				end
 				stop:recv()
 			end
-			descriptor.close_poller(fd)
+			descriptor.close(fd)
 		end, LIMIT)
 	end)
 
@@ -469,7 +469,7 @@ spec.with(SHARED, describe)('a poller', function()
 				end)
 				info:close()
 			end
-			descriptor.close_poller(fd)
+			descriptor.close(fd)
 			spec.wait_until(function() return spec.fds() <= before end)
 		end, LIMIT)
 	end)

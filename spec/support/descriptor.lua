@@ -42,13 +42,9 @@ function descriptor.socketpair()
 	return fds[0], fds[1]
 end
 
--- poller() -> fd: of the system's, for close_poller(fd)
+-- poller() -> fd: of one of the system's
 function descriptor.poller()
 	return checked(ffi.C.epoll_create1(CLOEXEC))
-end
-
-function descriptor.close_poller(fd)
-	descriptor.close(fd)
 end
 
 function descriptor.eventfd()

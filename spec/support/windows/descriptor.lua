@@ -77,15 +77,11 @@ end
 
 local LOOPS = 64 -- at most, on one of them
 
--- poller() -> number: of the system's, for close_poller(number)
+-- poller() -> number: of one of the system's
 function descriptor.poller()
 	local handle = C.CreateIoCompletionPort(ffi.cast('void *', -1), nil, 0, LOOPS)
 	assert(handle ~= nil)
 	return tonumber(ffi.cast('intptr_t', handle))
-end
-
-function descriptor.close_poller(number)
-	assert(C.CloseHandle(ffi.cast('void *', number)) ~= 0)
 end
 
 function descriptor.close(...)
