@@ -1314,7 +1314,7 @@ int main(int argc, char** argv) {
     const double seconds = argc > 2 ? strtod(argv[2], NULL) : 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("seed %llu, %g s\n", (unsigned long long)state, seconds);
-    const int fds = count_descriptors();
+    const int fds = count_fds();
     current = "setup";
     socket2_thread_name(thread_name, sizeof thread_name);
     addrs = calloc(ADDRS, sizeof *addrs);
@@ -1379,8 +1379,8 @@ int main(int argc, char** argv) {
     close_own_fds();
     /* A look-up that was given up may still have one. */
     const double limit = socket2_clock() + 20;
-    while (count_descriptors() != fds && socket2_clock() < limit) usleep(1000);
-    if (count_descriptors() != fds) fail("descriptors are left", count_descriptors() - fds);
+    while (count_fds() != fds && socket2_clock() < limit) usleep(1000);
+    if (count_fds() != fds) fail("descriptors are left", count_fds() - fds);
     free(addrs);
     free(data);
     printf("%d calls\n", step);

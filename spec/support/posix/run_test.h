@@ -1,7 +1,8 @@
 /* How a C test runs in a process of its own: a fork. Part of spec/capi/harness.h. */
-#include <dirent.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "spec/support/posix/count_fds.h"
 
 /* The interface of the loopback. */
 #define LOOPBACK "lo"
@@ -26,14 +27,6 @@ static inline int run_test(const test_case* test, const char* program) {
 }
 
 static inline void need_posix(const char* reason) { (void)reason; }
-
-static inline int count_fds(void) {
-    DIR* dir = opendir("/proc/self/fd");
-    int n = 0;
-    while (readdir(dir) != NULL) ++n;
-    closedir(dir);
-    return n;
-}
 
 /* The system's own pipe, of which the library makes handles. */
 enum { WRAPS_PIPES = 1 };
