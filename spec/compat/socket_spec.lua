@@ -640,7 +640,8 @@ describe('tcp objects', function()
 	end)
 
 	it('lets other threads go on while it waits', function()
-		local c, a = pair(ours)
+		local c, peer = pair(ours)
+		local a, reader = pair(ours)
 		local s, u, t = listener(ours), ours.udp4(), ours.tcp4()
 		assert(u:setsockname(HOST, 0))
 		for _, o in ipairs{c, a, s, u, t} do
@@ -677,6 +678,8 @@ describe('tcp objects', function()
 		api.start()
 		free()
 		assert(ok, message)
+		peer:close()
+		reader:close()
 	end)
 
 	it('closes what is forgotten', function()
