@@ -93,7 +93,9 @@ void ReadinessPoller::cancel(Op& op) {
 Result ReadinessPoller::try_now(Op& op) {
     // Only who has just polled can rely on what the system said, as those who look for readiness do.
     if (op.kind != OpKind::wait) op.source.ready |= direction(op.side);
-    const Attempt a = try_if_ready(op);
+    Attempt a = try_if_ready(op);
+    // No edge would tell of what is left.
+    while (a.next == Attempt::Next::more && op.done == 0) a = try_if_ready(op);
     if (a.next == Attempt::Next::over) return a.result;
     if (op.done > 0) return Result::of(static_cast<int>(op.done));
     const Result r = watch(op.source);

@@ -545,9 +545,51 @@ TEST_F(IocpPollerTest, AConnectThatIsTriedTellsItsEndOnce) {
         return r;
     };
     EXPECT_EQ(tried(to).error(), Errc::connection_refused);
+    // Somebody else may have asked for the error.
+    prepare(s.write, OpKind::connect, nullptr, 0);
+    EXPECT_TRUE(poller().try_now(s.write).is_pending());
+    EXPECT_TRUE(shows(ours, POLLWRNORM, kLimitMs));
+    EXPECT_LT(posix::connect_result(s.source.fd).value(), 0);
+    EXPECT_EQ(tried(to).error(), Errc::connection_refused);
     const Fd server = listener(1);
     EXPECT_TRUE(tried(local_address(server)).ok());
     poller().detach(s.source);
+}
+
+TEST_F(IocpPollerTest, AReadBesideAConnectWaitsForIt) {
+    for (const bool refused : {false, true}) {
+        Fd server = listener(1);
+        const SockAddr to = local_address(server);
+        if (refused) server.close();
+        const Fd ours(windows::socket_of(posix::open_socket(AF_INET, SOCK_STREAM, 0).value()));
+        Source s(ours);
+        const Result connecting = connect(s, to);
+        char data[8];
+        const Result reading = recv(poller(), s.read, data, sizeof data);
+        EXPECT_TRUE(reading.is_pending());
+        if (refused) {
+            wait_for(poller(), connecting.is_pending() ? 2 : 1);
+            EXPECT_EQ(s.write.result.error(), Errc::connection_refused);
+            EXPECT_TRUE(s.read.result.is_error());
+        } else {
+            EXPECT_EQ(outcome(poller(), s.write, connecting), 0);
+            await(server, POLLRDNORM);
+            const Fd theirs(::accept(server.raw(), nullptr, nullptr));
+            send_all(theirs, "hello");
+            EXPECT_EQ(outcome(poller(), s.read, reading), 5);
+        }
+        poller().detach(s.source);
+    }
+}
+
+// A connection is of the loop that reads it, not of the one that has accepted it.
+TEST_F(IocpPollerTest, AConnectionThatIsHandedOnUnreadTakesOperationsOfItsNextLoop) {
+    Pair pair = tcp_pair();
+    Source first(pair.ours);
+    EXPECT_TRUE(poller().attach(first.source).ok());
+    poller().detach(first.source);
+    const auto group = make_group();
+    EXPECT_TRUE(group->add(pair.ours.get()));
 }
 
 TEST_F(IocpPollerTest, DatagramsComeOneAtATimeWithTheirSender) {

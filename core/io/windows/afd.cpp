@@ -56,12 +56,12 @@ bool saw_it_closed(const AfdPoll& poll) {
 int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
                 OVERLAPPED& overlapped) {
     constexpr ULONG kRead = kReceive | kDisconnect | kAccept;
-    constexpr ULONG kWrite = kSend | kConnectFail;
+    constexpr ULONG kOver = kAbort | kLocalClose | kConnectFail;
     poll.timeout.QuadPart = INT64_MAX;
     poll.count = 1;
     poll.exclusive = 0;
     poll.handle = base_of(fd);
-    poll.events = (direction == kReadable ? kRead : kWrite) | kAbort | kLocalClose;
+    poll.events = (direction == kReadable ? kRead : kSend) | kOver;
     poll.status = 0;
     // An OVERLAPPED begins with the status block, and is what the packet brings back.
     overlapped.Internal = static_cast<ULONG_PTR>(kPending);

@@ -138,13 +138,12 @@ int code_of_status(long status) {
         case STATUS_TRANSACTION_ABORTED:
         case STATUS_CONNECTION_ABORTED:
         case STATUS_GRACEFUL_DISCONNECT:
-            return status == STATUS_GRACEFUL_DISCONNECT ? WSAEDISCON : WSAECONNABORTED;
+            return WSAECONNABORTED;
         case STATUS_CONNECTION_RESET:
         case STATUS_REMOTE_DISCONNECT:
             return WSAECONNRESET;
         case STATUS_LINK_FAILED:
         case STATUS_IO_TIMEOUT:
-        case STATUS_TIMEOUT:
             return WSAETIMEDOUT;
         case STATUS_CONNECTION_REFUSED:
         case STATUS_REMOTE_NOT_LISTENING:

@@ -17,8 +17,6 @@ namespace {
 
 ULONG length(size_t size) { return static_cast<ULONG>(std::min<size_t>(size, INT_MAX)); }
 
-bool is_local(const SockAddr& address) { return windows::in(address)->sa_family == AF_UNIX; }
-
 }  // namespace
 
 Attempt IocpPoller::begin(Op& op) {
@@ -60,13 +58,24 @@ int IocpPoller::start_poll(Slot& slot, Side side) {
     return start(slot, afd, code);
 }
 
+// Asked when one is wanted, as a socket goes to one port for good: a connection that is handed on before it
+// was read is of its next loop.
+bool IocpPoller::has_operations(const IoSource& source) {
+    Block& block = *static_cast<Block*>(source.kept);
+    if (!std::exchange(block.asked, true)) {
+        block.overlapped = !source.foreign && group_->add(source.fd);
+    }
+    return block.overlapped;
+}
+
 Attempt IocpPoller::begin_recv(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
-    if (!block.overlapped || !block.stream || op.size == 0) {
+    if (!block.stream || op.size == 0 || !has_operations(op.source)) {
         Attempt a = try_or_poll(op);
         a.result = block.read(a.result);
         return a;
     }
+    if (!block.connected && block.is_connecting(op)) return poll(op);
     if (!block.connected && is_loose(op)) {
         // Its connection may be over, and have left something.
         const Result r = posix::recv(block.fd, op.data, op.size);
@@ -85,7 +94,7 @@ Attempt IocpPoller::begin_recv(Op& op) {
 
 Attempt IocpPoller::begin_accept(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
-    if (!block.overlapped) return try_or_poll(op);
+    if (!has_operations(op.source)) return try_or_poll(op);
     if (!block.accept) block.accept.reset(new (std::nothrow) Accept);
     if (!block.accept) return Attempt::over(Errc::out_of_memory);
     if (block.family == 0) {
@@ -120,8 +129,7 @@ Result IocpPoller::load_connect(Descriptor fd) {
 
 Attempt IocpPoller::begin_connect(Op& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
-    // Unix sockets have no ConnectEx.
-    if (!block.overlapped || is_local(*op.only)) return try_or_poll(op);
+    if (!has_operations(op.source)) return try_or_poll(op);
     const Result loaded = load_connect(block.fd);
     if (loaded.is_error()) return Attempt::over(loaded);
     // ConnectEx wants it bound. An error is that it is, or comes again.
@@ -132,7 +140,6 @@ Attempt IocpPoller::begin_connect(Op& op) {
     static_cast<void>(bound);
     Slot& slot = block.slot(op);
     slot.op = &op;
-    op.started = true;
     const auto begin = [&] {
         const BOOL ok =
             connect_(socket_of(block.fd), windows::in(*op.only), static_cast<int>(op.only->size),
@@ -147,8 +154,8 @@ Attempt IocpPoller::begin_connect(Op& op) {
 
 Attempt IocpPoller::begin_wait(Op& op) {
     const Block& block = *static_cast<Block*>(op.source.kept);
-    const bool loose =
-        block.stream && !block.connected && is_loose(op) && option_of(block.fd, SO_ACCEPTCONN) == 0;
+    const bool loose = block.stream && !block.connected && !block.is_connecting(op) &&
+                       is_loose(op) && option_of(block.fd, SO_ACCEPTCONN) == 0;
     return loose || block.is_shut(op) ? Attempt::over(Result::done()) : poll(op);
 }
 

@@ -39,7 +39,8 @@ struct IocpPoller::Slot : IocpGroup::Packet {
 
 struct IocpPoller::Block : ListNode<Block> {
     Descriptor fd = kNoDescriptor;
-    bool overlapped = false;  // operations of the system can be used; else all goes by try and poll
+    bool asked = false;       // whether operations of the system can be used
+    bool overlapped = false;  // they can; else all goes by try and poll
     bool stream = false;
     bool connected = false;   // a stream that was seen to be
     bool called_off = false;  // a connect was: the system takes no other
@@ -60,11 +61,20 @@ struct IocpPoller::Block : ListNode<Block> {
     // Begins a connect, then tells what came of it: a second connect() would be another.
     Attempt try_connect(Op& op) {
         op.started = trying;
-        const Attempt a = attempt(op);
-        const bool pending = a.next == Attempt::Next::wait;
-        if (trying && pending) return Attempt::over(Errc::busy);
-        trying = pending;
+        Attempt a = attempt(op);
+        if (trying && a.next == Attempt::Next::wait) {
+            // Busy, or it is over and somebody has asked for its error.
+            op.started = false;
+            a = attempt(op);
+        }
+        trying = a.next == Attempt::Next::wait || a.result.error() == Errc::busy;
         return a;
+    }
+    // As far as is known: others may have begun one of a foreign socket.
+    bool is_connecting(const Op& op) const {
+        const Op* const writer = op.source.parked[static_cast<size_t>(Side::write)];
+        const bool parked = writer != nullptr && writer->kind == OpKind::connect;
+        return op.source.foreign || trying || parked;
     }
     bool is_shut(const Op& op) const { return (shut & direction(op.side)) != 0; }
     Slot& slot(const Op& op) { return ops[static_cast<size_t>(op.side)]; }
@@ -82,10 +92,8 @@ inline int option_of(Descriptor fd, int name) {
     return value;
 }
 
-// Whether a stream has no connection, nor is about to: that the system tells only some operations.
+// Whether a stream has no connection: that the system tells only some operations.
 inline bool is_loose(const Op& op) {
-    const Op* const writer = op.source.parked[static_cast<size_t>(Side::write)];
-    if (writer != nullptr && writer->kind == OpKind::connect) return false;
     SockAddr peer;
     return posix::remote_address(op.source.fd, peer).os_code() == WSAENOTCONN;
 }

@@ -86,7 +86,11 @@ bool IocpGroup::works_on(HANDLE port) const {
 
 bool IocpGroup::add(Descriptor fd) {
     const HANDLE handle = windows::handle_of(fd);
-    return ::CreateIoCompletionPort(handle, port_, our_key(), 0) != nullptr &&
+    const WSAPROTOCOL_INFOW protocol = windows::protocol_of(fd);
+    // Without system handles an operation that is over at once may send a packet all the same.
+    const bool system = (protocol.dwServiceFlags1 & XP1_IFS_HANDLES) != 0;
+    return system && protocol.iAddressFamily != AF_UNIX &&
+           ::CreateIoCompletionPort(handle, port_, our_key(), 0) != nullptr &&
            ::SetFileCompletionNotificationModes(handle, kNotificationModes) != 0;
 }
 

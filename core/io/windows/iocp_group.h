@@ -49,7 +49,8 @@ class IocpGroup {
     // Whether a handle is of this port.
     bool works_on(HANDLE port) const;
 
-    // The packets of a socket's operations come to this port. Not if they go to another already.
+    // The packets of a socket's operations come to this port. Not if a loop has said so before, or of a unix
+    // socket.
     bool add(Descriptor fd);
     // For polls, whose packets come here too.
     HANDLE afd() const { return afd_; }

@@ -54,7 +54,6 @@ Result IocpPoller::attach(IoSource& source) {
     if (source.kept != nullptr) return Result::done();
     std::unique_ptr<Block> block(new (std::nothrow) Block);
     if (!block) return Errc::out_of_memory;
-    block->overlapped = !source.foreign && group_->add(source.fd);
     block->fd = source.fd;
     block->stream = option_of(source.fd, SO_TYPE) == SOCK_STREAM;
     for (Slot* slots : {block->ops, block->watches}) {
@@ -209,7 +208,7 @@ Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
         case OpKind::connect:
             if (ended) block.called_off = true;
             if (code != 0) break;
-            update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
+            if (!block.detached) update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
             return Attempt::over(Result::done());
         case OpKind::recv:
             // Our own side is shut: the end, as elsewhere.

@@ -39,6 +39,7 @@ class IocpPoller final : public Poller {
     struct Block;
     struct Slot;
 
+    bool has_operations(const IoSource& source);
     Attempt begin(Op& op);
     Attempt begin_recv(Op& op);
     Attempt begin_accept(Op& op);

@@ -9,6 +9,7 @@
 
 namespace socket2 {
 
+using windows::protocol_of;
 using windows::socket_of;
 
 namespace {
@@ -24,15 +25,6 @@ constexpr Option kOptions[] = {
     both("tcp_keepintvl", OptionKind::integer, IPPROTO_TCP, kTcpKeepInterval),
     {"hdrincl", OptionKind::boolean, {IPPROTO_IP, IP_HDRINCL}, {IPPROTO_IPV6, IPV6_HDRINCL}},
 };
-
-// Of the socket: its family and type.
-WSAPROTOCOL_INFOW protocol_of(Descriptor fd) {
-    WSAPROTOCOL_INFOW protocol{};
-    int size = sizeof protocol;
-    ::getsockopt(socket_of(fd), SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&protocol),
-                 &size);
-    return protocol;
-}
 
 // An option of another protocol than the socket's.
 bool is_strange(Descriptor fd, OptionName option) {
@@ -50,11 +42,19 @@ bool is_always_on(Descriptor fd, OptionName option) {
 // Calls found(index, address) with the IPv4 addresses of all interfaces, until it says true: whether it did.
 template <typename Found>
 Result find_interface(Found found) {
+    constexpr ULONG kFlags =
+        GAA_FLAG_SKIP_ANYCAST | GAA_FLAG_SKIP_MULTICAST | GAA_FLAG_SKIP_DNS_SERVER;
     ULONG size = 1u << 15;
-    const std::unique_ptr<char[]> room(new (std::nothrow) char[size]);
-    if (!room) return Errc::out_of_memory;
-    auto* const list = reinterpret_cast<IP_ADAPTER_ADDRESSES*>(room.get());
-    if (::GetAdaptersAddresses(AF_INET, 0, nullptr, list, &size) != 0) return Errc::no_such_device;
+    std::unique_ptr<char[]> room;
+    IP_ADAPTER_ADDRESSES* list = nullptr;
+    ULONG code = ERROR_BUFFER_OVERFLOW;
+    while (code == ERROR_BUFFER_OVERFLOW) {  // it has set the size that it needs
+        room.reset(new (std::nothrow) char[size]);
+        if (!room) return Errc::out_of_memory;
+        list = reinterpret_cast<IP_ADAPTER_ADDRESSES*>(room.get());
+        code = ::GetAdaptersAddresses(AF_INET, kFlags, nullptr, list, &size);
+    }
+    if (code != 0) return Errc::no_such_device;
     for (const auto* a = list; a != nullptr; a = a->Next) {
         for (const auto* u = a->FirstUnicastAddress; u != nullptr; u = u->Next) {
             sockaddr_in has;

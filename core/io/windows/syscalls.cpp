@@ -60,31 +60,31 @@ Result type_of(Descriptor fd) {
 
 // Of a socket's family, all zeros.
 Result unbound_address(Descriptor fd, SockAddr& address) {
-    WSAPROTOCOL_INFOW info;
-    int size = sizeof info;
-    if (::getsockopt(socket_of(fd), SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&info),
-                     &size) != 0) {
-        return last_failure();
-    }
+    const int family = windows::protocol_of(fd).iAddressFamily;
     address = SockAddr{};
-    out(address)->sa_family = static_cast<ADDRESS_FAMILY>(info.iAddressFamily);
-    address.size = info.iAddressFamily == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    out(address)->sa_family = static_cast<ADDRESS_FAMILY>(family);
+    address.size = family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
     return Result::done();
 }
 
-// Else one answer that nobody listens there ends a receive from all others.
-void ignore_unreachable_ports(Descriptor fd) {
-    BOOL report = FALSE;
-    DWORD size = 0;
-    ::WSAIoctl(socket_of(fd), SIO_UDP_CONNRESET, &report, sizeof report, nullptr, 0, &size, nullptr,
-               nullptr);
+constexpr DWORD kReportNetReset =
+    _WSAIOW(IOC_VENDOR, 15);  // SIO_UDP_NETRESET, not in mingw's headers
+
+// Else one answer that a datagram did not arrive ends a receive from all others.
+void ignore_answers(Descriptor fd) {
+    for (const DWORD what : {DWORD{SIO_UDP_CONNRESET}, kReportNetReset}) {
+        BOOL report = FALSE;
+        DWORD size = 0;
+        ::WSAIoctl(socket_of(fd), what, &report, sizeof report, nullptr, 0, &size, nullptr,
+                   nullptr);
+    }
 }
 
 // What sockets need to be as elsewhere.
 Result set_up(Descriptor fd, int family, int type) {
     Result r = make_nonblocking(fd);
     if (r.is_error()) return r;
-    if (type == SOCK_DGRAM) ignore_unreachable_ports(fd);
+    if (type == SOCK_DGRAM) ignore_answers(fd);
     // Else others can take the port of one that listens.
     if (type == SOCK_STREAM && family != AF_UNIX)
         r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
@@ -93,6 +93,14 @@ Result set_up(Descriptor fd, int family, int type) {
 
 }  // namespace
 }  // namespace socket2::posix
+
+WSAPROTOCOL_INFOW socket2::windows::protocol_of(Descriptor fd) {
+    WSAPROTOCOL_INFOW protocol{};
+    int size = sizeof protocol;
+    ::getsockopt(socket_of(fd), SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&protocol),
+                 &size);
+    return protocol;
+}
 
 bool socket2::windows::was_reset(Descriptor fd) {
     WSAPOLLFD one{socket_of(fd), POLLRDNORM, 0};
@@ -132,7 +140,9 @@ Result bind(Descriptor fd, const SockAddr& address) {
     // Wine would bind it once more.
     SockAddr has;
     int size = SockAddr::kCapacity;
-    if (::getsockname(socket_of(fd), out(has), &size) == 0) return windows::failure(WSAEINVAL);
+    if (::getsockname(socket_of(fd), out(has), &size) == 0 && out(has)->sa_family != AF_UNIX) {
+        return windows::failure(WSAEINVAL);
+    }
     return checked(
         [&] { return ::bind(socket_of(fd), in(address), static_cast<int>(address.size)); });
 }
@@ -279,6 +289,7 @@ Result adopt_socket(Descriptor fd) {
     start();
     const Result type = type_of(fd);
     if (type.is_error()) return type;
+    if (type.value() == SOCK_DGRAM) ignore_answers(fd);
     const Result r = make_nonblocking(fd);
     return r.is_error() ? r : type;
 }

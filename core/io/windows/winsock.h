@@ -29,6 +29,9 @@ inline const sockaddr* in(const SockAddr& address) {
 
 inline sockaddr* out(SockAddr& address) { return reinterpret_cast<sockaddr*>(address.bytes); }
 
+// What the system says of a socket: its family and type among it. All zeros of what is none.
+WSAPROTOCOL_INFOW protocol_of(Descriptor fd);
+
 // Whether the peer has reset the connection.
 bool was_reset(Descriptor fd);
 
