@@ -442,7 +442,7 @@ static void call_thread_setname(void) {
     snprintf(thread_name, sizeof thread_name, "%.*s", NAME, name);
     /* Some systems keep characters, not bytes: what is none becomes another. */
     for (const char* p = name; *p != 0; ++p) {
-        if (*p < 0) socket2_thread_name(thread_name, sizeof thread_name);
+        if ((unsigned char)*p > 127) socket2_thread_name(thread_name, sizeof thread_name);
     }
 }
 static void call_thread_name(void) {
