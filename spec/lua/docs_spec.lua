@@ -20,7 +20,13 @@ end
 local as = {waitable = 's', stream = 's'}
 
 -- What a program uses that not every system has.
-local needs = {['ffi%.C%.pipe'] = 'descriptors of pipes and files', ["socket%.tcp'unix'"] = 'unix sockets'}
+local needs = {
+	['ffi%.C%.pipe'] = 'descriptors of pipes and files',
+	["socket%.tcp'unix'"] = 'unix sockets',
+	["'multicast_if'"] = 'the option multicast_if',
+	["require'cqueues"] = 'the libraries of others',
+	["require'luv'"] = 'the libraries of others',
+}
 
 local programs = blocks.programs(list)
 

@@ -3,7 +3,9 @@
 local process = require'process'
 local spec = require'spec'
 
-local CC = spec.windows and 'x86_64-w64-mingw32-gcc-posix -shared' or 'cc -shared -fPIC'
+local CC = spec.windows and 'x86_64-w64-mingw32-gcc-posix -shared'
+	or spec.qemu and 'aarch64-linux-gnu-gcc -shared -fPIC'
+	or 'cc -shared -fPIC'
 
 describe('the C library', function()
 	local dir

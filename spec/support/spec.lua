@@ -206,6 +206,9 @@ local lacks = {
 	['unix sockets'] = function() return not socket.tcp'unix' end,
 	['unix datagram sockets'] = function() return not socket.udp'unix' end,
 	['the option reuseport'] = function() return C.socket2_option_kind'reuseport' < 0 end,
+	['the option multicast_if'] = function() return spec.qemu end,
+	-- Those that are installed are for the machine's own processor.
+	['the libraries of others'] = function() return spec.qemu end,
 	['a shared epoll'] = function() return not socket.epoll_fd() end,
 	['a poller for several loops'] = function() return not (socket.epoll_fd() or socket.iocp()) end,
 	-- Those of Windows are sockets.
