@@ -434,9 +434,11 @@ static void test_an_empty_send_is_done_at_once(void) {
 static void test_a_broken_connection_raises_no_signal(void) {
     connection c = connected();
     CHECK_INT(socket2_socket_close(c.loop, c.server), 0);
+    /* A process that is just being made may hold the other end a little longer. */
+    const double limit = in(LIMIT);
     int r = 0;
-    for (int i = 0; i < 1000 && r >= 0; ++i) r = send_text(c.loop, c.client, "x");
-    CHECK(r == SOCKET2_EPIPE || r == SOCKET2_ECONNRESET);
+    while (r >= 0 && socket2_clock() < limit) r = send_text(c.loop, c.client, "x");
+    if (r != SOCKET2_EPIPE) CHECK_INT(r, SOCKET2_ECONNRESET);
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
 
