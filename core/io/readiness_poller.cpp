@@ -15,11 +15,18 @@ bool drained(const Op& op, Result r) {
            static_cast<size_t>(r.value()) < op.size && (source.ready & (kHangup | kUrgent)) == 0;
 }
 
+bool is_connecting(const IoSource& source) {
+    const Op* const writer = source.parked[static_cast<size_t>(Side::write)];
+    return writer != nullptr && writer->kind == OpKind::connect;
+}
+
 // After a try that found nothing only an edge says otherwise.
 Attempt try_if_ready(Op& op) {
     IoSource& source = op.source;
     const uint8_t side = direction(op.side);
     if ((source.ready & side) == 0) return Attempt::wait();
+    // It would take the error that the connect has to tell.
+    if (op.kind == OpKind::recv && is_connecting(source)) return Attempt::wait();
     const Attempt a = attempt(op);
     const bool over = a.next == Attempt::Next::over;
     if (a.next == Attempt::Next::wait || (over && drained(op, a.result))) {
@@ -76,7 +83,7 @@ void ReadinessPoller::cancel(Op& op) {
         SOCKET2_ASSERT(op.in_list(), "an op is canceled that the poller does not have");
         return;  // it has failed already
     }
-    parking_place(op) = nullptr;
+    leave(op);
     if (op.in_list()) OpList::remove(op);
     // The system would go on with it, and refuse the next connect.
     if (op.kind == OpKind::connect && op.started) {
@@ -112,9 +119,18 @@ void ReadinessPoller::retry(Op& op, OpList& completed) {
         hot_.push_back(op);
         return;
     }
-    parking_place(op) = nullptr;
+    leave(op);
     op.result = a.result;
     completed.push_back(op);
+}
+
+void ReadinessPoller::leave(Op& op) {
+    parking_place(op) = nullptr;
+    // A read has waited for the end of the connect.
+    Op* const reader = op.source.parked[static_cast<size_t>(Side::read)];
+    if (op.kind == OpKind::connect && reader != nullptr && !reader->in_list()) {
+        hot_.push_back(*reader);
+    }
 }
 
 Result ReadinessPoller::wait(double seconds, OpList& completed) {

@@ -23,6 +23,7 @@ class ReadinessPoller final : public Poller {
    private:
     Result watch(IoSource& source);
     void retry(Op& op, OpList& completed);
+    void leave(Op& op);
 
     std::unique_ptr<Selector> selector_;
     OpList hot_;       // parked although ready: had its share of this turn, goes on in the next

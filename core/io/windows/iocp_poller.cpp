@@ -250,8 +250,16 @@ void IocpPoller::go_on(Op& op, Attempt a, OpList& completed) {
         return;
     }
     op.source.parked[static_cast<size_t>(op.side)] = nullptr;
+    if (op.kind == OpKind::connect && a.result.is_error()) end_polls_beside(op);
     op.result = a.result;
     completed.push_back(op);
+}
+
+// A read has waited for the end of the connect, of which its poll tells nothing. It goes on.
+void IocpPoller::end_polls_beside(Op& connect) {
+    if (connect.source.kept == nullptr) return;
+    Slot& slot = static_cast<Block*>(connect.source.kept)->ops[static_cast<size_t>(Side::read)];
+    if (slot.in_flight && !slot.canceled) ::CancelIoEx(slot.on, &slot);
 }
 
 // What came in so many seconds; they need not be over.

@@ -54,6 +54,7 @@ class IocpPoller final : public Poller {
     void arrived(Slot& slot, OpList& completed);
     Attempt finished(Slot& slot, Op& op, int code);
     void go_on(Op& op, Attempt attempt, OpList& completed);
+    void end_polls_beside(Op& connect);
     Result watch(IoSource& source, Side side);
     void let_go(Block& block);
     Result next_packets(double seconds, OpList& completed);
