@@ -470,8 +470,9 @@ SOCKET2_API int socket2_tcp_accept(int loop, int handle, socket2_addr* peer, dou
 /*
  * SOCKET2_WRITE: 0 when connected. SOCKET2_ECONNREFUSED, SOCKET2_ECONNTIMEDOUT,
  * SOCKET2_ENETUNREACH, SOCKET2_EHOSTUNREACH, SOCKET2_EFAMILY, SOCKET2_EISCONN, SOCKET2_ENOENT
- * (unix). After a failure it can be tried again; on Windows not after its deadline or a cancel, as
- * the system may take no other then (SOCKET2_ENOTSUPPORTED), or go on (SOCKET2_EISCONN).
+ * (unix). After a failure it can be tried again on Linux; on Windows not after its deadline or a
+ * cancel, as the system may take no other then (SOCKET2_ENOTSUPPORTED), or go on (SOCKET2_EISCONN);
+ * not at all on macOS and BSDs (SOCKET2_EINVAL, or SOCKET2_EBUSY while the first goes on).
  */
 SOCKET2_API int socket2_tcp_connect(int loop, int handle, const socket2_addr* addr,
                                     double deadline);

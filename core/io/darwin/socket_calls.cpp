@@ -10,11 +10,12 @@ namespace socket2::posix {
 namespace {
 
 // The descriptor, else it is closed.
-int set_up(int fd) {
+int set_up(int fd, bool may_be_over = false) {
     if (fd < 0) return fd;
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags >= 0 && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) >= 0 &&
-        ::fcntl(fd, F_SETFD, FD_CLOEXEC) >= 0 && make_quiet(fd) >= 0) {
+        ::fcntl(fd, F_SETFD, FD_CLOEXEC) >= 0 &&
+        (make_quiet(fd) >= 0 || (may_be_over && errno == EINVAL))) {
         return fd;
     }
     const int error = errno;
@@ -34,8 +35,9 @@ int new_socket(int family, int type, int protocol) {
 int new_accepted(int listener, sockaddr* peer, socklen_t* size) {
     const int accepted = ::accept(listener, peer, size);
     if (accepted < 0) return accepted;
-    const int fd = set_up(accepted);
-    // A connection that was reset in the queue takes no options.
+    // A connection that is over takes no options. A unix one may have data, and is as quiet as its listener;
+    // one of TCP was reset in the queue.
+    const int fd = set_up(accepted, peer->sa_family == AF_UNIX);
     if (fd < 0 && errno == EINVAL) errno = ECONNABORTED;
     return fd;
 }

@@ -235,10 +235,10 @@ Result disconnect(Descriptor fd) {
     sockaddr none{};
     none.sa_family = AF_UNSPEC;
     const Result r = checked([&] { return ::connect(fd_of(fd), &none, sizeof none); });
-    if (r.os_code() != EAFNOSUPPORT) return r;
+    if (r.ok()) return r;
     // BSDs undo it and then refuse the address.
     SockAddr peer;
-    return remote_address(fd, peer).os_code() == ENOTCONN ? Result::done() : r;
+    return remote_address(fd, peer).error() == Errc::not_connected ? Result::done() : r;
 }
 
 Result recv(Descriptor fd, void* data, size_t size) {
@@ -246,7 +246,10 @@ Result recv(Descriptor fd, void* data, size_t size) {
 }
 
 Result send(Descriptor fd, const void* data, size_t size) {
-    return checked([&] { return ::send(fd_of(fd), data, size, kSendFlags | MSG_DONTWAIT); });
+    const Result r =
+        checked([&] { return ::send(fd_of(fd), data, size, kSendFlags | MSG_DONTWAIT); });
+    // macOS says so while the connection is being torn down.
+    return r.os_code() == EPROTOTYPE ? Result(Errc::broken_pipe, EPROTOTYPE) : r;
 }
 
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {
@@ -271,6 +274,11 @@ Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to)
                         to != nullptr ? to->size : 0);
     });
     // A unix receiver whose queue is full: events come without end, but none when it has room.
+    // BSDs have an error for it, and not only without a peer.
+    SockAddr own;
+    if (r.os_code() == ENOBUFS && local_address(fd, own).ok() && out(own)->sa_family == AF_UNIX) {
+        return Result(Errc::busy, ENOBUFS);
+    }
     const bool full = r.is_pending() && to != nullptr && in(*to)->sa_family == AF_UNIX;
     return full ? Result(Errc::busy, EAGAIN) : r;
 }
@@ -350,8 +358,10 @@ Result local_address(Descriptor fd, SockAddr& address) {
 }
 
 Result remote_address(Descriptor fd, SockAddr& address) {
-    return address_of(address,
-                      [&](sockaddr* a, socklen_t* n) { return ::getpeername(fd_of(fd), a, n); });
+    const Result r = address_of(
+        address, [&](sockaddr* a, socklen_t* n) { return ::getpeername(fd_of(fd), a, n); });
+    // macOS says so once both directions are shut.
+    return r.os_code() == EINVAL ? Result(Errc::not_connected, EINVAL) : r;
 }
 
 }  // namespace socket2::posix
