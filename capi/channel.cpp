@@ -86,7 +86,7 @@ bool is_array(const T* items, int count) {
 // Whether they are open, each there once: what is closed twice could be somebody else's.
 Result check_descriptors(std::vector<Descriptor> fds) {
     for (const Descriptor fd : fds) {
-        const Result open = posix::is_socket(fd);
+        const Result open = posix::never_blocks(fd);
         if (open.is_error()) return open;
     }
     std::sort(fds.begin(), fds.end());

@@ -13,17 +13,17 @@ void Fd::close_descriptor() {
     if (owned_) posix::close_descriptor(source_.fd);
 }
 
-Result Fd::adopt(Descriptor fd, Result is_socket) {
-    if (is_socket.is_error()) return is_socket;
+Result Fd::adopt(Descriptor fd, Result never_blocks) {
+    if (never_blocks.is_error()) return never_blocks;
     source_.fd = fd;
     source_.foreign = true;
-    socket_ = is_socket.value() != 0;
+    never_blocks_ = never_blocks.value() != 0;
     return loop_.attach(source_);
 }
 
 Result Fd::wrap(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out) {
     out.reset(new Fd(loop));
-    return out->adopt(fd, posix::is_socket(fd));
+    return out->adopt(fd, posix::never_blocks(fd));
 }
 
 Result Fd::attach(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out) {
@@ -44,12 +44,12 @@ Result Fd::open(Loop& loop, const char* path, std::unique_ptr<Fd>& out) {
 
 Result Fd::send(const void* data, size_t size, double deadline) {
     if (size == 0) return Result::done();
-    return submit(write_, socket_ ? OpKind::send : OpKind::write, const_cast<void*>(data), size,
-                  deadline);
+    return submit(write_, never_blocks_ ? OpKind::send : OpKind::write, const_cast<void*>(data),
+                  size, deadline);
 }
 
 Result Fd::recv(void* data, size_t size, double deadline) {
-    return submit(read_, socket_ ? OpKind::recv : OpKind::read, data, size, deadline);
+    return submit(read_, never_blocks_ ? OpKind::recv : OpKind::read, data, size, deadline);
 }
 
 }  // namespace socket2

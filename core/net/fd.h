@@ -25,12 +25,12 @@ class Fd final : public Waitable {
 
    private:
     using Waitable::Waitable;
-    // Takes the descriptor; is_socket as of posix::is_socket().
-    Result adopt(Descriptor fd, Result is_socket);
+    // Takes the descriptor; never_blocks as of posix::never_blocks().
+    Result adopt(Descriptor fd, Result never_blocks);
     void close_descriptor() override;
 
     bool owned_ = false;
-    bool socket_ = false;
+    bool never_blocks_ = false;
 };
 
 }  // namespace socket2

@@ -694,11 +694,11 @@ static void call_socket_attach(void) {
     static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
     const int loop = any_loop();
     if (is_full(loop) || !one_in(3)) return;
-    const int is_pipe = one_in(5); /* a connection where all descriptors are sockets */
-    const int is_tcp = is_pipe || one_in(2);
-    const int fd = one_in(5) ? -1
-                   : is_pipe ? dup(own_fds[0])
-                             : socket(PICK(families), is_tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
+    const int is_other = one_in(5); /* a socket of datagrams where all descriptors are sockets */
+    const int is_tcp = !is_other && one_in(2);
+    const int fd = one_in(5)  ? -1
+                   : is_other ? dup(own_fds[6])
+                              : socket(PICK(families), is_tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
     const int handle = socket2_socket_attach(loop, fd);
     made_socket(loop, handle, is_tcp ? TCP : UDP);
     if (handle < 0 && fd >= 0) close(fd);

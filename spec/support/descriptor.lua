@@ -14,6 +14,7 @@ struct descriptor_times { struct { long s, ns; } every, first; };
 int timerfd_settime(int, int, const struct descriptor_times*, void*);
 int open(const char*, int, ...);
 int dup2(int, int);
+int fcntl(int, int, ...);
 int close(int);
 int fileno(void*);
 ssize_t read(int, void*, size_t);
@@ -22,7 +23,7 @@ ssize_t send(int, const void*, size_t, int);
 ]]
 
 local NONBLOCK, CLOEXEC, AF_UNIX, SOCK_STREAM, RDONLY, CLOCK_MONOTONIC = 0x800, 0x80000, 1, 1, 0, 1
-local MSG_OOB = 1
+local MSG_OOB, F_SETFL = 1, 4
 
 local function checked(r)
 	assert(r >= 0, 'the system call failed')
@@ -40,6 +41,10 @@ end
 function descriptor.socketpair()
 	checked(ffi.C.socketpair(AF_UNIX, SOCK_STREAM + NONBLOCK + CLOEXEC, 0, fds))
 	return fds[0], fds[1]
+end
+
+function descriptor.set_blocking(fd)
+	checked(ffi.C.fcntl(fd, F_SETFL, ffi.cast('int', 0)))
 end
 
 -- poller() -> fd: of one of the system's

@@ -337,7 +337,7 @@ Result adopt_socket(Descriptor fd) {
     return make_quiet(fd_of(fd)) == 0 ? Result::of(type) : failure();
 }
 
-Result is_socket(Descriptor fd) {
+Result never_blocks(Descriptor fd) {
     if (fd != fd_of(fd)) return Errc::bad_descriptor;
     struct stat status;
     if (::fstat(fd_of(fd), &status) != 0) return failure();

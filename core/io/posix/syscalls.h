@@ -57,8 +57,9 @@ Result make_nonblocking(Descriptor fd);
 // Makes a socket that others have made as one of open_socket(): the value is the system's number of
 // its type.
 Result adopt_socket(Descriptor fd);
-// Of an open descriptor: 1 for a socket, which raises no SIGPIPE from now on, else 0.
-Result is_socket(Descriptor fd);
+// Of an open descriptor: 1 when its mode does not matter to recv() and send(), as of sockets where calls
+// have a flag for it (this one raises no SIGPIPE from now on); 0 when read() and write() are for it.
+Result never_blocks(Descriptor fd);
 
 // Directions as Ready bits: kReadable, kWritable or both.
 Result shutdown(Descriptor fd, int directions);

@@ -124,6 +124,10 @@ namespace windows {
 
 Result failure(int os_code) { return Result(posix::errc_of(os_code), os_code); }
 
+Result connection_failure(int os_code) {
+    return os_code == WSAECONNABORTED ? Result(Errc::connection_reset, os_code) : failure(os_code);
+}
+
 Result last_failure() { return failure(::WSAGetLastError()); }
 
 int code_of_status(long status) {

@@ -22,6 +22,7 @@ ULONG length(size_t size) { return static_cast<ULONG>(std::min<size_t>(size, INT
 Attempt IocpPoller::begin(Op& op) {
     switch (op.kind) {
         case OpKind::recv:
+        case OpKind::read:
             return begin_recv(op);
         case OpKind::accept:
             return begin_accept(op);

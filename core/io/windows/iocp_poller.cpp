@@ -142,7 +142,7 @@ Result IocpPoller::try_now(Op& op) {
     if (op.kind == OpKind::wait && block.is_shut(op)) return Result::done();
     const Attempt a = op.kind == OpKind::connect ? block.try_connect(op) : attempt(op);
     if (a.next == Attempt::Next::over)
-        return op.kind == OpKind::recv ? block.read(a.result) : a.result;
+        return op.kind == OpKind::recv || op.kind == OpKind::read ? block.read(a.result) : a.result;
     if (op.done > 0) return Result::of(static_cast<int>(op.done));
     const Result watched = watch(op.source, op.side);
     return watched.is_error() ? watched : Result::pending();
@@ -213,6 +213,7 @@ Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
         case OpKind::recv:
             // Our own side is shut: the end, as elsewhere.
             if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
+            if (code != 0 && !ended) return Attempt::over(windows::connection_failure(code));
             if (code != 0) break;
             return Attempt::over(block.read(Result::of(static_cast<int>(slot.InternalHigh))));
         case OpKind::wait: {

@@ -21,6 +21,9 @@ int length(size_t size) { return static_cast<int>(std::min<size_t>(size, INT_MAX
 
 constexpr DWORD kNotConnected = 0xffffffff;  // SO_CONNECT_TIME
 
+// What a socket in blocking mode that is writable has room for.
+constexpr size_t kRoomWhenWritable = 4096;
+
 // The value of a call that answers with less than 0 on failure.
 template <typename Call>
 Result checked(Call call) {
@@ -56,6 +59,12 @@ Result type_of(Descriptor fd) {
     const int r =
         ::getsockopt(socket_of(fd), SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size);
     return r == 0 ? Result::of(type) : last_failure();
+}
+
+// A stream without one, of which a poll tells nothing.
+bool has_no_connection(Descriptor fd) {
+    SockAddr peer;
+    return type_of(fd).value() == SOCK_STREAM && remote_address(fd, peer).os_code() == WSAENOTCONN;
 }
 
 // Of a socket's family, all zeros.
@@ -134,7 +143,13 @@ Result open_socket(int family, int type, int protocol) {
     return r.is_error() ? r : Result::of(fd);
 }
 
-void close_descriptor(Descriptor fd) { ::closesocket(socket_of(fd)); }
+void close_descriptor(Descriptor fd) {
+    if (::closesocket(socket_of(fd)) == 0 || ::WSAGetLastError() != WSAEWOULDBLOCK) return;
+    // It is to linger for what was not sent yet, and without blocking that leaves it open.
+    u_long off = 0;
+    ::ioctlsocket(socket_of(fd), FIONBIO, &off);
+    ::closesocket(socket_of(fd));
+}
 
 Result bind(Descriptor fd, const SockAddr& address) {
     // Wine would bind it once more.
@@ -214,6 +229,7 @@ Result recv(Descriptor fd, void* data, size_t size) {
         checked([&] { return ::recv(socket_of(fd), static_cast<char*>(data), length(size), 0); });
     // Our own side is shut: the end, as elsewhere.
     if (r.os_code() == WSAESHUTDOWN) return Result::done();
+    if (r.is_error()) return windows::connection_failure(r.os_code());
     // Wine tells it as the end.
     const bool reset = r.ok() && r.value() == 0 && size > 0 && windows::was_reset(fd);
     return reset ? windows::failure(WSAECONNRESET) : r;
@@ -222,6 +238,7 @@ Result recv(Descriptor fd, void* data, size_t size) {
 Result send(Descriptor fd, const void* data, size_t size) {
     const Result r = checked(
         [&] { return ::send(socket_of(fd), static_cast<const char*>(data), length(size), 0); });
+    if (r.os_code() == WSAECONNABORTED) return windows::connection_failure(r.os_code());
     if (r.error() != Errc::connection_reset || windows::was_reset(fd)) return r;
     // Wine says so of a socket that had no connection. (Of one that is over it knows no peer either.)
     DWORD seconds = 0;
@@ -270,8 +287,17 @@ Result is_ready(Descriptor fd, uint8_t direction) {
 
 // Of sockets only, so far.
 Result open_path(const char*) { return Errc::not_supported; }
-Result read(Descriptor, void*, size_t) { return Errc::not_supported; }
-Result write(Descriptor, const void*, size_t) { return Errc::not_supported; }
+
+Result read(Descriptor fd, void* data, size_t size) {
+    const Result r = is_ready(fd, kReadable);
+    return r.ok() || (r.is_pending() && has_no_connection(fd)) ? recv(fd, data, size) : r;
+}
+
+Result write(Descriptor fd, const void* data, size_t size) {
+    const Result r = is_ready(fd, kWritable);
+    const bool at_once = r.ok() || (r.is_pending() && has_no_connection(fd));
+    return at_once ? send(fd, data, std::min(size, kRoomWhenWritable)) : r;
+}
 
 Result make_nonblocking(Descriptor fd) {
     u_long on = 1;
@@ -294,10 +320,10 @@ Result adopt_socket(Descriptor fd) {
     return r.is_error() ? r : type;
 }
 
-Result is_socket(Descriptor fd) {
+Result never_blocks(Descriptor fd) {
     start();
     const Result type = type_of(fd);
-    return type.is_error() ? type : Result::of(1);
+    return type.is_error() ? type : Result::of(0);
 }
 
 Result shutdown(Descriptor fd, int directions) {

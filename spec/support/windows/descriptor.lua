@@ -48,9 +48,17 @@ local function new()
 	return s
 end
 
+local function set_nonblocking(s, on)
+	checked(ws2.ioctlsocket(s, FIONBIO, ffi.new('unsigned long[1]', on)))
+end
+
 local function ready(s)
-	checked(ws2.ioctlsocket(s, FIONBIO, ffi.new('unsigned long[1]', 1)))
+	set_nonblocking(s, 1)
 	return s
+end
+
+function descriptor.set_blocking(fd)
+	set_nonblocking(fd, 0)
 end
 
 function descriptor.socketpair()
