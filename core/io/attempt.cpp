@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/io/io_source.h"
 #include "core/io/posix/syscalls.h"
 
 namespace socket2 {
@@ -48,6 +49,11 @@ Attempt try_recv_from(Op& op) {
 }
 
 }  // namespace
+
+bool is_connecting(const IoSource& source) {
+    const Op* const writer = source.parked[static_cast<size_t>(Side::write)];
+    return writer != nullptr && writer->kind == OpKind::connect;
+}
 
 uint8_t direction(Side side) { return side == Side::read ? kReadable : kWritable; }
 

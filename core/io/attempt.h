@@ -24,6 +24,9 @@ struct Attempt {
     Result result;
 };
 
+// Whether a connect waits on it. A read beside it would take the error that it has to tell.
+bool is_connecting(const IoSource& source);
+
 // The Ready bit of a side.
 uint8_t direction(Side side);
 

@@ -15,17 +15,11 @@ bool drained(const Op& op, Result r) {
            static_cast<size_t>(r.value()) < op.size && (source.ready & (kHangup | kUrgent)) == 0;
 }
 
-bool is_connecting(const IoSource& source) {
-    const Op* const writer = source.parked[static_cast<size_t>(Side::write)];
-    return writer != nullptr && writer->kind == OpKind::connect;
-}
-
 // After a try that found nothing only an edge says otherwise.
 Attempt try_if_ready(Op& op) {
     IoSource& source = op.source;
     const uint8_t side = direction(op.side);
     if ((source.ready & side) == 0) return Attempt::wait();
-    // It would take the error that the connect has to tell.
     if (op.kind == OpKind::recv && is_connecting(source)) return Attempt::wait();
     const Attempt a = attempt(op);
     const bool over = a.next == Attempt::Next::over;

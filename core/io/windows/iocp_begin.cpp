@@ -76,7 +76,7 @@ Attempt IocpPoller::begin_recv(Op& op) {
         a.result = block.read(a.result);
         return a;
     }
-    if (!block.connected && block.is_connecting(op)) return poll(op);
+    if (!block.connected && block.may_be_connecting(op)) return poll(op);
     if (!block.connected && is_loose(op)) {
         // Its connection may be over, and have left something.
         const Result r = posix::recv(block.fd, op.data, op.size);
@@ -155,7 +155,7 @@ Attempt IocpPoller::begin_connect(Op& op) {
 
 Attempt IocpPoller::begin_wait(Op& op) {
     const Block& block = *static_cast<Block*>(op.source.kept);
-    const bool loose = block.stream && !block.connected && !block.is_connecting(op) &&
+    const bool loose = block.stream && !block.connected && !block.may_be_connecting(op) &&
                        is_loose(op) && option_of(block.fd, SO_ACCEPTCONN) == 0;
     return loose || block.is_shut(op) ? Attempt::over(Result::done()) : poll(op);
 }

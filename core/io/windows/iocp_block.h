@@ -35,6 +35,11 @@ struct IocpPoller::Slot : IocpGroup::Packet {
     Op* op = nullptr;  // whose; null: a watch, which only ends a wait()
     bool in_flight = false;
     bool canceled = false;
+
+    // Ends it without it being canceled: its op goes on, and sees what there is now.
+    void interrupt() {
+        if (in_flight && !canceled) ::CancelIoEx(on, this);
+    }
 };
 
 struct IocpPoller::Block : ListNode<Block> {
@@ -71,10 +76,8 @@ struct IocpPoller::Block : ListNode<Block> {
         return a;
     }
     // As far as is known: others may have begun one of a foreign socket.
-    bool is_connecting(const Op& op) const {
-        const Op* const writer = op.source.parked[static_cast<size_t>(Side::write)];
-        const bool parked = writer != nullptr && writer->kind == OpKind::connect;
-        return op.source.foreign || trying || parked;
+    bool may_be_connecting(const Op& op) const {
+        return op.source.foreign || trying || is_connecting(op.source);
     }
     bool is_shut(const Op& op) const { return (shut & direction(op.side)) != 0; }
     Slot& slot(const Op& op) { return ops[static_cast<size_t>(op.side)]; }

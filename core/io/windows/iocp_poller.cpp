@@ -74,14 +74,11 @@ void IocpPoller::detach(IoSource& source) {
     let_go(block);
 }
 
-// Ends what is in flight without it being canceled: it goes on, and sees what there is now.
 void IocpPoller::shut(IoSource& source, int directions) {
     if (source.kept == nullptr) return;
     Block& block = *static_cast<Block*>(source.kept);
     block.shut |= directions;
-    for (Slot& slot : block.ops) {
-        if (slot.in_flight && !slot.canceled) ::CancelIoEx(slot.on, &slot);
-    }
+    for (Slot& slot : block.ops) slot.interrupt();
 }
 
 // Cancels what is in flight, and frees the block of a source that is gone when nothing is.
@@ -259,8 +256,7 @@ void IocpPoller::go_on(Op& op, Attempt a, OpList& completed) {
 // A read has waited for the end of the connect, of which its poll tells nothing. It goes on.
 void IocpPoller::end_polls_beside(Op& connect) {
     if (connect.source.kept == nullptr) return;
-    Slot& slot = static_cast<Block*>(connect.source.kept)->ops[static_cast<size_t>(Side::read)];
-    if (slot.in_flight && !slot.canceled) ::CancelIoEx(slot.on, &slot);
+    static_cast<Block*>(connect.source.kept)->ops[static_cast<size_t>(Side::read)].interrupt();
 }
 
 // What came in so many seconds; they need not be over.

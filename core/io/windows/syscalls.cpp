@@ -61,10 +61,13 @@ Result type_of(Descriptor fd) {
     return r == 0 ? Result::of(type) : last_failure();
 }
 
-// A stream without one, of which a poll tells nothing.
-bool has_no_connection(Descriptor fd) {
+// Whether a call is over at once in blocking mode, too. A stream without a connection refuses it at once,
+// but a poll tells nothing of that.
+Result is_quick(Descriptor fd, uint8_t direction) {
+    const Result r = is_ready(fd, direction);
+    if (!r.is_pending() || type_of(fd).value() != SOCK_STREAM) return r;
     SockAddr peer;
-    return type_of(fd).value() == SOCK_STREAM && remote_address(fd, peer).os_code() == WSAENOTCONN;
+    return remote_address(fd, peer).os_code() == WSAENOTCONN ? Result::done() : r;
 }
 
 // Of a socket's family, all zeros.
@@ -289,14 +292,13 @@ Result is_ready(Descriptor fd, uint8_t direction) {
 Result open_path(const char*) { return Errc::not_supported; }
 
 Result read(Descriptor fd, void* data, size_t size) {
-    const Result r = is_ready(fd, kReadable);
-    return r.ok() || (r.is_pending() && has_no_connection(fd)) ? recv(fd, data, size) : r;
+    const Result r = is_quick(fd, kReadable);
+    return r.ok() ? recv(fd, data, size) : r;
 }
 
 Result write(Descriptor fd, const void* data, size_t size) {
-    const Result r = is_ready(fd, kWritable);
-    const bool at_once = r.ok() || (r.is_pending() && has_no_connection(fd));
-    return at_once ? send(fd, data, std::min(size, kRoomWhenWritable)) : r;
+    const Result r = is_quick(fd, kWritable);
+    return r.ok() ? send(fd, data, std::min(size, kRoomWhenWritable)) : r;
 }
 
 Result make_nonblocking(Descriptor fd) {
