@@ -85,9 +85,12 @@ end
 
 local LOOPS = 64 -- at most, on one of them
 
+-- By intptr_t: on a trace LuaJIT makes 0xffffffff of a number -1 cast to a pointer.
+local INVALID_HANDLE = ffi.cast('void *', ffi.cast('intptr_t', -1))
+
 -- poller() -> number: of one of the system's
 function descriptor.poller()
-	local handle = C.CreateIoCompletionPort(ffi.cast('void *', -1), nil, 0, LOOPS)
+	local handle = C.CreateIoCompletionPort(INVALID_HANDLE, nil, 0, LOOPS)
 	assert(handle ~= nil)
 	return tonumber(ffi.cast('intptr_t', handle))
 end

@@ -22,6 +22,8 @@ char *_getcwd(char *, int);
 local lfs = {}
 
 local INVALID, DIRECTORY, SIZE = 2^32 - 1, 0x10, 1024
+-- By intptr_t: on a trace LuaJIT makes 0xffffffff of a number -1 cast to a pointer.
+local INVALID_HANDLE = ffi.cast('void *', ffi.cast('intptr_t', -1))
 
 -- attributes(path, [name]) -> {mode = 'file' | 'directory'}, or the one of that name | nil, err
 function lfs.attributes(path, name)
@@ -38,7 +40,7 @@ lfs.symlinkattributes = lfs.attributes
 function lfs.dir(path)
 	local data = ffi.new'spec_find_data'
 	local handle = C.FindFirstFileA(path .. '/*', data)
-	assert(handle ~= ffi.cast('void *', -1), 'cannot open ' .. path)
+	assert(handle ~= INVALID_HANDLE, 'cannot open ' .. path)
 	local more = true
 	return function()
 		if not more then
