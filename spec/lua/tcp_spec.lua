@@ -337,7 +337,7 @@ describe('tcp:connect', function()
 		assert.is_true(c:connect('127.0.0.1', port))
 		assert.equal(port, c:remoteaddr():port())
 		close(s, c)
-	end)
+	end, 'sockets that connect again')
 
 	runs('fails on bad addresses', function()
 		local c = assert(socket.tcp'inet')

@@ -160,7 +160,7 @@ end
 -- another(tcp) -> tcp: what can connect after a connect that was called off: itself, or, where the system
 -- takes no other, a new socket with its timeouts.
 function spec.another(s)
-	if not spec.windows then
+	if ffi.os == 'Linux' then
 		return s
 	end
 	local new = assert(socket.tcp(s:family()))
@@ -215,6 +215,7 @@ local lacks = {
 	['descriptors of pipes and files'] = on_windows,
 	['/proc'] = on_windows,
 	['serial devices'] = on_windows,
+	['sockets that connect again'] = function() return ffi.os == 'OSX' or ffi.os == 'BSD' end,
 	['resolv.conf'] = on_windows,
 	['errors that are told once'] = on_windows, -- by SO_ERROR: Wine's stays
 	-- Wine's never are, and on Windows one of many peers' would end a receive from all.
