@@ -105,6 +105,14 @@ local function arrive(m, s)
 	m.select({s}, nil, 5)
 end
 
+-- Waits until its own side knows that the connection is over.
+local function gone(m, c)
+	local deadline = m.gettime() + 5
+	while c:getpeername() and m.gettime() < deadline do
+		m.sleep(0.002)
+	end
+end
+
 local function dead_port(m)
 	local s, port = listener(m)
 	s:close()
@@ -251,7 +259,7 @@ describe('tcp objects', function()
 		n, err, last = c:send(data, 100, 10000000)
 		log(n, err, last >= 99)
 		a:close()
-		m.sleep(0.02)
+		gone(m, c)
 		n, err, last = c:send(data, 100, 200)
 		log(n, err, last)
 		n, err, last = c:send(data, 100, 200)
@@ -264,7 +272,7 @@ describe('tcp objects', function()
 		arrive(m, c)
 		log(c:receive())
 		log(c:send'first')
-		m.sleep(0.02)
+		gone(m, c)
 		log(c:send'second')
 		log(c:receive())
 		log(c:getpeername() == HOST)
@@ -273,7 +281,7 @@ describe('tcp objects', function()
 		arrive(m, a)
 		a:send'half a line'
 		a:close() -- which resets
-		m.sleep(0.02)
+		gone(m, c)
 		log(c:receive())
 		log(c:receive())
 	end)
@@ -617,7 +625,7 @@ describe('tcp objects', function()
 		arrive(m, a)
 		a:send'half'
 		a:close()
-		m.sleep(0.02)
+		gone(m, c)
 		say('nil, "closed", "half"', c:receive'*a')
 		log(c:receive'*a')
 	end)

@@ -537,8 +537,11 @@ describe('tcp:send', function()
 	runs('fails after the peer has reset', function()
 		local c, d = pair()
 		reset(d)
-		turn()
-		local err = select(2, c:send'hello')
+		local sent, err
+		spec.wait_until(function()
+			sent, err = c:send'hello'
+			return not sent
+		end)
 		assert.is_true(err == 'connection_reset' or err == 'broken_pipe', err)
 		fails(spec.windows and 'connection_reset' or 'broken_pipe', c:send'hello')
 		c:close()
