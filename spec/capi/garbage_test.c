@@ -7,8 +7,6 @@
  * garbage_test [SEED [SECONDS]]
  */
 #define _GNU_SOURCE
-#include "garbage_test.h"
-
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
@@ -20,6 +18,7 @@
 #include <unistd.h>
 
 #include "capi/socket2.h"
+#include "descriptors.h"
 
 /* ---- chance --------------------------------------------------------------------------------- */
 
@@ -430,8 +429,7 @@ static void call_hostname(void) {
     check_guards(size);
 }
 
-/* The longest name of a thread, as Linux has them. */
-enum { NAME = THREAD_NAME };
+static int longest_name; /* that a thread can have here */
 static char thread_name[256];
 
 static void call_thread_setname(void) {
@@ -439,7 +437,7 @@ static void call_thread_setname(void) {
     const int code = check_code(socket2_thread_setname(name));
     if (code != (name == NULL ? SOCKET2_EINVAL : 0)) fail("a name that is refused", code);
     if (name == NULL) return;
-    snprintf(thread_name, sizeof thread_name, "%.*s", NAME, name);
+    snprintf(thread_name, sizeof thread_name, "%.*s", longest_name, name);
     /* Some systems keep characters, not bytes: what is none becomes another. */
     for (const char* p = name; *p != 0; ++p) {
         if ((unsigned char)*p > 127) socket2_thread_name(thread_name, sizeof thread_name);
@@ -533,10 +531,10 @@ static void call_loop_set_iocp(void) {
 static int own_fds[8];
 
 static void make_own_fds(void) {
-    if (pipe2(own_fds, O_NONBLOCK) != 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, own_fds + 2) != 0) {
+    if (pipe(own_fds) != 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, own_fds + 2) != 0) {
         fail("no descriptors", 0);
     }
+    for (int i = 0; i < 4; ++i) set_nonblocking(own_fds[i]);
     own_fds[4] = eventfd(0, EFD_NONBLOCK);
     own_fds[5] = eventfd(1, EFD_NONBLOCK);
     own_fds[6] = open("/dev/null", O_RDWR);
@@ -1305,7 +1303,7 @@ static void make_good_addrs(void) {
         const int n =
             socket2_addr_lookup(path, NULL, SOCKET2_TCP, SOCKET2_UNIX, 0, 0, &addr, 1, NULL, 0);
         if (n == 1) remember_addr(&addr);
-        if (n != 1 && n != NO_ABSTRACT_NAMES) fail("no unix address", n);
+        if (n != 1 && n != SOCKET2_ENOTSUPPORTED) fail("no unix address", n);
     }
 }
 
@@ -1316,7 +1314,10 @@ int main(int argc, char** argv) {
     printf("seed %llu, %g s\n", (unsigned long long)state, seconds);
     const int fds = count_fds();
     current = "setup";
-    socket2_thread_name(thread_name, sizeof thread_name);
+    memset(thread_name, 'x', sizeof thread_name - 1);
+    socket2_thread_setname(thread_name);
+    longest_name = socket2_thread_name(thread_name, sizeof thread_name);
+    if (longest_name < 15) fail("no name", longest_name);
     addrs = calloc(ADDRS, sizeof *addrs);
     data = calloc(1, DATA);
     make_good_addrs();

@@ -1,5 +1,6 @@
 /* Threads that run a Lua state: with LuaJIT where it is installed, and with functions that fail. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>

@@ -355,7 +355,7 @@ TEST(Channel, MessagesThatGoBackKeepTheirOrder) {
         EXPECT_TRUE(port->recv(kNever).is_pending());
     }
     for (const char* s : {"1", "2", "3", "4", "5"}) channel->force(text(s));
-    for (const size_t i : {1, 0, 3, 2}) Port::close(std::move(ports[i]));
+    for (const size_t i : {1u, 0u, 3u, 2u}) Port::close(std::move(ports[i]));
     const PortPtr last = loop.open(channel);
     std::string all;
     while (last->recv(kAtOnce).ok()) all += last->message()->bytes();

@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -30,8 +29,10 @@
 #include <vector>
 
 #include "core/base/clock.h"
+#include "core/io/posix/socket_calls.h"
 #include "core/io/readiness_poller.h"
 #include "spec/core/selectors.h"
+#include "system_facts.h"
 
 namespace socket2 {
 namespace {
@@ -66,6 +67,18 @@ void set_nonblocking(int fd) {
     ASSERT_EQ(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
 }
 
+void set_blocking(int fd) {
+    ASSERT_EQ(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+}
+
+Fd new_socket(int family, int type) { return Fd(posix::new_socket(family, type, 0)); }
+
+Fd new_blocking_socket(int type) {
+    Fd fd = new_socket(AF_INET, type);
+    set_blocking(fd.get());
+    return fd;
+}
+
 // Until the system shows one of the events on the descriptor: even a loopback can take its time.
 // Takes no edge away from an epoll.
 void await(int fd, short events) {
@@ -87,7 +100,7 @@ const sockaddr* raw(const SockAddr& address) {
 
 // Bound to a port of 127.0.0.1 that the system picks.
 Fd inet_socket(int type) {
-    Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+    Fd fd = new_blocking_socket(type);
     sockaddr_in any{};
     any.sin_family = AF_INET;
     any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -102,6 +115,18 @@ Fd listener(int backlog) {
     return fd;
 }
 
+Fd accept_one(const Fd& server) {
+    SockAddr peer{};
+    socklen_t size = SockAddr::kCapacity;
+    return Fd(posix::new_accepted(server.get(), reinterpret_cast<sockaddr*>(peer.bytes), &size));
+}
+
+Fd accept_blocking(const Fd& server) {
+    Fd fd = accept_one(server);
+    set_blocking(fd.get());
+    return fd;
+}
+
 struct Pair {
     Fd ours;    // non-blocking
     Fd theirs;  // blocking
@@ -112,16 +137,16 @@ Pair tcp_pair() {
     EXPECT_EQ(::listen(server.get(), 1), 0);
     const SockAddr address = local_address(server.get());
     Pair pair;
-    pair.theirs = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    pair.theirs = new_blocking_socket(SOCK_STREAM);
     EXPECT_EQ(::connect(pair.theirs.get(), raw(address), address.size), 0);
-    pair.ours = Fd(::accept(server.get(), nullptr, nullptr));
-    set_nonblocking(pair.ours.get());
+    pair.ours = accept_one(server);
     return pair;
 }
 
 Pair unix_pair() {
     int fds[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    for (const int fd : fds) EXPECT_EQ(posix::make_quiet(fd), 0);
     Pair pair{Fd(fds[0]), Fd(fds[1])};
     set_nonblocking(pair.ours.get());
     return pair;
@@ -129,7 +154,7 @@ Pair unix_pair() {
 
 void send_all(int fd, std::string_view data) {
     while (!data.empty()) {
-        const ssize_t n = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
+        const ssize_t n = ::send(fd, data.data(), data.size(), posix::kSendFlags);
         ASSERT_GT(n, 0);
         data.remove_prefix(static_cast<size_t>(n));
     }
@@ -389,7 +414,7 @@ TEST_P(Streams, DataAndTheEndAtOnceAreBothSeen) {
                 }
                 send_all(other.theirs.get(), "0123456789");
                 other.theirs.close();
-                await(other.ours.get(), POLLRDHUP);
+                await(other.ours.get(), kPollEnd);
                 if (parked) {
                     EXPECT_EQ(wait_for(poller(), 1), Ops{&t.read});
                     ASSERT_GT(t.read.result.value(), 0);
@@ -422,7 +447,7 @@ TEST_P(Streams, AParkedReadEndsWithOurOwnShutdown) {
 
 TEST_P(Streams, SendingToAClosedPeerIsABrokenPipeWithoutASignal) {
     pair.theirs.close();
-    await(pair.ours.get(), POLLRDHUP);
+    await(pair.ours.get(), kPollEnd);
     int code = 0;
     for (int i = 0; i < 100 && code >= 0; ++i) {
         code = outcome(poller(), s.write, send(poller(), s.write, "x", 1));
@@ -741,11 +766,11 @@ Result connect(Poller& poller, Op& op, const SockAddr& to) {
 TEST_F(ReadinessPollerTest, AConnectSucceeds) {
     const Fd server = listener(5);
     const SockAddr address = local_address(server.get());
-    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    const Fd fd = new_socket(AF_INET, SOCK_STREAM);
     Socket s(fd.get(), true);
     EXPECT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)), 0);
     await(server.get(), POLLIN);
-    const Fd peer(::accept(server.get(), nullptr, nullptr));
+    const Fd peer = accept_blocking(server);
     EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, "hi", 2)), 2);
     EXPECT_EQ(receive(peer.get(), 2), "hi");
     poller().detach(s.source);
@@ -754,18 +779,31 @@ TEST_F(ReadinessPollerTest, AConnectSucceeds) {
 TEST_F(ReadinessPollerTest, AConnectToNobodyIsRefused) {
     Fd server = inet_socket(SOCK_STREAM);
     const SockAddr address = local_address(server.get());
-    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    const Fd fd = new_socket(AF_INET, SOCK_STREAM);
     Socket s(fd.get(), true);
     EXPECT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)),
               static_cast<int>(Errc::connection_refused));
     poller().detach(s.source);
 }
 
-// Linux keeps the failure of a connect for the next one, unless it is undone.
-TEST_F(ReadinessPollerTest, ARefusedConnectCanBeTriedAgain) {
+// Whether the system lets a socket whose connect failed try again.
+bool connects_again() {
     Fd server = inet_socket(SOCK_STREAM);
     const SockAddr address = local_address(server.get());
-    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    const Fd fd = new_blocking_socket(SOCK_STREAM);
+    EXPECT_NE(::connect(fd.get(), raw(address), address.size), 0);
+    EXPECT_EQ(::listen(server.get(), 1), 0);
+    return ::connect(fd.get(), raw(address), address.size) == 0;
+}
+
+constexpr const char* kConnectsOnce = "a socket connects once here";
+
+// Linux keeps the failure of a connect for the next one, unless it is undone.
+TEST_F(ReadinessPollerTest, ARefusedConnectCanBeTriedAgain) {
+    if (!connects_again()) GTEST_SKIP() << kConnectsOnce;
+    Fd server = inet_socket(SOCK_STREAM);
+    const SockAddr address = local_address(server.get());
+    const Fd fd = new_socket(AF_INET, SOCK_STREAM);
     Socket s(fd.get(), true);
     for (int i = 0; i < 3; ++i) {
         EXPECT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)),
@@ -783,7 +821,7 @@ TEST_F(ReadinessPollerTest, AConnectThatNobodyAnswersCanBeCanceled) {
     std::vector<Fd> fds;
     std::vector<std::unique_ptr<Socket>> sockets;
     for (int i = 0; i < 5; ++i) {
-        fds.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+        fds.push_back(new_socket(AF_INET, SOCK_STREAM));
         sockets.push_back(std::make_unique<Socket>(fds.back().get(), true));
         if (connect(poller(), sockets.back()->write, address).is_pending()) continue;
     }
@@ -795,21 +833,24 @@ TEST_F(ReadinessPollerTest, AConnectThatNobodyAnswersCanBeCanceled) {
         cancel(s->write);
         EXPECT_EQ(s->write.result.error(), Errc::canceled);
     }
-    EXPECT_GT(waiting, 0u);
     for (const auto& s : sockets) poller().detach(s->source);
+    if (waiting == 0 && !connects_again()) GTEST_SKIP() << "a full queue answers here";
+    EXPECT_GT(waiting, 0u);
 }
 
 TEST_F(ReadinessPollerTest, AFullUnixListenerIsBusy) {
-    Fd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Fd server = new_socket(AF_UNIX, SOCK_STREAM);
     sockaddr_un any{};
     any.sun_family = AF_UNIX;
-    ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&any), sizeof any.sun_family), 0);
+    if (::bind(server.get(), reinterpret_cast<sockaddr*>(&any), sizeof any.sun_family) != 0) {
+        GTEST_SKIP() << "no unix sockets without files here, and a full one refuses";
+    }
     ASSERT_EQ(::listen(server.get(), 0), 0);
     const SockAddr address = local_address(server.get());
     std::vector<Fd> fds;
     Result r = Result::done();
     for (int i = 0; i < 5 && r.ok(); ++i) {
-        fds.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+        fds.push_back(new_socket(AF_UNIX, SOCK_STREAM));
         Socket s(fds.back().get());
         r = connect(poller(), s.write, address);
     }
@@ -823,7 +864,7 @@ TEST_F(ReadinessPollerTest, AFullUnixListenerIsBusy) {
 struct Deaf {
     Deaf() {
         for (int i = 0; i < 3; ++i) {
-            clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+            clients.push_back(new_socket(AF_INET, SOCK_STREAM));
             const int r = ::connect(clients.back().get(), raw(address), address.size);
             EXPECT_TRUE(r == 0 || errno == EINPROGRESS);
         }
@@ -837,6 +878,10 @@ struct Deaf {
 
 class CanceledConnect : public ReadinessPollerTest {
    protected:
+    void SetUp() override {
+        if (!connects_again()) GTEST_SKIP() << kConnectsOnce;
+    }
+
     // A connect that waits, and its end.
     void connect_in_vain() {
         ASSERT_TRUE(connect(poller(), s.write, deaf.address).is_pending());
@@ -849,7 +894,7 @@ class CanceledConnect : public ReadinessPollerTest {
         const SockAddr address = local_address(server.get());
         ASSERT_EQ(outcome(poller(), s.write, connect(poller(), s.write, address)), 0);
         await(server.get(), POLLIN);
-        const Fd peer(::accept(server.get(), nullptr, nullptr));
+        const Fd peer = accept_blocking(server);
         for (int i = 0; i < 5; ++i) {
             EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, "ping", 4)), 4);
             EXPECT_EQ(receive(peer.get(), 4), "ping");
@@ -864,7 +909,7 @@ class CanceledConnect : public ReadinessPollerTest {
 
     Deaf deaf;
     Fd server = listener(5);
-    Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    Fd fd = new_socket(AF_INET, SOCK_STREAM);
     Socket s{fd.get(), true};
 };
 
@@ -943,7 +988,7 @@ TEST_F(ReadinessPollerTest, AWaitOnAListenerEndsWithAConnectionAndTakesNone) {
         EXPECT_EQ(wait(poller(), 0), Ops{});
         std::vector<Fd> clients;
         for (int i = 0; i < 3; ++i) {
-            clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            clients.push_back(new_blocking_socket(SOCK_STREAM));
             ASSERT_EQ(::connect(clients.back().get(), raw(address), address.size), 0);
             if (i == 0) {
                 EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
@@ -964,15 +1009,17 @@ TEST_F(ReadinessPollerTest, AWaitOnAListenerEndsWithAConnectionAndTakesNone) {
 }
 
 TEST_F(ReadinessPollerTest, AWaitOnAFreshSocketIsDoneAtOnce) {
-    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    const Fd fd = new_socket(AF_INET, SOCK_STREAM);
     Socket s(fd.get(), true);
+    pollfd entry{fd.get(), POLLIN | POLLOUT, 0};
+    if (::poll(&entry, 1, 0) == 0) GTEST_SKIP() << "none is ready here";
     EXPECT_EQ(wait_ready(poller(), s.read).value(), 0) << "a recv would fail at once";
     EXPECT_EQ(wait_ready(poller(), s.write).value(), 0);
     poller().detach(s.source);
 }
 
 TEST_F(ReadinessPollerTest, AWaitOnAClosedDescriptorIsAnError) {
-    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    Fd fd = new_socket(AF_INET, SOCK_STREAM);
     Socket s(fd.get());
     fd.close();
     EXPECT_EQ(wait_ready(poller(), s.read).error(), Errc::bad_descriptor);
@@ -982,7 +1029,7 @@ TEST_F(ReadinessPollerTest, AWaitOnAClosedDescriptorIsAnError) {
 
 TEST_F(ReadinessPollerTest, AWaitOnPipes) {
     int fds[2];
-    ASSERT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+    ASSERT_EQ(::pipe(fds), 0);
     Fd reader(fds[0]), writer(fds[1]);
     Socket r(reader.get()), w(writer.get());
     EXPECT_TRUE(wait_ready(poller(), r.read).is_pending());
@@ -1015,8 +1062,9 @@ TEST_F(ReadinessPollerTest, AWaitOnPipes) {
 
 TEST_F(ReadinessPollerTest, AWaitToWriteToAPipeEndsWithItsReader) {
     int fds[2];
-    ASSERT_EQ(::pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    ASSERT_EQ(::pipe(fds), 0);
     Fd reader(fds[0]), writer(fds[1]);
+    set_nonblocking(writer.get());
     Socket w(writer.get());
     const std::string block(4096, 'x');
     while (::write(writer.get(), block.data(), block.size()) > 0) {
@@ -1027,24 +1075,6 @@ TEST_F(ReadinessPollerTest, AWaitToWriteToAPipeEndsWithItsReader) {
     EXPECT_EQ(wait_for(poller(), 1), Ops{&w.write});
     EXPECT_EQ(w.write.result.value(), 0);
     poller().detach(w.source);
-}
-
-TEST_F(ReadinessPollerTest, AWaitOnAnEventfd) {
-    const Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    Socket s(fd.get());
-    for (int round = 0; round < 3; ++round) {
-        EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
-        EXPECT_EQ(wait_ready(poller(), s.write).value(), 0);
-        EXPECT_EQ(wait(poller(), 0), Ops{});
-        ASSERT_EQ(::eventfd_write(fd.get(), 1), 0);
-        EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
-        ASSERT_EQ(::eventfd_write(fd.get(), 1), 0);
-        EXPECT_EQ(wait_ready(poller(), s.read).value(), 0);
-        eventfd_t value;
-        ASSERT_EQ(::eventfd_read(fd.get(), &value), 0);
-        EXPECT_EQ(value, 2u);
-    }
-    poller().detach(s.source);
 }
 
 TEST_F(ReadinessPollerTest, AWaitOnADatagramSocketTakesNoDatagram) {
@@ -1130,7 +1160,7 @@ TEST_F(ReadinessPollerTest, OneEventOfAListenerServesManyAccepts) {
         return std::string(reinterpret_cast<const char*>(a.bytes), a.size);
     };
     for (size_t i = 0; i < kClients; ++i) {
-        clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        clients.push_back(new_blocking_socket(SOCK_STREAM));
         ASSERT_EQ(::connect(clients.back().get(), raw(address), address.size), 0);
         names.insert(name(local_address(clients.back().get())));
     }
@@ -1167,7 +1197,7 @@ TEST_F(ReadinessPollerTest, AnAcceptWithoutDescriptorsLosesNoConnection) {
     // Once while there are descriptors: the sanitizers need some to look at a class first.
     EXPECT_TRUE(accept(poller(), s.read, nullptr).is_pending());
     cancel(s.read);
-    const Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Fd client = new_blocking_socket(SOCK_STREAM);
     ASSERT_EQ(::connect(client.get(), raw(address), address.size), 0);
     await(server.get(), POLLIN);
     EXPECT_EQ(wait(poller(), kLimit), Ops{});

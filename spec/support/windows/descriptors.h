@@ -39,6 +39,17 @@ static inline int descriptor_is_open(int fd) {
     return getsockopt((SOCKET)fd, SOL_SOCKET, SO_TYPE, (char*)&type, &size) == 0;
 }
 
+/* How many sockets the process has open: Wine does not count handles. */
+static inline int count_fds(void) {
+    enum { MOST = 1 << 16, STEP = 4 }; /* handles are multiples of it */
+    int n = 0;
+    for (int fd = 0; fd < MOST; fd += STEP) {
+        DWORD flags;
+        if (GetHandleInformation((HANDLE)(intptr_t)fd, &flags) != 0) n += descriptor_is_open(fd);
+    }
+    return n;
+}
+
 static inline int test_fcntl(int fd, int what, ...) {
     DWORD flags = 0;
     if (!descriptor_is_open(fd)) return -1;
@@ -47,10 +58,12 @@ static inline int test_fcntl(int fd, int what, ...) {
     return flags & HANDLE_FLAG_INHERIT ? 0 : FD_CLOEXEC;
 }
 
-static inline void set_nonblocking(int fd, int flags) {
+static inline void set_mode(int fd, int flags) {
     u_long on = (flags & (O_NONBLOCK | EFD_NONBLOCK)) != 0;
     ioctlsocket((SOCKET)fd, (long)FIONBIO, &on);
 }
+
+static inline void set_nonblocking(int fd) { set_mode(fd, O_NONBLOCK); }
 
 static inline int new_descriptor(int type) {
     start_sockets();
@@ -78,7 +91,7 @@ static inline int connected_pair(int fds[2], int flags) {
     closesocket((SOCKET)listener);
     for (int i = 0; i < 2; ++i) {
         SetHandleInformation((HANDLE)(intptr_t)fds[i], HANDLE_FLAG_INHERIT, 0);
-        set_nonblocking(fds[i], flags);
+        set_mode(fds[i], flags);
     }
     return failed;
 }
@@ -95,7 +108,7 @@ static inline int eventfd(unsigned value, int flags) {
     const struct sockaddr_in addr = bind_to_loopback(fd);
     const eventfd_t first = value;
     connect((SOCKET)fd, (const struct sockaddr*)&addr, sizeof addr);
-    set_nonblocking(fd, flags);
+    set_mode(fd, flags);
     if (value > 0) send((SOCKET)fd, (const char*)&first, sizeof first, 0);
     return fd;
 }

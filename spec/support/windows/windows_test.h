@@ -36,9 +36,6 @@ static inline pid_t waitpid(pid_t child, int* status, int flags) {
     return -1;
 }
 
-/* The interface of the loopback. */
-#define LOOPBACK "127.0.0.1"
-
 /* Else it is of a float. */
 #undef isnan
 #define isnan(x) __builtin_isnan(x)
