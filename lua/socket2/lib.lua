@@ -90,7 +90,7 @@ local function load()
 			lib.path = path
 			return C
 		end
-		tried[#tried + 1] = '\n\t' .. tostring(C)
+		tried[#tried + 1] = '\n\t' .. tostring(C):gsub('%s+$', '') -- Windows' messages end with a new line
 	end
 	if given then
 		error(('socket2: the C library that SOCKET2_LIB names, %s, cannot be loaded:%s'):format(given, tried[1]), 0)

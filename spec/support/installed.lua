@@ -35,6 +35,7 @@ local function libraries_of(p)
 	return list
 end
 
+-- A program of LuaSocket's that prints a line it has sent itself, and where its module is.
 local EXCHANGE = [[-e '
 local socket = require"socket"
 local server = assert(socket.bind("127.0.0.1", 0))
@@ -43,6 +44,7 @@ local client = assert(socket.connect(host, port))
 local peer = assert(server:accept())
 peer:send("a line\n")
 print(client:receive(), debug.getinfo(socket.bind, "S").source)']]
+installed.exchange = EXCHANGE
 
 -- check(run, examples, library, modules): the example server and client in that folder talk with each other;
 -- what they load is that library; new Lua states do so too; the drop-ins are those beside the other Lua
