@@ -20,7 +20,7 @@ end
 
 local server = assert(socket.tcp())
 assert(server:listen(arg[2] or '127.0.0.1', tonumber(arg[1]) or 0))
-io.stdout:setvbuf'line'
+io.stdout:setvbuf'no'
 print(server)
 socket.newthread(function()
 	while true do

@@ -18,7 +18,7 @@ end
 
 local server = assert(socket.serve{handler = echo,
 	host = arg[2] or '127.0.0.1', port = tonumber(arg[1]) or 0})
-io.stdout:setvbuf'line'
+io.stdout:setvbuf'no'
 print(server:addr())
 
 socket.newthread(function()

@@ -6,7 +6,7 @@ local socket = require'socket2'
 
 local server = assert(socket.udp())
 assert(server:bind(arg[2] or '127.0.0.1', tonumber(arg[1]) or 0))
-io.stdout:setvbuf'line'
+io.stdout:setvbuf'no'
 print(server)
 
 socket.newthread(function()

@@ -1310,7 +1310,7 @@ static void make_good_addrs(void) {
 int main(int argc, char** argv) {
     state = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     const double seconds = argc > 2 ? strtod(argv[2], NULL) : 2;
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    setvbuf(stdout, NULL, _IONBF, 0);
     printf("seed %llu, %g s\n", (unsigned long long)state, seconds);
     const int fds = count_fds();
     current = "setup";

@@ -109,7 +109,7 @@ static inline void need_loops_that_share(void) {
    in this process. Its exit code. */
 static inline int run_tests(const test_case* tests, size_t count, int argc, char** argv) {
     int passed = 0, failed = 0;
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; i < count; ++i) {
         if (argc > 2 && strcmp(tests[i].name, argv[1]) == 0) return run_alone(&tests[i]);
         if (argc > 2 || (argc > 1 && strstr(tests[i].name, argv[1]) == NULL)) continue;
