@@ -129,10 +129,13 @@ function server:stop(expires)
 		-- A thread that does not wait for anything cannot be stopped from outside.
 		ok, err, errcode = self:wait(api.clock() + 2 * worker.GRACE)
 	end
-	if ok and not self.clean then
+	if not ok then
+		return nil, err, errcode
+	end
+	if not self.clean then
 		return fail(ETIMEOUT)
 	end
-	return ok, err, errcode
+	return true
 end
 
 -- The listeners: one, or one for each thread on the same port.

@@ -235,7 +235,7 @@ print(s.makefile().read(), end='')"]]):format(port),
 			end
 			assert.is_true(over())
 			assert.is_true(server:wait())
-			assert.is_true(server:stop())
+			assert.same({n = 1, true}, {n = select('#', server:stop()), true})
 			assert.same({0, 0}, server:loads())
 		end))
 
