@@ -94,6 +94,13 @@ const char* os_host(const Endpoint& endpoint) {
     return std::string_view(endpoint.host) == "*" ? nullptr : endpoint.host;
 }
 
+// Of such a host the service alone can be unknown, which macOS does not tell apart.
+bool is_literal(Endpoint endpoint) {
+    Address address;
+    endpoint.service = nullptr;
+    return parse_address(endpoint, address).ok();
+}
+
 Result lookup_name(const Endpoint& endpoint, Lookup& out) {
     Address address;
     const Result parsed = parse_address(endpoint, address);
@@ -154,6 +161,7 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
     addrinfo* list = nullptr;
     const int eai = ::getaddrinfo(host, endpoint.service, &hints, &list);
     if (eai == EAI_SYSTEM) return Result(posix::errc_of(errno), errno);
+    if (eai == EAI_NONAME && is_literal(endpoint)) return Errc::unknown_service;
     if (eai != 0) return errc_of(eai);
     const std::unique_ptr<addrinfo, FreeAddrInfo> owner(list);
 

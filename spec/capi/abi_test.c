@@ -236,7 +236,8 @@ static void test_udp_connected_and_filtered(void) {
     CHECK_INT(udp_send(loop, a, "x", NULL), SOCKET2_EDESTADDRREQ);
 
     const socket2_addr still = local_addr(loop, a);
-    CHECK(same_addr(&still, &a_addr));
+    CHECK(KEEPS_ADDRESS ? same_addr(&still, &a_addr)
+                        : socket2_addr_port(&still) == socket2_addr_port(&a_addr));
     const int receiving = socket2_udp_recv(loop, b, data, sizeof data, &a_addr, NULL, in(LIMIT));
     CHECK_INT(receiving, SOCKET2_PENDING);
     for (int i = 0; i < 100; ++i) CHECK_INT(udp_send(loop, stranger, "spam", &b_addr), 4);
@@ -934,7 +935,7 @@ static void test_unknown_numbers(void) {
         const int sockets[] = {socket2_tcp_new(loop, SOCKET2_INET, protocols[i]),
                                socket2_udp_new(loop, SOCKET2_INET6, protocols[i]),
                                socket2_udp_new(loop, SOCKET2_UNIX, protocols[i])};
-        for (int k = 0; k < 3; ++k) {
+        for (int k = 0; k < (UNIX_CHECKS_PROTOCOLS ? 3 : 2); ++k) {
             CHECK(sockets[k] == SOCKET2_EPROTOCOL || sockets[k] == SOCKET2_EINVAL);
         }
     }
@@ -1039,8 +1040,9 @@ static void test_os_error(void) {
     socket2_event event;
     char byte = 0;
     const int udp = udp_anywhere(loop);
+    const int fresh = socket2_tcp_new(loop, SOCKET2_INET, 0);
     for (int i = 0; i < 9; ++i) {
-        CHECK_INT(socket2_socket_remoteaddr(loop, client, &addr), SOCKET2_ENOTCONN);
+        CHECK_INT(socket2_socket_remoteaddr(loop, fresh, &addr), SOCKET2_ENOTCONN);
         CHECK_INT(socket2_os_error(loop), ENOTCONN);
         int r = 0;
         switch (i) {
@@ -1193,8 +1195,9 @@ static void test_options(void) {
               SOCKET2_EINVAL);
     CHECK_INT(socket2_socket_setopt(loop, tcp, "nonsense", 1), SOCKET2_EOPTION);
     CHECK_INT(socket2_socket_setopt_text(loop, tcp, "nonsense", "1"), SOCKET2_EOPTION);
-    CHECK_INT(socket2_socket_setopt(loop, udp, "tcp_nodelay", 1), SOCKET2_ENOTSUPPORTED);
-    CHECK_INT(socket2_socket_setopt(loop, tcp, "v6only", 1), SOCKET2_ENOTSUPPORTED);
+    const int foreign = TELLS_FOREIGN_OPTIONS ? SOCKET2_ENOTSUPPORTED : SOCKET2_EINVAL;
+    CHECK_INT(socket2_socket_setopt(loop, udp, "tcp_nodelay", 1), foreign);
+    CHECK_INT(socket2_socket_setopt(loop, tcp, "v6only", 1), foreign);
     CHECK_INT(socket2_socket_setopt(loop, udp, "v6only", 1), 0);
     CHECK_INT(socket2_socket_setopt(loop, udp, "ttl", 7), 0);
     CHECK_INT(socket2_socket_getopt(loop, udp, "ttl", &value), 0);
@@ -1499,6 +1502,7 @@ static void test_loops_that_share(void) {
 
 static void test_accept_without_descriptors(void) {
     need_posix("a limit of descriptors");
+    need(ACCEPT_LOSES_NONE, "the connection is lost here");
     const int loop = new_loop();
     const int listener = listen_anywhere(loop);
     const socket2_addr addr = local_addr(loop, listener);
@@ -1581,11 +1585,13 @@ static void test_a_full_unix_receiver(void) {
 }
 static void test_a_full_connected_unix_receiver(void) {
     need_unix_datagrams();
+    need(UNIX_SENDERS_SHARE_ROOM, "connected senders have room of their own here");
     wait_for_a_full_receiver(1);
 }
 
 static void test_a_full_unix_listener(void) {
     need_unix_sockets();
+    need(DEAF_LISTENERS, "a full queue answers here");
     const int loop = new_loop();
     const socket2_addr path = unix_addr(SOCKET2_TCP);
     const int listener = listen_on(loop, &path, 0);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "capi/socket2.h"
+#include "facts.h"
 
 static int failures; /* of the running test */
 
@@ -58,6 +59,11 @@ static inline void skip(const char* reason) {
     printf("skipped: %s\n", reason);
     fflush(stdout);
     exit(SKIPPED);
+}
+
+/* For tests of what only some systems do, one of facts.h. */
+static inline void need(int fact, const char* reason) {
+    if (!fact) skip(reason);
 }
 
 /* For tests of what qemu does not do for the programs that it runs. */

@@ -1,6 +1,4 @@
 /* How a C test runs in a process of its own: a fork. Part of spec/capi/harness.h. */
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,22 +24,6 @@ static inline int run_test(const test_case* test, const char* program) {
 }
 
 static inline void need_posix(const char* reason) { (void)reason; }
-
-/* For tests of sockets that connect after a connect that failed. */
-static inline void need_reconnects(void) {
-    const int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in addr = {.sin_family = AF_INET};
-    struct sockaddr* const any = (struct sockaddr*)&addr;
-    socklen_t size = sizeof addr;
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK_INT(bind(listener, any, size), 0);
-    CHECK_INT(getsockname(listener, any, &size), 0);
-    CHECK_INT(connect(fd, any, size), -1);
-    CHECK_INT(listen(listener, 1), 0);
-    if (connect(fd, any, size) != 0) skip("a socket connects once here");
-    close(fd);
-    close(listener);
-}
 
 /* The system's own pipe, of which the library makes handles. */
 enum { WRAPS_PIPES = 1 };

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "system_facts.h"
+#include "no_threads.h"
 
 namespace socket2 {
 

@@ -24,9 +24,6 @@ static inline int run_test(const test_case* test, const char* program) {
 /* For tests of what Windows does not have. */
 static inline void need_posix(const char* reason) { skip(reason); }
 
-/* For tests of sockets that connect after a connect that failed. */
-static inline void need_reconnects(void) { skip("after a canceled connect Wine refuses the next"); }
-
 /* The system's own pipe, of which the library makes no handle. */
 enum { WRAPS_PIPES = 0 };
 static inline int open_system_pipe(int fds[2]) {

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -11,7 +12,9 @@ enum { EFD_CLOEXEC = 0, EFD_NONBLOCK = 1 };
 typedef uint64_t eventfd_t;
 
 static inline int eventfd_write(int fd, eventfd_t value) {
-    return send(fd, &value, sizeof value, 0) == sizeof value ? 0 : -1;
+    struct pollfd entry = {fd, POLLIN, 0};
+    /* It may take its time. */
+    return send(fd, &value, sizeof value, 0) == sizeof value && poll(&entry, 1, 1000) == 1 ? 0 : -1;
 }
 static inline int eventfd_read(int fd, eventfd_t* value) {
     return recv(fd, value, sizeof *value, 0) == sizeof *value ? 0 : -1;

@@ -1,16 +1,12 @@
-// What the core's tests do in the way of one POSIX system.
+// How the core's tests keep threads from starting.
 #pragma once
 
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <pthread.h>
 
 #include <cstddef>
 
 namespace socket2 {
-
-// What poll() tells when the peer sends no more.
-constexpr short kPollEnd = POLLRDHUP;
 
 // While it lives the system has no memory for another thread's stack.
 class NoThreads {

@@ -1,0 +1,20 @@
+/* What systems do in ways of their own: FreeBSD, NetBSD, OpenBSD; spec/support/linux has what it means. */
+#ifndef SOCKET2_SPEC_FACTS_H
+#define SOCKET2_SPEC_FACTS_H
+
+#define LOOPBACK "lo0"
+#define POLL_END POLLIN /* no word of its own: what was sent before it has to do */
+
+enum {
+    THREAD_NAME = 15,
+    ABSTRACT_NAMES = 0,
+    CONNECTS_AGAIN = 0,
+    DEAF_LISTENERS = 0, /* they reset */
+    ACCEPT_LOSES_NONE = 1,
+    KEEPS_ADDRESS = 0,
+    UNIX_SENDERS_SHARE_ROOM = 0,
+    UNIX_CHECKS_PROTOCOLS = 0,
+    TELLS_FOREIGN_OPTIONS = 0,
+};
+
+#endif

@@ -1,0 +1,20 @@
+/* What systems do in ways of their own: macOS; spec/support/linux has what it means. */
+#ifndef SOCKET2_SPEC_FACTS_H
+#define SOCKET2_SPEC_FACTS_H
+
+#define LOOPBACK "lo0"
+#define POLL_END POLLIN /* no word of its own: what was sent before it has to do */
+
+enum {
+    THREAD_NAME = 63,
+    ABSTRACT_NAMES = 0,
+    CONNECTS_AGAIN = 0,
+    DEAF_LISTENERS = 0, /* a queue of none is one of 128 */
+    ACCEPT_LOSES_NONE = 0,
+    KEEPS_ADDRESS = 0,
+    UNIX_SENDERS_SHARE_ROOM = 1,
+    UNIX_CHECKS_PROTOCOLS = 1,
+    TELLS_FOREIGN_OPTIONS = 0,
+};
+
+#endif
