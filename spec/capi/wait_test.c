@@ -733,6 +733,7 @@ static void test_an_eventfd(void) {
         CHECK_INT(waiting, SOCKET2_PENDING);
         CHECK_INT(eventfd_write(fd, 2), 0);
         CHECK_INT(finish(loop, waiting, handle, SOCKET2_READ), 0);
+        CHECK_INT(wait_for(loop, handle, SOCKET2_READ), 0);
         CHECK_INT(wait_for(loop, handle, SOCKET2_WRITE), 0);
         CHECK_INT(eventfd_read(fd, &value), 0);
         CHECK_INT(value, 2);

@@ -826,8 +826,8 @@ TEST_F(ReadinessPollerTest, AConnectThatNobodyAnswersCanBeCanceled) {
         cancel(s->write);
         EXPECT_EQ(s->write.result.error(), Errc::canceled);
     }
-    for (const auto& s : sockets) poller().detach(s->source);
     EXPECT_GT(waiting, 0u);
+    for (const auto& s : sockets) poller().detach(s->source);
 }
 
 TEST_F(ReadinessPollerTest, AFullUnixListenerIsBusy) {
@@ -1000,10 +1000,9 @@ TEST_F(ReadinessPollerTest, AWaitOnAListenerEndsWithAConnectionAndTakesNone) {
 }
 
 TEST_F(ReadinessPollerTest, AWaitOnAFreshSocketIsDoneAtOnce) {
+    if (!FRESH_IS_READY) GTEST_SKIP() << "none is ready here";
     const Fd fd = new_socket(AF_INET, SOCK_STREAM);
     Socket s(fd.get(), true);
-    pollfd entry{fd.get(), POLLIN | POLLOUT, 0};
-    if (::poll(&entry, 1, 0) == 0) GTEST_SKIP() << "none is ready here";
     EXPECT_EQ(wait_ready(poller(), s.read).value(), 0) << "a recv would fail at once";
     EXPECT_EQ(wait_ready(poller(), s.write).value(), 0);
     poller().detach(s.source);

@@ -8,6 +8,7 @@
 enum {
     THREAD_NAME = 15,
     ABSTRACT_NAMES = 0,
+    FRESH_IS_READY = 0,
     CONNECTS_AGAIN = 0,
     DEAF_LISTENERS = 0, /* they reset */
     ACCEPT_LOSES_NONE = 1,

@@ -8,6 +8,7 @@
 enum {
     THREAD_NAME = 63,
     ABSTRACT_NAMES = 0,
+    FRESH_IS_READY = 0,
     CONNECTS_AGAIN = 0,
     DEAF_LISTENERS = 0, /* a queue of none is one of 128 */
     ACCEPT_LOSES_NONE = 0,

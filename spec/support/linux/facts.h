@@ -8,6 +8,7 @@
 enum {
     THREAD_NAME = 15, /* bytes, at most */
     ABSTRACT_NAMES = 1,
+    FRESH_IS_READY = 1,          /* a stream that was never connected: its calls fail at once */
     CONNECTS_AGAIN = 1,          /* a socket whose connect failed */
     DEAF_LISTENERS = 1,          /* with a full queue they leave who connects waiting */
     ACCEPT_LOSES_NONE = 1,       /* when there is no descriptor for one */

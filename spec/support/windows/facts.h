@@ -7,6 +7,7 @@
 enum {
     THREAD_NAME = 63,
     ABSTRACT_NAMES = 0,
+    FRESH_IS_READY = 1,
     CONNECTS_AGAIN = 0,
     DEAF_LISTENERS = 1,
     ACCEPT_LOSES_NONE = 1,
