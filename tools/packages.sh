@@ -28,7 +28,8 @@ install_packages() {
     rm -f "$log"
 }
 
-build_packages=(g++ meson ninja-build pkg-config luajit)
+# Without dpkg-dev Meson does not know Debian's folder for libraries, and takes lib64, where nobody looks.
+build_packages=(g++ meson ninja-build pkg-config dpkg-dev luajit)
 
 # install_node: Node, Debian's where there is none, and koffi, which lets it call C, in build/node.
 install_node() {
@@ -43,4 +44,4 @@ install_node() {
     timeout 300 npm install --prefix build/node --ignore-scripts --no-audit --no-fund koffi@3.3.4 \
         >build/node/log 2>&1
 }
-windows_packages=(wine wine64 g++-mingw-w64-x86-64-posix googletest dpkg-dev make)
+windows_packages=(wine wine64 g++-mingw-w64-x86-64-posix googletest make)
