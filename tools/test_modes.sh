@@ -6,7 +6,7 @@ trap 'rm -f "$log"' EXIT
 for mode in "${modes[@]}"; do
     echo "== tools/test $mode"
     started=$SECONDS
-    tools/test "$mode" ${quick:+--quick} ${pattern:+"$pattern"} | tee "$log" || true
+    tools/test "$mode" ${quick:+--quick} ${whole:+--whole} ${pattern:+"$pattern"} | tee "$log" || true
     read -r good _ bad _ < <(tail -n 1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$' || echo '0 passed, 1 failed')
     passed=$((passed + good)) failed=$((failed + bad))
     sums+=("$(printf '%-12s %5d passed, %d failed, in %d s' "$mode" "$good" "$bad" $((SECONDS - started)))")
