@@ -6,9 +6,9 @@ const char* error_word(int code) {
     switch (static_cast<Errc>(code)) {
         case Errc::ok:
             return "ok";
-#define SOCKET2_ERROR_WORD(id, number, word, message) \
+#define SOCKET2_ERROR_WORD(id, name, number, message) \
     case Errc::id:                                    \
-        return word;
+        return #id;
             SOCKET2_ERROR_LIST(SOCKET2_ERROR_WORD)
 #undef SOCKET2_ERROR_WORD
     }
@@ -19,7 +19,7 @@ const char* error_message(int code) {
     switch (static_cast<Errc>(code)) {
         case Errc::ok:
             return "no error";
-#define SOCKET2_ERROR_MESSAGE(id, number, word, message) \
+#define SOCKET2_ERROR_MESSAGE(id, name, number, message) \
     case Errc::id:                                       \
         return message;
             SOCKET2_ERROR_LIST(SOCKET2_ERROR_MESSAGE)
