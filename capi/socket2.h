@@ -553,8 +553,10 @@ SOCKET2_API int socket2_udp_send(int loop, int handle, const void* data, size_t 
 /*
  * SOCKET2_READ: one datagram; gives the number of bytes copied. What did not fit in `size` is lost,
  * and the event's detail says so; for one that was received at once, socket2_udp_truncated() does
- * (1, or 0), until the next recv on the socket. `only` (may be null): datagrams from other senders
- * are dropped. `from` (may be null) gets the sender. Raw inet sockets deliver the IP header too.
+ * (1, or 0), until the next recv on the socket. A result below `size` is of a whole datagram, so
+ * nobody has to ask then. `only` (may be null): datagrams from other senders are dropped. `from` (may
+ * be null) gets the sender; it can be the memory of `only`, and what is in it after an error is
+ * undefined. Raw inet sockets deliver the IP header too.
  */
 SOCKET2_API int socket2_udp_recv(int loop, int handle, void* data, size_t size,
                                  const socket2_addr* only, socket2_addr* from, double deadline);

@@ -311,12 +311,13 @@ function udp:send(data, len, host, port, expires) end
 ---@param buf ffi.cdata*
 ---@param maxlen integer bytes
 ---@param host? socket2.host|number
----@param port? integer|string|number
----@param expires? number a time of socket.clock()
+---@param port? integer|string|number|socket2.addr
+---@param expires? number|socket2.addr a time of socket.clock()
+---@param ai? socket2.addr gets the sender, in place of a new one
 ---@return integer? len
 ---@return socket2.addr|socket2.err sender an err after nil
 ---@return true|integer|nil truncated true when the datagram was longer; errcode after nil
-function udp:recv(buf, maxlen, host, port, expires) end
+function udp:recv(buf, maxlen, host, port, expires, ai) end
 
 ---A raw socket, as UDP without ports.
 ---@class socket2.raw : socket2.udp

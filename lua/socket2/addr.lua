@@ -39,19 +39,19 @@ local flag_bits = {
 
 -- An ai is one address of a list. All ais of a list share its head, which holds the memory `a` (an
 -- array of n socket2_addr) until it is freed.
-local ai = {}
+local ai = {n = 1, i = 0}
 ai.__index = ai
 
 local function new(a, n, name)
-	local self = setmetatable({a = a, n = n, i = 0, canonical = name}, ai)
+	local self = setmetatable({a = a, n = n, canonical = name}, ai)
 	self.head = self
 	return self
 end
 
 -- The address in memory, for C; nil when it was freed.
 function addr.pointer(self)
-	local a = self.head.a
-	return a and a + self.i
+	local a, i = self.head.a, self.i
+	return i ~= 0 and a and a + i or a -- the sum is a new object where it is not compiled
 end
 local pointer = addr.pointer
 
@@ -62,7 +62,18 @@ end
 
 -- An ai over an address that C has filled: a socket2_addr[1], which the ai keeps.
 function addr.wrap(a)
-	return new(a, 1)
+	local self = setmetatable({a = a, head = false}, ai) -- with room for both, and no more
+	self.head = self
+	return self
+end
+
+-- refill(ai) -> pointer, memory: as above, of an ai that another address is to go to.
+function addr.refill(self)
+	local head = self.head
+	if head.canonical then
+		head.canonical = nil
+	end
+	return pointer(self), head.a
 end
 
 -- For message.lua: what an ai is made of, memory, n, i, name, and another of the like. nil when it was freed.
@@ -383,11 +394,11 @@ function addr.lookup_cache(seconds)
 end
 
 -- deadline(host, port, expires, [timeout]) -> that of an operation which takes ([addr | host, port],
--- [expires]): expires comes behind as many of them as there are.
+-- [expires]): expires comes behind as many of them as there are. (After an address the port may be nil.)
 function addr.deadline(host, port, expires, timeout)
 	if type(host) == 'number' then
 		expires = host
-	elseif is(host) then
+	elseif is(host) and port ~= nil then
 		expires = port
 	end
 	return sched.deadline(expires, timeout)

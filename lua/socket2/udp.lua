@@ -9,7 +9,8 @@ local socket = require'socket2.socket'
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, wait, inside = sched.loop, sched.wait, sched.inside
 local data_size, buffer_size = socket.data_size, socket.buffer_size
-local type = type
+local is, type = addr.is, type
+local new_address = ffi.typeof'socket2_addr[1]'
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 
@@ -83,30 +84,48 @@ function udp:send(data, len, host, port, expires)
 	return n
 end
 
--- recv(buf, maxlen, [addr | host, port], [expires]) -> len, ai, [truncated] | nil, err, errcode: one
+-- recv(buf, maxlen, [addr | host, port], [expires], [ai]) -> len, ai, [truncated] | nil, err, errcode: one
 -- datagram and its sender; with an address given, the next one from there, and what others send is
--- dropped. `len` is what was copied; the third result is true when the datagram was longer.
-function udp:recv(buf, maxlen, host, port, expires)
+-- dropped. `len` is what was copied; the third result is true when the datagram was longer. The sender goes
+-- to the ai that is given behind all others, or to a new one.
+function udp:recv(buf, maxlen, host, port, expires, ai)
 	inside'recv'
+	if is(port) then
+		ai, port = port, nil
+	elseif is(expires) then
+		ai, expires = expires, nil
+	elseif ai ~= nil and not is(ai) then
+		raise('bad ai (address expected, got %s)', type(ai))
+	end
 	local time = addr.deadline(host, port, expires, self.read_timeout)
 	local only, memory, errcode = peer_of(self, host, port, time)
 	if only == false then
 		return nil, memory, errcode
 	end
-	local from = ffi.new'socket2_addr[1]'
-	local n = C.socket2_udp_recv(loop, self.h, buf, buffer_size(buf, maxlen), only, from, time)
-	local truncated
-	if n == PENDING then
-		n, truncated = wait(self, READ, buf, memory, from)
+	local from, room
+	if ai then
+		from, room = addr.refill(ai)
 	else
+		from = new_address()
+		room = from
+	end
+	if not from then
+		return fail(C.SOCKET2_ECLOSED)
+	end
+	local size = buffer_size(buf, maxlen)
+	local n = C.socket2_udp_recv(loop, self.h, buf, size, only, from, time)
+	local truncated = 0
+	if n == PENDING then
+		n, truncated = wait(self, READ, buf, memory, room)
+	elseif n == size then -- else there was room for all of it
 		truncated = C.socket2_udp_truncated(loop, self.h)
 	end
 	if n < 0 then
 		return fail(n)
 	elseif truncated == 1 then
-		return n, addr.wrap(from), true
+		return n, ai or addr.wrap(room), true
 	end
-	return n, addr.wrap(from)
+	return n, ai or addr.wrap(room)
 end
 
 local function membership(set)

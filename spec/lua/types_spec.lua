@@ -19,7 +19,7 @@ end
 local internal = words[[
 	wrap constructor wrap_attached is_busy let_go buffer_size data_size class owner_of type_number lookups
 	read_timeout write_timeout rbuf leave_behind check_thread receive rest unread drop_buffer
-	new new_connected new_raw raw_class open group_options fire own send_written self park enter leave]]
+	new new_connected new_raw raw_class open group_options fire own send_written self park enter leave n i]]
 
 local function class_of(object)
 	return getmetatable(object).__index

@@ -15,6 +15,10 @@ int new_accepted(int listener, sockaddr* peer, socklen_t* size);
 int make_quiet(int fd);
 extern const int kSendFlags;
 
+// One datagram: how many of its bytes were copied; `truncated` tells whether it was longer.
+ssize_t receive_datagram(int fd, void* data, size_t size, sockaddr* from, socklen_t* from_size,
+                         bool& truncated);
+
 // write(2), of a descriptor that is no socket, without SIGPIPE.
 ssize_t write_quietly(int fd, const void* data, size_t size);
 

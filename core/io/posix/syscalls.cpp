@@ -41,7 +41,7 @@ void set_size(SockAddr& address, socklen_t size) {
     address.size = size < SockAddr::kCapacity ? size : SockAddr::kCapacity;
 }
 
-// recvmsg(2) tells nothing at all of a unix socket that has no name.
+// The system tells nothing at all of a unix socket that has no name.
 void set_unnamed(SockAddr& address) {
     out(address)->sa_family = AF_UNIX;
     address.size = offsetof(sockaddr, sa_data);
@@ -253,18 +253,13 @@ Result send(Descriptor fd, const void* data, size_t size) {
 }
 
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {
-    iovec part{data, size};
-    msghdr message{};
-    message.msg_name = from.bytes;
-    message.msg_namelen = SockAddr::kCapacity;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    const Result r = checked([&] { return ::recvmsg(fd_of(fd), &message, 0); });
-    if (r.ok()) {
-        set_size(from, message.msg_namelen);
-        if (message.msg_namelen == 0) set_unnamed(from);
-        truncated = (message.msg_flags & MSG_TRUNC) != 0;
-    }
+    socklen_t from_size = 0;
+    const Result r = checked([&] {
+        from_size = SockAddr::kCapacity;
+        return receive_datagram(fd_of(fd), data, size, out(from), &from_size, truncated);
+    });
+    if (r.ok()) set_size(from, from_size);
+    if (r.ok() && from_size == 0) set_unnamed(from);
     return r;
 }
 
