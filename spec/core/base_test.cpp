@@ -460,7 +460,7 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-#define ROW(id, number, word, message) {Errc::id, number, word, message},
+#define ROW(id, name, number, message) {Errc::id, number, #id, message},
     SOCKET2_ERROR_LIST(ROW)
 #undef ROW
 };
