@@ -268,7 +268,8 @@ SOCKET2_API int socket2_loop_set_iocp(int loop, intptr_t port);
 
 /*
  * A timer that goes off once, at `deadline` (absolute; NaN and SOCKET2_NEVER are SOCKET2_EINVAL):
- * its handle, and then the event {handle, SOCKET2_TIMER, 0}, never before that time. With the event
+ * its handle, and then the event {handle, SOCKET2_TIMER, 0}, never before that time. Those of the same
+ * time come in the order in which they were armed; a time that has passed counts as now. With the event
  * the handle becomes stale. Arming, closing and going off take O(log n) of the timers of the loop.
  * SOCKET2_ENOHANDLE.
  */

@@ -1,4 +1,5 @@
-// A min-heap of times: arm, disarm and take the earliest in O(log n).
+// A min-heap of times: arm, disarm and take the earliest in O(log n). Equal times leave in the order
+// in which they came.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +21,7 @@ class HeapNode {
     friend class Heap;
 
     static constexpr uint32_t kOutside = UINT32_MAX;
+    uint64_t order_ = 0;  // how many the heap had seen before
     uint32_t index_ = kOutside;
 };
 
@@ -33,6 +35,10 @@ class Heap {
     double earliest() const { return entries_.empty() ? kNever : entries_.front().key; }
     T& front() const { return *entries_.front().member; }
 
+    // How many have ever been pushed, and how many had been before the front was.
+    uint64_t pushed() const { return pushed_; }
+    uint64_t front_order() const { return node(front()).order_; }
+
     // Room for `members`, so that push() does not allocate. Doubles, or many small steps would
     // copy everything each time. May throw bad_alloc, with the heap unchanged.
     void reserve(size_t members) {
@@ -44,6 +50,7 @@ class Heap {
     // May allocate, as reserve().
     void push(T& member, double key) {
         entries_.push_back({key, &member});
+        node(member).order_ = pushed_++;
         sift_up(entries_.size() - 1);
     }
 
@@ -70,6 +77,11 @@ class Heap {
 
     static HeapNode& node(T& member) { return member; }
 
+    static bool before(const Entry& a, const Entry& b) {
+        if (a.key != b.key) return a.key < b.key;
+        return node(*a.member).order_ < node(*b.member).order_;
+    }
+
     void place(size_t index, const Entry& entry) {
         entries_[index] = entry;
         node(*entry.member).index_ = static_cast<uint32_t>(index);
@@ -79,7 +91,7 @@ class Heap {
         const Entry entry = entries_[index];
         while (index > 0) {
             const size_t parent = (index - 1) / kChildren;
-            if (entries_[parent].key <= entry.key) break;
+            if (before(entries_[parent], entry)) break;
             place(index, entries_[parent]);
             index = parent;
         }
@@ -95,9 +107,9 @@ class Heap {
             const size_t end =
                 first + kChildren < entries_.size() ? first + kChildren : entries_.size();
             for (size_t child = first + 1; child < end; ++child) {
-                if (entries_[child].key < entries_[least].key) least = child;
+                if (before(entries_[child], entries_[least])) least = child;
             }
-            if (entry.key <= entries_[least].key) break;
+            if (before(entry, entries_[least])) break;
             place(index, entries_[least]);
             index = least;
         }
@@ -105,6 +117,7 @@ class Heap {
     }
 
     std::vector<Entry> entries_;
+    uint64_t pushed_ = 0;
 };
 
 }  // namespace socket2

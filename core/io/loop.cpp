@@ -182,20 +182,17 @@ void Loop::expire() {
     }
 }
 
-void Loop::disarm(Timer& timer) {
-    if (timer.in_heap()) {
-        timers_.remove(timer);
-    } else {
-        IntrusiveList<Timer>::remove(timer);
-    }
+// Not if it was armed after the turn: its own is yet to come.
+bool Loop::timer_is_due() const {
+    return timer_share_ > 0 && timers_.earliest() <= turn_time_ && timers_.front_order() < armed_;
 }
 
-void Loop::expire_timers() {
-    for (int n = 0; n < kTimerShare && timers_.earliest() <= turn_time_; ++n) {
-        Timer& timer = timers_.front();
-        timers_.remove(timer);
-        expired_.push_back(timer);
-    }
+Timer* Loop::take_timer() {
+    if (!timer_is_due()) return nullptr;
+    Timer& timer = timers_.front();
+    timers_.remove(timer);
+    --timer_share_;
+    return &timer;
 }
 
 double Loop::next_time() const { return std::min(times_.earliest(), timers_.earliest()); }
@@ -236,7 +233,8 @@ Result Loop::poll(double until) {
         expired_ops_ = false;
         r = turn(0);
     }
-    expire_timers();
+    timer_share_ = kTimerShare;
+    armed_ = timers_.pushed();
     return r;
 }
 

@@ -82,12 +82,15 @@ class Loop {
 
     // Room for one more timer, so that arm() does not allocate. May throw bad_alloc.
     void reserve_timer() { timers_.reserve(timers_.size() + 1); }
-    // The timer goes off once at `deadline`, never earlier, and can then be taken.
-    void arm(Timer& timer, double deadline) { timers_.push(timer, deadline); }
+    // The timer goes off once at `deadline`, never earlier, and can then be taken. A time that has
+    // passed counts as now: those that always arm for the past would else come before all others.
+    void arm(Timer& timer, double deadline) {
+        timers_.push(timer, deadline > turn_time_ ? deadline : turn_time_);
+    }
     // At any time between arm() and take_timer().
-    void disarm(Timer& timer);
-    // One that went off; null when there is none.
-    Timer* take_timer() { return expired_.pop_front(); }
+    void disarm(Timer& timer) { timers_.remove(timer); }
+    // One that the last poll() found due; null when there is none.
+    Timer* take_timer();
 
     void wake() const { poller_->wake(); }
     double now() const { return clock_->now(); }
@@ -111,9 +114,9 @@ class Loop {
     Result turn(double until);
     void submit_deferred();
     void expire();
-    void expire_timers();
+    bool timer_is_due() const;
     double next_time() const;
-    bool has_news() const { return !completed_.empty() || !expired_.empty(); }
+    bool has_news() const { return !completed_.empty() || timer_is_due(); }
     void free_retired();
 
     std::unique_ptr<Poller> poller_;
@@ -127,7 +130,9 @@ class Loop {
     OpList completed_;
     Heap<Op> times_;  // deadlines and ends of rests of pending ops
     Heap<Timer> timers_;
-    IntrusiveList<Timer> expired_;
+    // Of those that had been armed by the last turn, that many may still be taken.
+    int timer_share_ = 0;
+    uint64_t armed_ = 0;
     double turn_time_;
     bool expired_ops_ = false;  // by the last turn
     size_t reserved_ = 0;

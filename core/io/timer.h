@@ -4,12 +4,11 @@
 #include <cstdint>
 
 #include "core/base/heap.h"
-#include "core/base/intrusive_list.h"
 
 namespace socket2 {
 
 // Pinned while it is armed; whoever made it owns it. Small, as programs have many.
-struct Timer : ListNode<Timer>, HeapNode {
+struct Timer : HeapNode {
     int32_t user = 0;  // the owner's name for it; the core never looks at it
 };
 

@@ -410,6 +410,17 @@ TEST_F(LoopTest, AValueInTheWaitThatTheDeadlineEndsCounts) {
     EXPECT_TRUE(poller->canceled.empty());
 }
 
+TEST_F(LoopTest, OfTheSameDeadlineTheyTimeOutInTheOrderTheyWereSubmitted) {
+    std::vector<SocketPtr> sockets;
+    Ops expected;
+    for (int i = 0; i < 50; ++i) {
+        sockets.push_back(make_socket());
+        EXPECT_TRUE(recv(*sockets.back(), kStart + 1).is_pending());
+        expected.push_back(&sockets.back()->read);
+    }
+    EXPECT_EQ(poll(kStart + 2), expected);
+}
+
 // Another op completes in the wait during which the deadline passes: both come of one poll.
 TEST_F(LoopTest, ADeadlineIsLookedAtOnEveryTurn) {
     const SocketPtr busy = make_socket(), quiet = make_socket();
