@@ -1,13 +1,14 @@
 // Load for an echo server on 127.0.0.1: every connection has one message in flight, and every
 // byte that comes back is checked.
-// usage: echo_load port connections message-bytes seconds [warm-up-seconds [wave]]
+// usage: echo_load port connections message-bytes seconds [warm-up-seconds] [wave] [udp]
 //
 // After the warm-up nothing is in flight, and it prints "ready". Then, for each line of stdin, it
 // runs that long, lets the last echoes come in, and prints "echoes N seconds S". So nothing is in
 // flight either when counters of the server are read, or attached to, between the runs. At the end
 // of stdin it closes the connections.
 //
-// With "wave" no connection sends its next message before all echoes of the last are in.
+// With "wave" no connection sends its next message before all echoes of the last are in; with "udp" each
+// is a connected UDP socket, and a message a datagram.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -40,7 +41,7 @@ static char* pattern;
 static char* in;
 static size_t bytes;
 static int ep;
-static bool wave;
+static bool wave, udp;
 
 static void die(const char* what) {
     perror(what);
@@ -67,7 +68,7 @@ static double now(void) {
 }
 
 static void open_conn(struct conn* c, int port) {
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    c->fd = socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
     if (c->fd < 0) die("socket");
     struct sockaddr_in addr = {
         .sin_family = AF_INET,
@@ -76,7 +77,7 @@ static void open_conn(struct conn* c, int port) {
     };
     if (connect(c->fd, (struct sockaddr*)&addr, sizeof addr) < 0) die("connect");
     int on = 1;
-    if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) die("TCP_NODELAY");
+    if (!udp && setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) die("TCP_NODELAY");
     if (fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0) die("O_NONBLOCK");
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
     if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev) < 0) die("epoll_ctl");
@@ -154,9 +155,18 @@ static uint64_t run(struct conn* conns, int count, double seconds, double* elaps
 }
 
 int main(int argc, char** argv) {
-    if (argc < 5 || argc > 7 || (argc == 7 && strcmp(argv[6], "wave") != 0)) {
+    for (; argc > 5; argc--) {
+        const char* word = argv[argc - 1];
+        if (strcmp(word, "wave") == 0)
+            wave = true;
+        else if (strcmp(word, "udp") == 0)
+            udp = true;
+        else
+            break;
+    }
+    if (argc < 5 || argc > 6) {
         fprintf(stderr,
-                "usage: %s port connections message-bytes seconds [warm-up-seconds [wave]]\n",
+                "usage: %s port connections message-bytes seconds [warm-up-seconds] [wave] [udp]\n",
                 argv[0]);
         return 2;
     }
@@ -168,7 +178,6 @@ int main(int argc, char** argv) {
     if (port < 1 || port > 65535 || count < 1 || size < 1 || size > MAX_BYTES || seconds <= 0)
         fail("bad argument");
     bytes = (size_t)size;
-    wave = argc == 7;
 
     pattern = malloc(PATTERN + bytes);
     in = malloc(bytes + 1);
