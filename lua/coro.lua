@@ -8,7 +8,7 @@
 -- not do: weak, it loses the resumer of a generator that only a scheduler
 -- holds; strong, it leaks abandoned generators.
 
-local ncreate, nresume, nyield = coroutine.create, coroutine.resume, coroutine.yield
+local ncreate, nresume, nyield, nwrap = coroutine.create, coroutine.resume, coroutine.yield, coroutine.wrap
 local nrunning, nstatus, nisyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
 local getinfo, traceback = debug.getinfo, debug.traceback
 local type, error, pcall, tostring, setmetatable = type, error, pcall, tostring, setmetatable
@@ -45,16 +45,14 @@ local function is_link(p)
 	return type(p) == 'table' and p ~= main
 end
 
-local finish
+local step, finish
 
--- the trampoline: takes what the native resume of t returned.
-local function step(t, ok, mark, to, ...)
+-- does what t has requested.
+local function switch(t, mark, to, ...)
 	if mark == GO then
 		parent = nil
-	elseif mark == SET then
-		state[t], parent, newparent = newstate, newparent, nil
 	else
-		return finish(t, ok, mark, to, ...)
+		state[t], parent, newparent = newstate, newparent, nil
 	end
 	if to == root then
 		current = nil
@@ -66,6 +64,16 @@ local function step(t, ok, mark, to, ...)
 	return step(to, nresume(to, ...))
 end
 
+-- the trampoline: takes what the native resume of t returned. A thread that ends
+-- may have returned nothing, so no parameters stand for its values.
+function step(t, ok, ...)
+	local mark = ...
+	if mark == GO or mark == SET then
+		return switch(t, ...)
+	end
+	return finish(t, ok, ...)
+end
+
 -- t ended, failed, yielded natively or, if it is not coro's, did not resume.
 function finish(t, ok, ...)
 	local p, dead, err = parent, nstatus(t) == 'dead', ...
@@ -74,16 +82,16 @@ function finish(t, ok, ...)
 	end
 	if resumed(p, t) then
 		if ok then
-			return step(t, true, GO, p, true, ...)
+			return switch(t, GO, p, true, ...)
 		end
-		return step(t, true, GO, p, false, err, traceback(t))
+		return switch(t, GO, p, false, err)
 	elseif ok then
 		err = tostring(t) .. (dead and ' ended without transferring control'
 			or ' called native coroutine.yield but was not resumed')
 	end
 	if is_link(p) and p.thread then
 		p.failed = true
-		return step(t, true, GO, p.thread, err)
+		return switch(t, GO, p.thread, err)
 	end
 	current, root, waits, parent = nil, nil, nil, nil
 	error(err, 0)
@@ -139,7 +147,7 @@ local function refusal(t, me)
 	if s == 'dead' then
 		return 'cannot transfer to a dead thread'
 	elseif s ~= 'suspended' then
-		return 'cannot transfer to a thread inside a native coroutine.resume'
+		return 'cannot transfer to a thread inside a native coroutine.resume or a C function'
 	elseif getinfo(t, 0, 'f') then
 		return 'cannot transfer to a thread suspended by native coroutine.yield'
 	end
@@ -156,6 +164,9 @@ end
 -- create(f) -> thread (a native one). f gets the arguments of the first
 -- transfer or resume.
 local function create(f)
+	if type(f) ~= 'function' then
+		return ncreate(f) -- which raises, in the name of the caller
+	end
 	local t = ncreate(f)
 	state[t] = true
 	return t
@@ -167,12 +178,12 @@ end
 -- the root waiting in one of the first two.
 -- A thread transferred into must end by transferring. If it fails or returns,
 -- the error (its own value) is raised in the root.
--- A native coroutine that calls this is a root of its own, which cannot reach
--- the threads that it runs in.
+-- A native coroutine that calls this, or a callback from C, is a root of its
+-- own, which cannot reach the threads that it runs in.
 local function transfer(t, ...)
 	local me = current
 	if me then
-		if nrunning() ~= me then
+		if nrunning() ~= me or not nisyieldable() then
 			return nested(transfer, t, ...)
 		end
 		if (t ~= root or waits) and (state[t] ~= true or t == me) then
@@ -204,10 +215,10 @@ end
 -- errors of threads which that one transfers to go to the root.
 local function ptransfer(t, ...)
 	local me = nrunning() or main
-	if me ~= current then
+	if me ~= current or not nisyieldable() then
 		return pcall(transfer, t, ...)
 	end
-	local why = refusal(t, me) or not nisyieldable() and 'attempt to yield across C-call boundary'
+	local why = refusal(t, me)
 	if why then
 		return false, why
 	end
@@ -216,26 +227,29 @@ local function ptransfer(t, ...)
 		t ~= root and link or nil, t, ...))
 end
 
--- resume(thread, ...) -> true, ... | false, err, traceback: run thread until it
--- yields or ends; in between it can transfer away and be transferred into. If
--- it is dead, not suspended or already resumed: false, err. Native threads can
--- be resumed too. In a callback from C the caller is a root of its own.
-local function resume(t, ...)
-	local me, s = nrunning() or main, state[t]
-	if not s and type(t) ~= 'thread' and t ~= main then
-		error("bad argument #1 to 'resume' (thread expected, got " .. type(t) .. ')', 2)
-	end
-	s = s or t == main and 'normal' or nstatus(t)
+-- why `me` cannot resume t; nil if it can.
+local function unfit(t, me)
+	local s = state[t] or t == main and 'normal' or nstatus(t)
 	if s == 'dead' then
-		return false, 'cannot resume dead coroutine'
+		return 'cannot resume dead coroutine'
 	elseif t == me or t == root or s ~= true and s ~= 'suspended' then
-		return false, 'cannot resume non-suspended coroutine'
+		return 'cannot resume running coroutine'
+	end
+end
+
+-- resume() of the coroutine library.
+local function plain_resume(t, ...)
+	local me = nrunning() or main
+	if type(t) ~= 'thread' and t ~= main then
+		return nresume(t) -- raises
+	end
+	local why = unfit(t, me)
+	if why then
+		return false, why
 	elseif current and (me ~= current or not nisyieldable()) then
-		return nested(resume, t, ...)
+		return nested(plain_resume, t, ...)
 	end
-	if s ~= true then
-		state[t] = true
-	end
+	state[t] = true
 	if current then
 		return away(me, 'normal', me, t, ...)
 	end
@@ -244,14 +258,31 @@ local function resume(t, ...)
 	return step(t, nresume(t, ...))
 end
 
+local function traced(t, why, ok, ...)
+	if ok or why then
+		return ok, ...
+	end
+	local err = ...
+	return false, err, traceback(t)
+end
+
+-- resume(thread, ...) -> true, ... | false, err, traceback: run thread until it
+-- yields or ends; in between it can transfer away and be transferred into. If
+-- it is dead, not suspended or already resumed: false, err. Native threads can
+-- be resumed too. In a callback from C the caller is a root of its own.
+local function resume(t, ...)
+	if type(t) ~= 'thread' and t ~= main then
+		return nresume(t)
+	end
+	return traced(t, unfit(t, nrunning() or main), plain_resume(t, ...))
+end
+
 -- yield(...) -> ...: pass values to the resumer; returns what the next resume
--- or transfer passes. Raises an error in the main thread and in a thread that
--- was not resumed. In a native coroutine it is the native yield.
+-- or transfer passes. Raises an error in a thread that was not resumed. In the
+-- main thread and in a native coroutine it is the native yield.
 local function yield(...)
-	local me, ismain = nrunning()
-	if ismain or not me then
-		error('yielding from the main thread', 2)
-	elseif me ~= current then
+	local me = nrunning()
+	if not me or me ~= current then
 		return nyield(...)
 	elseif not resumed(parent, me) then
 		error('yielding from a non-resumed thread', 2)
@@ -277,7 +308,7 @@ end
 local function wrap(f)
 	local t = create(f)
 	return function(...)
-		return unwrap(resume(t, ...))
+		return unwrap(plain_resume(t, ...))
 	end
 end
 
@@ -314,7 +345,7 @@ local function safewrap(f)
 		if not thread then
 			error('cannot resume dead coroutine', 2)
 		elseif caller then
-			error('cannot resume non-suspended coroutine', 2)
+			error('cannot resume running coroutine', 2)
 		end
 		caller = nrunning() or main
 		return result(ptransfer(thread, ...))
@@ -335,7 +366,7 @@ end
 local function status(t)
 	local me = nrunning() or main
 	if type(t) ~= 'thread' and t ~= main then
-		error("bad argument #1 to 'status' (thread expected, got " .. type(t) .. ')', 2)
+		return nstatus(t) -- raises
 	elseif t == me then
 		return 'running'
 	elseif state[t] == 'normal' then
@@ -371,11 +402,12 @@ local function park(to)
 	return value
 end
 
-local function settle(me, t, ok, mark, to, ...)
+local function settle(me, t, ok, ...)
+	local mark, to = ...
 	if mark == GO and to == me then
 		current, root, waits, parent = nil, nil, nil, nil
 	else
-		step(t, ok, mark, to, ...)
+		step(t, ok, ...)
 	end
 end
 
@@ -397,14 +429,36 @@ local function leave(to, ...)
 	return GO, to or root, ...
 end
 
+local function plain_unwrap(ok, ...)
+	if ok then
+		return ...
+	end
+	local err = ...
+	error(err, type(err) == 'string' and 2 or 0)
+end
+
+-- wrap() of the coroutine library: what text is raised tells where, too.
+local function plain_wrap(f)
+	if type(f) ~= 'function' then
+		return nwrap(f) -- raises
+	end
+	local t = create(f)
+	return function(...)
+		return plain_unwrap(plain_resume(t, ...))
+	end
+end
+
+-- The coroutine library made of coro's threads: programs see no difference.
+local plain = {create = create, resume = plain_resume, yield = yield, wrap = plain_wrap,
+	status = status, running = nrunning, isyieldable = isyieldable}
 local old = coroutine
 
--- install() -> table: put coro in place of the coroutine library; returns the
--- library that was there before.
+-- install() -> table: put coro's threads in place of the coroutine library's;
+-- returns the library that was there before.
 local function install()
-	if _G.coroutine ~= coro then
+	if _G.coroutine ~= plain then
 		old = _G.coroutine
-		_G.coroutine, package.loaded.coroutine = coro, coro
+		_G.coroutine, package.loaded.coroutine = plain, plain
 	end
 	return old
 end

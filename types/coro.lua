@@ -63,7 +63,7 @@ function coro.status(t) end
 ---@return boolean
 function coro.isyieldable() end
 
----Puts coro in place of the coroutine library, which it returns.
+---Puts coro's threads in place of those of the coroutine library, which it returns.
 ---@return table
 function coro.install() end
 
