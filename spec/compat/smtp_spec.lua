@@ -202,6 +202,25 @@ describe('socket.smtp', function()
 	end, greeted(unpack(ACCEPTING)))
 	compares('raises what protect() catches', function(m) return m.smtp.open('127.0.0.1', 1) end)
 
+	it('ends a message by its end alone, unlike the original', function()
+		for text, sent in pairs{
+			['a\n.\r\nMAIL FROM:<x>'] = 'a\r\n..\r\nMAIL FROM:<x>',
+			['a\r.\r\nb'] = 'a\r\n..\r\nb', ['a\n.\nb'] = 'a\r\n..\r\nb', ['a\r.\rb'] = 'a\r\n..\r\nb',
+			['a\r\n.\nb'] = 'a\r\n..\r\nb', ['.\n.a\n\r\n.'] = '..\r\n..a\r\n\r\n..',
+			['a\r\nb\r\n'] = 'a\r\nb\r\n',
+		} do
+			for size = 1, 3 do -- of the pieces, whatever falls between two
+				local pieces = {}
+				for i = 1, #text, size do
+					pieces[#pieces + 1] = text:sub(i, i + size - 1)
+				end
+				local r, log = alone(mails{source = ours.ltn12.source.table(pieces)}, greeted(unpack(ACCEPTING)))
+				assert.equal(1, r[1])
+				assert.equal(sent, log:match'DATA\r\n(.*)\r\n%.\r\nQUIT\r\n$')
+			end
+		end
+	end)
+
 	it('refuses addresses with commands, unlike the original', function()
 		local bad = '<a>\r\nRCPT TO:<b>'
 		for _, mail in ipairs{{from = bad}, {rcpt = bad}, {rcpt = {'<a>', bad}}, {domain = 'a\r\nMAIL FROM:<x>'}} do

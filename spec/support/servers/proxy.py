@@ -1,4 +1,4 @@
-"""A tiny HTTP proxy: requests in absolute form, one a connection. Prints its port.
+"""A tiny HTTP proxy: requests in absolute form, one a connection, and tunnels. Prints its port.
 
 Answers 407 when it is asked without "Proxy-Authorization: Basic cDpx" (p:q) and argv[1] is "auth".
 """
@@ -34,6 +34,15 @@ def serve(sock):
     if 'auth' in sys.argv and 'proxy-authorization: basic cdpx' not in head.decode('latin-1').lower():
         sock.sendall(b'HTTP/1.1 407 Who?\r\ncontent-length: 0\r\nconnection: close\r\n\r\n')
         sock.close()
+        return
+    if method == 'CONNECT':
+        host, _, port = uri.rpartition(':')
+        server = socket.create_connection((host.strip('[]'), int(port)), 10)
+        sock.sendall(b'HTTP/1.1 200 Connected\r\n\r\n')
+        threading.Thread(target=pour, args=(sock, server), daemon=True).start()
+        pour(server, sock)
+        sock.close()
+        server.close()
         return
     to = urllib.parse.urlsplit(uri)
     path = to.path + ('?' + to.query if to.query else '')

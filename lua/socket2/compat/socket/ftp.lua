@@ -2,19 +2,27 @@
 --
 -- Where it is not as the original, it is to be safe: data connections go to the host that the commands go to,
 -- whatever address a reply to PASV names, and are accepted (after PORT) from that host only; an argument
--- with a line break, which would be another command, is refused. And port() works.
+-- with a line break, which would be another command, is refused; what is received may be limited. And port()
+-- works.
 
 local socket = require'socket'
 local url = require'socket.url'
 local ltn12 = require'ltn12'
 local tp = require'socket.tp'
+local limit = require'socket2.classic.limit'
 
 local type, pairs, ipairs, tonumber, tostring = type, pairs, ipairs, tonumber, tostring
 local setmetatable = setmetatable
 local concat, floor = table.concat, math.floor
 local try = socket.try
 
-local ftp = {TIMEOUT = 60, USER = 'ftp', PASSWORD = 'anonymous@anonymous.org'}
+local ftp = {
+	TIMEOUT = 60,
+	USER = 'ftp',
+	PASSWORD = 'anonymous@anonymous.org',
+	-- MAXBODY: no file that is received may be longer (bytes). get(url), whose result is a string, takes
+	-- limit.STRING bytes at most.
+}
 
 local PORT = 21
 
@@ -179,14 +187,15 @@ end
 -- as a reply, which goes to the sink.
 function methods:receive(t)
 	local code, reply = transfer(self, t, 'RETR')
+	local sink = limit.sink(t.sink, ftp.MAXBODY)
 	if complete(code) then
-		t.sink(reply)
-		return 1
+		local _, err = sink(reply)
+		return self.try(not err and 1, err)
 	end
 	if not self.pasvt then
 		self:portconnect()
 	end
-	self.try(ltn12.pump.all(socket.source('until-closed', self.data), t.sink, t.step))
+	self.try(ltn12.pump.all(socket.source('until-closed', self.data), sink, t.step))
 	ended(self, code)
 	return 1
 end
@@ -212,12 +221,20 @@ end
 
 -- What callers ask for.
 
+local function parse(u)
+	local t, err = url.parse(u, {path = '/', scheme = 'ftp'})
+	if t and t.user then
+		t.user, t.password = url.unescape(t.user), t.password and url.unescape(t.password)
+	end
+	return t, err
+end
+
 -- The table without a url: its fields over those of the url.
 local function of_url(t)
 	if not t.url then
 		return t
 	end
-	local all = url.parse(t.url, {path = '/', scheme = 'ftp'}) or {}
+	local all = parse(t.url) or {}
 	for k, v in pairs(t) do
 		all[k] = v
 	end
@@ -251,7 +268,7 @@ end
 
 -- genericform(url) -> the table for get() or put() that a url stands for, without sink and source. Raises.
 function ftp.genericform(u)
-	local t = try(url.parse(u, {path = '/', scheme = 'ftp'}))
+	local t = try(parse(u))
 	try(t.scheme == 'ftp', ("wrong scheme '%s'"):format(t.scheme))
 	try(t.host, 'missing hostname')
 	if t.params then
@@ -270,6 +287,7 @@ ftp.get = socket.protect(function(t)
 	local pieces
 	t = ftp.genericform(t)
 	t.sink, pieces = ltn12.sink.table()
+	t.sink = limit.sink(t.sink, limit.STRING)
 	transferred(t, 'receive')
 	return concat(pieces)
 end)

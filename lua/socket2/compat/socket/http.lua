@@ -4,7 +4,8 @@
 -- Where it is not as the original, it is to be safe: an answer that is malformed or beyond the limits is an
 -- error; a method, uri or header that would begin another one is refused; a redirect to another host, port
 -- or scheme does not take along who the user is; a body whose source failed is not ended as if it were
--- complete, nor by an empty chunk. 308 is not followed, as 300 and 305 are not: as in the original.
+-- complete, nor by an empty chunk; a proxy is asked for a tunnel to an https server. 308 is not followed, as
+-- 300 and 305 are not: as in the original.
 
 local socket = require'socket'
 local url = require'socket.url'
@@ -12,9 +13,12 @@ local ltn12 = require'ltn12'
 local mime = require'mime'
 local canonic = require'socket.headers'.canonic
 local read_line = require'socket2.classic.line'
+local limit = require'socket2.classic.limit'
+local head = require'socket2.classic.head'
 
 local type, tonumber, tostring, pairs, setmetatable = type, tonumber, tostring, pairs, setmetatable
 local concat, min = table.concat, math.min
+local read_headers, request_line = head.read_headers, head.request_line
 local try = socket.try
 
 local http = {
@@ -22,42 +26,15 @@ local http = {
 	USERAGENT = socket._VERSION,
 	-- PROXY: the url of a proxy, for requests that do not name one.
 	-- MAXBODY: no body may be longer (bytes). Without it request(url), whose result is a string, takes
-	-- MAX_STRING bytes, and a sink gets all that comes.
+	-- limit.STRING bytes, and a sink gets all that comes.
 }
 
-local MAX_HEADERS, MAX_HEADER_LINES = 262144, 1000 -- all of them together
 local MAX_INTERIM = 32 -- answers of 1xx before the one that counts
-local MAX_STRING = 256 * 1024 * 1024
 local PIECE = 65536 -- a chunk that is longer comes in pieces
 local DIGITS = 13 -- hexadecimal ones, of numbers that are exact
 
--- Reads headers into a table: by lowercase names, those that come twice joined by ', '. A line that begins
--- with white space goes on with the header before it.
-local function read_headers(c, headers)
-	local name, total = nil, 0
-	for _ = 1, MAX_HEADER_LINES do
-		local line, n = read_line(c, 'header line')
-		if not line then
-			return nil, n
-		elseif line == '' then
-			return headers
-		end
-		total = total + n
-		if total > MAX_HEADERS then
-			return nil, 'headers too long'
-		elseif name and line:find'^%s' then
-			headers[name] = headers[name] .. line
-		else
-			local value
-			name, value = line:match'^(.-):%s*(.*)$'
-			if not name then
-				return nil, 'malformed reponse headers' -- so the original writes it
-			end
-			name = name:lower()
-			headers[name] = headers[name] and headers[name] .. ', ' .. value or value
-		end
-	end
-	return nil, 'too many headers'
+local function header_lines(headers)
+	return head.header_lines(headers, canonic)
 end
 
 local function chunk_size(line)
@@ -125,51 +102,6 @@ socket.sinkt['http-chunked'] = function(c)
 	end)
 end
 
--- What is sent in front of a body: string | nil, err.
-
-local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$"
-
-local function request_line(method, uri)
-	method = method or 'GET'
-	if not tostring(method):find(TOKEN) then
-		return nil, 'invalid method'
-	elseif tostring(uri):find'[%z\1-\31\127]' then
-		return nil, 'invalid uri'
-	end
-	return method .. ' ' .. uri .. ' HTTP/1.1\r\n'
-end
-
-local function header_lines(headers)
-	local lines = {}
-	for name, value in pairs(headers) do
-		name = canonic[name] or name
-		local line = name .. ': ' .. value
-		if not tostring(name):find(TOKEN) then
-			return nil, 'invalid header name'
-		elseif line:find'[\r\n%z]' then
-			return nil, ("invalid header '%s'"):format(name)
-		end
-		lines[#lines + 1] = line .. '\r\n'
-	end
-	lines[#lines + 1] = '\r\n'
-	return concat(lines)
-end
-
--- A sink that takes at most `limit` bytes.
-local function limited(sink, limit)
-	if not limit then
-		return sink
-	end
-	local n = 0
-	return function(chunk, err)
-		n = n + (chunk and #chunk or 0)
-		if n > limit then
-			return nil, 'body too long'
-		end
-		return sink(chunk, err)
-	end
-end
-
 -- The bytes of a body by its content-length, which may have come more than once: number or nil | nil, err.
 local function content_length(headers)
 	local text = headers['content-length']
@@ -232,28 +164,28 @@ function methods:receiveheaders()
 	return self.try(read_headers(self.c, {}))
 end
 
-local function pump(self, source, sink, step, limit)
-	return self.try(ltn12.pump.all(source, limited(sink or ltn12.sink.null(), limit), step or ltn12.pump.step))
+local function pump(self, source, sink, step, most)
+	return self.try(ltn12.pump.all(source, limit.sink(sink or ltn12.sink.null(), most), step or ltn12.pump.step))
 end
 
-local function receive_body(self, headers, sink, step, limit)
+local function receive_body(self, headers, sink, step, most)
 	local encoding = headers['transfer-encoding']
 	if encoding and encoding:lower() ~= 'identity' then
-		return pump(self, socket.source('http-chunked', self.c), sink, step, limit)
+		return pump(self, socket.source('http-chunked', self.c), sink, step, most)
 	end
 	local length, err = content_length(headers)
 	if err then
 		self.try(nil, err)
-	elseif length and limit and length > limit then
+	elseif length and most and length > most then
 		self.try(nil, 'body too long')
 	end
-	return pump(self, socket.source(length and 'by-length' or 'default', self.c, length), sink, step, limit)
+	return pump(self, socket.source(length and 'by-length' or 'default', self.c, length), sink, step, most)
 end
 
-local function receive_09_body(self, status, sink, step, limit)
+local function receive_09_body(self, status, sink, step, most)
 	local source = ltn12.source.rewind(socket.source('until-closed', self.c))
 	source(status)
-	return pump(self, source, sink, step, limit)
+	return pump(self, source, sink, step, most)
 end
 
 function methods:receivebody(headers, sink, step)
@@ -298,10 +230,10 @@ local function all_headers(r, proxy)
 		te = 'trailers',
 	}
 	if r.user and r.password then
-		headers.authorization = basic(r.user, url.unescape(r.password)) -- that alone, as the original
+		headers.authorization = basic(r.user, url.unescape(r.password)) -- a field's, too, as in the original
 	end
 	if proxy and proxy.user and proxy.password then
-		headers['proxy-authorization'] = basic(proxy.user, proxy.password)
+		headers['proxy-authorization'] = basic(url.unescape(proxy.user), url.unescape(proxy.password))
 	end
 	for name, value in pairs(r.headers or {}) do
 		headers[tostring(name):lower()] = value
@@ -312,17 +244,17 @@ local function all_headers(r, proxy)
 	return headers
 end
 
+-- What is asked for: of a proxy the whole url. A fragment is the program's own, and the user is in a header.
 local function request_uri(r, proxy)
-	if proxy then
-		return url.build(r)
-	end
-	return url.build{path = try(r.path, "invalid path 'nil'"), params = r.params, query = r.query,
-		fragment = r.fragment}
+	local uri = url.build{path = proxy and r.path or try(r.path, "invalid path 'nil'"), params = r.params,
+		query = r.query}
+	return proxy and url.build{scheme = r.scheme, host = r.host, port = r.port, path = uri} or uri
 end
 
 -- All that a request is made of: its fields over those of its url. Raises.
 local function complete(reqt)
 	local r = reqt.url and try(url.parse(reqt.url, {path = '/', scheme = 'http'})) or {scheme = 'http'}
+	r.user = r.user and url.unescape(r.user)
 	for k, v in pairs(reqt) do
 		r[k] = v
 	end
@@ -336,8 +268,9 @@ local function complete(reqt)
 	local proxy = address and try(url.parse(address))
 	if proxy then
 		try(given(proxy.host), ("invalid proxy '%s'"):format(address))
+		proxy.port = given(proxy.port) or 3128
 	end
-	r.uri = reqt.uri or request_uri(r, proxy)
+	r.uri = reqt.uri or request_uri(r, r.scheme ~= 'https' and proxy)
 	r.headers = all_headers(r, proxy)
 	return r, proxy
 end
@@ -346,15 +279,15 @@ local REDIRECTS = {[301] = true, [302] = true, [303] = true, [307] = true}
 
 -- The place where an answer sends the request, when it goes there by itself.
 local function redirection(reqt, r, code, headers, redirects)
-	local location = headers.location
-	if not location or not location:find'%S' or not REDIRECTS[code] or reqt.redirect == false or r.source
+	local location = (headers.location or ''):match'^%s*(.-)%s*$':gsub(' ', '%%20')
+	if location == '' or not REDIRECTS[code] or reqt.redirect == false or r.source
 		or r.method ~= 'GET' and r.method ~= 'HEAD'
 		or reqt.maxredirects ~= false and redirects >= (reqt.maxredirects or 5) then
 		return nil
 	end
-	local parsed = url.parse((location:gsub('%s', '')))
-	local scheme = parsed and parsed.scheme and parsed.scheme:lower()
-	if not parsed or scheme and not schemes[scheme] or r.scheme == 'https' and scheme ~= 'https' then
+	local parsed = url.parse(location)
+	local scheme = parsed and (parsed.scheme or r.scheme):lower()
+	if not schemes[scheme] or r.scheme == 'https' and scheme ~= 'https' then
 		return nil
 	end
 	return location
@@ -376,8 +309,9 @@ end
 
 -- The request that follows a redirect. Its method is GET.
 local function redirected(reqt, r, proxy, location)
-	local base = reqt.url or url.build{scheme = r.scheme, host = r.host, port = r.port, path = r.path}
-	local to = url.absolute(base, location)
+	local who = reqt.url and url.parse(reqt.url) or {}
+	local to = url.absolute(url.build{scheme = r.scheme, user = who.user, password = who.password, host = r.host,
+		port = r.port, path = r.path, params = r.params, query = r.query}, location)
 	local parsed = try(url.parse(to))
 	local scheme = (parsed.scheme or r.scheme):lower()
 	local port = given(parsed.port) or schemes[scheme].port
@@ -408,22 +342,57 @@ local function receive_status(h)
 	return code, status
 end
 
--- One request and its answer: 1, code, headers, status, [the request that shall follow, its location].
-local function exchange(reqt, redirects, limit)
-	local r, proxy = complete(reqt)
-	local head = try(request_line(r.method, r.uri)) .. try(header_lines(r.headers))
-	local host, port = r.host, r.port
-	if proxy then
-		host, port = proxy.host, given(proxy.port) or 3128
+-- connect() of a socket that gets to its host through a proxy: what is sent from then on is between the two.
+local function connect_through(proxy, headers)
+	return function(c, host, port)
+		c.connect = nil -- that of all sockets again
+		local h = setmetatable({c = c, try = socket.newtry(function() c:close() end)}, class)
+		h.try(c:connect(proxy.host, proxy.port))
+		headers.host = host_in_url(host) .. ':' .. port
+		h.try(c:send(h.try(request_line('CONNECT', headers.host)) .. h.try(header_lines(headers))))
+		local code, status = receive_status(h)
+		h.try(code and code >= 200 and code < 300, 'refused by the proxy: ' .. status)
+		h:receiveheaders()
+		h.try(not c:dirty(), 'malformed response of the proxy')
+		return 1
 	end
-	local h = http.open(host, port, r.create)
-	h.try(h.c:send(head))
+end
+
+-- The create() whose object connects through a proxy: itself, or, as LuaSec's, the socket in it.
+local function tunnel(r, proxy)
+	local headers = {['user-agent'] = http.USERAGENT, ['proxy-authorization'] = r.headers['proxy-authorization']}
+	r.headers['proxy-authorization'] = nil
+	return function()
+		local c, err = r.create()
+		local carrier = type(c) == 'table' and c.sock or c
+		if not c then
+			return nil, err
+		elseif type(carrier) ~= 'table' or carrier.class ~= 'tcp{master}' then
+			return nil, 'cannot connect through a proxy'
+		end
+		carrier.connect = connect_through(proxy, headers)
+		return c
+	end
+end
+
+-- One request and its answer: 1, code, headers, status, [the request that shall follow, its location].
+local function exchange(reqt, redirects, most)
+	local r, proxy = complete(reqt)
+	local to, create = r, r.create
+	if proxy and r.scheme == 'https' then
+		create = tunnel(r, proxy)
+	elseif proxy then
+		to = proxy
+	end
+	local lines = try(request_line(r.method, r.uri)) .. try(header_lines(r.headers))
+	local h = http.open(to.host, to.port, create)
+	h.try(h.c:send(lines))
 	if r.source then
 		h:sendbody(r.headers, r.source, r.step)
 	end
 	local code, status = receive_status(h)
 	if not code then
-		receive_09_body(h, status, r.sink, r.step, limit)
+		receive_09_body(h, status, r.sink, r.step, most)
 		h:close()
 		return 1, 200
 	elseif code == 408 then
@@ -437,16 +406,16 @@ local function exchange(reqt, redirects, limit)
 		return 1, code, headers, status, redirected(reqt, r, proxy, location), location
 	end
 	if r.method ~= 'HEAD' and code ~= 204 and code ~= 304 and code >= 200 then
-		receive_body(h, headers, r.sink, r.step, limit)
+		receive_body(h, headers, r.sink, r.step, most)
 	end
 	h:close()
 	return 1, code, headers, status
 end
 
-local function perform(reqt, limit)
+local function perform(reqt, most)
 	local redirects, location = 0, nil
 	while true do
-		local ok, code, headers, status, following, to = exchange(reqt, redirects, limit)
+		local ok, code, headers, status, following, to = exchange(reqt, redirects, most)
 		if not following then
 			if location then
 				headers = headers or {}
@@ -481,7 +450,7 @@ http.request = socket.protect(function(reqt, body)
 		return perform(reqt, http.MAXBODY)
 	end
 	local form = http.genericform(reqt, body)
-	local _, code, headers, status = perform(form, http.MAXBODY or MAX_STRING)
+	local _, code, headers, status = perform(form, http.MAXBODY or limit.STRING)
 	return concat(form.target), code, headers, status
 end)
 

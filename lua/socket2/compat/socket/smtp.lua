@@ -1,8 +1,9 @@
 -- The SMTP client of LuaSocket: send(), message(), and the connection behind them.
 --
 -- Where it is not as the original, it is to be safe: an address, a domain or a header that would begin
--- another command or header is refused. And message() needs no coroutine, so that the functions that give
--- its bodies may wait for sockets.
+-- another command or header is refused, and so that no text can end the message, CR and LF alone become CRLF
+-- before its dots are stuffed. And message() needs no coroutine, so that the functions that give its bodies
+-- may wait for sockets.
 
 local socket = require'socket'
 local ltn12 = require'ltn12'
@@ -104,7 +105,7 @@ function methods:send(mail)
 	else
 		self:rcpt(mail.rcpt)
 	end
-	self:data(ltn12.source.chain(mail.source, mime.stuff()), mail.step)
+	self:data(ltn12.source.chain(mail.source, mime.normalize(), mime.stuff()), mail.step)
 end
 
 -- send{from=, rcpt=, source=, ...} -> 1 | nil, err

@@ -159,7 +159,7 @@ end
 -- Of a whole URL: in its path and what follows that up to `?` or `#`.
 local function clean(s)
 	local from = match(s, '^%w[%w+.-]*:()') or 1
-	from = match(s, '^//[^/]*()', from) or from
+	from = match(s, '^//[^/?#]*()', from) or from
 	local to = (find(s, '[?#]', from) or 0) - 1
 	local path = sub(s, from, to)
 	return sub(s, 1, from - 1) .. without_dots(path) .. sub(s, from + #path)
@@ -180,9 +180,10 @@ local TAILS = { -- what follows a path, from its end
 	{mark = '#', name = 'fragment'}, {mark = '?', name = 'query'}, {mark = ';', name = 'params'}
 }
 
--- [user[:password]@]host[:port], of which all may be missing
+-- [user[:password]@]host[:port], of which all may be missing. The last @ counts, as for all who might look
+-- at the host before.
 local function parse_authority(parsed, authority)
-	local userinfo, rest = match(authority, '^([^@]*)@(.*)$')
+	local userinfo, rest = match(authority, '^(.*)@([^@]*)$')
 	if userinfo then
 		parsed.userinfo, authority = userinfo, rest
 	end
@@ -217,8 +218,11 @@ function url.parse(text, default)
 	if scheme then
 		parsed.scheme, rest = scheme, more
 	end
-	authority, more = match(rest, '^//([^/]*)(.*)$')
+	authority, more = match(rest, '^//([^/?#]*)(.*)$')
 	if authority then
+		if find(authority, '\\', 1, true) then -- for some the host ends there, for others it does not
+			return nil, 'invalid url'
+		end
 		parsed.authority, rest = authority, more
 	end
 	for i = 1, #TAILS do
