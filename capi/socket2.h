@@ -198,6 +198,13 @@ typedef struct socket2_addr {
 SOCKET2_API const char* socket2_version(void);
 
 /*
+ * The foreign libraries that can be used here, a line each: "NAME VERSION LIBRARY\n", as in
+ * "zlib 1.2.13 libz.so.1\n". One that is missing, or that the build is without, has no line. Opens
+ * those that were not needed before. A text that is never freed. Since 0.2.
+ */
+SOCKET2_API const char* socket2_features(void);
+
+/*
  * SOCKET2_ABI_VERSION as the library was built with: a program that loads the library by its name
  * goes on only if it is the one of its own header.
  */

@@ -29,6 +29,16 @@ function socket.serve(options)
 	return require'socket2.serve'(options)
 end
 
+-- features() -> {zlib = {version =, library =}, ...}: the foreign libraries that can be used here. Opens
+-- those that were not needed before.
+function socket.features()
+	local found = {}
+	for name, version, library in ffi.string(lib.C.socket2_features()):gmatch'(%S+) (%S+) ([^\n]+)\n' do
+		found[name] = {version = version, library = library}
+	end
+	return found
+end
+
 socket._VERSION = 'socket2 ' .. ffi.string(lib.C.socket2_version())
 
 -- onerror = function(thread, err, traceback): set it to be told of errors in threads, which poll()

@@ -29,7 +29,7 @@ install_packages() {
 }
 
 # Without dpkg-dev Meson does not know Debian's folder for libraries, and takes lib64, where nobody looks.
-build_packages=(g++ meson ninja-build pkg-config dpkg-dev luajit)
+build_packages=(g++ meson ninja-build pkg-config dpkg-dev luajit zlib1g-dev)
 
 # install_node: Node, Debian's where there is none, and koffi, which lets it call C, in build/node.
 install_node() {

@@ -67,6 +67,10 @@
 ---@field onerror? fun(thread: thread, err: any, traceback: string) is told of errors in threads
 local socket = {}
 
+---The foreign libraries that can be used here, by their names ("zlib").
+---@return table<string, {version: string, library: string}> features
+function socket.features() end
+
 ---An address, of a list that a look-up gave.
 ---@class socket2.addr
 local ai = {}

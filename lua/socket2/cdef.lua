@@ -90,6 +90,7 @@ typedef struct socket2_addr {
     uint64_t content[16];
 } socket2_addr;
 const char* socket2_version(void);
+const char* socket2_features(void);
 int socket2_abi_version(void);
 const char* socket2_error_name(int code);
 const char* socket2_error_message(int code);

@@ -475,6 +475,7 @@ def rule(*arguments, after=nothing, pends=None):
 
 RULES = {
     'version': rule(after=word),
+    'features': rule(after=word),
     'abi_version': rule(after=no_error),
     'error_name': rule(number, after=word),
     'error_message': rule(number, after=word),

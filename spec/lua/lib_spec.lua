@@ -39,7 +39,7 @@ describe('the C library', function()
 		local path = compile[[
 			int socket2_abi_version(void) { return 0; }
 			const char* socket2_version(void) { return "0.0.1"; }]]
-		assert.equal(('socket2: the library %s is older than the Lua modules: it has no socket2_error_name()')
+		assert.equal(('socket2: the library %s is older than the Lua modules: it has no socket2_features()')
 			:format(path), loading(path))
 	end)
 
