@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/io/io_source.h"
 #include "core/io/posix/syscalls.h"
 
 namespace socket2 {
@@ -33,7 +32,7 @@ Attempt try_connect(Op& op) {
     const Descriptor fd = op.source.fd;
     const Result r = op.started ? posix::connect_result(fd) : posix::connect(fd, *op.only);
     if (r.is_pending()) op.started = true;
-    return outcome(r);
+    return outcome(r.ok() ? refuse_itself(fd) : r);
 }
 
 Attempt try_recv_from(Op& op) {
@@ -53,6 +52,17 @@ Attempt try_recv_from(Op& op) {
 bool is_connecting(const IoSource& source) {
     const Op* const writer = source.parked[static_cast<size_t>(Side::write)];
     return writer != nullptr && writer->kind == OpKind::connect;
+}
+
+Result refuse_itself(Descriptor fd) {
+    SockAddr own;
+    SockAddr peer;
+    const bool itself =
+        posix::local_address(fd, own).ok() && posix::remote_address(fd, peer).ok() && own == peer;
+    if (!itself) return Result::done();
+    // Leaves an error, which the second takes.
+    for (const Result r : {posix::disconnect(fd), posix::connect_result(fd)}) static_cast<void>(r);
+    return Errc::connection_refused;
 }
 
 uint8_t direction(Side side) { return side == Side::read ? kReadable : kWritable; }

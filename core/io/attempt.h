@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/base/result.h"
+#include "core/io/io_source.h"
 #include "core/io/op.h"
 
 namespace socket2 {
@@ -26,6 +27,11 @@ struct Attempt {
 
 // Whether a connect waits on it. A read beside it would take the error that it has to tell.
 bool is_connecting(const IoSource& source);
+
+// What a connect that has succeeded comes to. Done, unless the system has connected the socket to
+// itself, which it can when no one listens and the port is the one that it has picked for this
+// side: that connection is undone and counts as refused.
+Result refuse_itself(Descriptor fd);
 
 // The Ready bit of a side.
 uint8_t direction(Side side);
