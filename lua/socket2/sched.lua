@@ -13,6 +13,7 @@ local create, running, transfer = coro.create, coro.running, coro.transfer
 local self, park, enter, leave = coro.self, coro.park, coro.enter, coro.leave
 local text_of, catch = failure.text_of, failure.catch
 local error, type, pcall, xpcall, setmetatable = error, type, pcall, xpcall, setmetatable
+local min = math.min
 
 local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
 local TIMER, LOOKUP = C.SOCKET2_TIMER, C.SOCKET2_LOOKUP
@@ -81,6 +82,12 @@ local CANNOT_WAIT = 'I/O cannot wait here, inside a plain coroutine or a functio
 
 local INTRUDER = 'a thread that waits was resumed by something else than what it waits for'
 
+-- When the library was loaded, by the first of the process's states. A positive time well before that is no
+-- moment but a length. One shortly before can come from clock() - 1, and what is "well before" is less on a
+-- machine that has just started.
+sched.began = package.loaded['socket2.began'] or C.socket2_clock()
+local LENGTHS = sched.began - min(60, sched.began / 2)
+
 -- The deadline of an operation: `expires` (absolute), or else `timeout` (relative; false: none) from
 -- now, and never after that of the thread.
 function sched.deadline(expires, timeout)
@@ -91,8 +98,11 @@ function sched.deadline(expires, timeout)
 		expires = C.socket2_clock() + timeout
 	elseif type(expires) ~= 'number' then
 		raise('bad expires (number expected, got %s)', type(expires))
-	elseif expires == -NEVER then -- which C has a meaning of its own for
-		expires = 0
+	elseif expires < LENGTHS then
+		if expires > 0 then
+			raise('bad expires (a time of socket.clock() expected, got a length?): socket.clock() + %.14g', expires)
+		end
+		expires = 0 -- C has a meaning of its own for -1/0
 	end
 	return limit < expires and limit or expires -- NaN goes on to C, which refuses it
 end

@@ -45,7 +45,7 @@ end
 -- What a new state begins with.
 local BOOT = [[
 package.path, package.cpath = %q, %q
-package.loaded['socket2.library'] = %q
+package.loaded['socket2.library'], package.loaded['socket2.began'] = %q, %.17g
 require'socket2.state'(...)]]
 
 local function function_of(f)
@@ -75,7 +75,7 @@ function thread.new(f, ...)
 		return nil, err, errcode
 	end
 	local w = message.write{n = select('#', ...), f = f, ...}
-	local boot = BOOT:format(package.path, package.cpath, lib.path)
+	local boot = BOOT:format(package.path, package.cpath, lib.path, sched.began)
 	local r = C.socket2_thread_new(sched.loop, lua, boot, #boot, name:sub(-NAME), box.h)
 	if r < 0 then
 		message.done(w)

@@ -41,7 +41,8 @@ end
 -- sleep(seconds) -> true | nil, err, errcode: as sleep_until(clock() + seconds).
 function api.sleep(seconds)
 	sched.inside'sleep'
-	return sleep_until(C.socket2_clock() + number('sleep', seconds))
+	seconds = number('sleep', seconds)
+	return sleep_until(seconds < 0 and 0 or C.socket2_clock() + seconds)
 end
 
 local timer = {}
