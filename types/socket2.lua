@@ -110,6 +110,10 @@ function ai:name() end
 ---@return string? text, socket2.err? err, integer? errcode
 function ai:tostring() end
 
+---A string for tables, the same for equal addresses.
+---@return string? key, socket2.err? err, integer? errcode
+function ai:key() end
+
 ---Frees the whole list, whose addresses then give nil, "closed".
 function ai:free() end
 
@@ -121,7 +125,7 @@ function ai:free() end
 ---@param protocol? integer|string a number or one of ip icmp igmp tcp udp ipv6 icmpv6 raw
 ---@param flags? integer|string|table passive canonname numerichost numericserv all v4mapped addrconfig
 ---@param expires? number a time of socket.clock()
----@return socket2.addr? ai, socket2.err? err, integer? errcode
+---@return socket2.addr? ai, socket2.err? err, integer? errcode, string? detail
 function socket.addr(host, port, socket_type, family, protocol, flags, expires) end
 
 ---How long the process remembers the addresses of names; 0, the default, is not at all.
@@ -146,7 +150,7 @@ function s:protocol() end
 ---@param host? socket2.host
 ---@param port? integer|string
 ---@param expires? number a time of socket.clock(), for the look-up of a name
----@return true? ok, socket2.err? err, integer? errcode
+---@return true? ok, socket2.err? err, integer? errcode, string? detail
 function s:bind(host, port, expires) end
 
 ---Where the socket is bound.
@@ -267,7 +271,7 @@ local tcp = {}
 ---@param host? socket2.host|integer
 ---@param port? integer|string|socket2.host
 ---@param backlog? integer|string default: the system's maximum
----@return true? ok, socket2.err? err, integer? errcode
+---@return true? ok, socket2.err? err, integer? errcode, string? detail
 function tcp:listen(host, port, backlog) end
 
 ---The next connection and its peer.
@@ -281,7 +285,7 @@ function tcp:accept(expires) end
 ---@param host? socket2.host
 ---@param port? integer|string|number
 ---@param expires? number a time of socket.clock()
----@return true? ok, socket2.err? err, integer? errcode
+---@return true? ok, socket2.err? err, integer? errcode, string? detail
 function tcp:connect(host, port, expires) end
 
 ---Sends all of it. After an error `sent` is how many bytes the system took.
@@ -299,7 +303,7 @@ local udp = {}
 ---@param host? socket2.host
 ---@param port? integer|string|number
 ---@param expires? number a time of socket.clock()
----@return true? ok, socket2.err? err, integer? errcode
+---@return true? ok, socket2.err? err, integer? errcode, string? detail
 function udp:connect(host, port, expires) end
 
 ---One datagram, whole. The length may be left out: send(data, host, port).
@@ -348,7 +352,7 @@ function socket.tcp(family, protocol) end
 ---@param host? socket2.host
 ---@param port? integer|string|number
 ---@param expires? number a time of socket.clock()
----@return socket2.tcp? tcp, socket2.err? err, integer? errcode
+---@return socket2.tcp? tcp, socket2.err? err, integer? errcode, string? detail
 function socket.connect(host, port, expires) end
 
 ---A new datagram socket.

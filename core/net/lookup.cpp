@@ -74,11 +74,12 @@ struct FreeAddrInfo {
     void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
 };
 
-// A name that is one (no server is asked for others): not empty, no longer than DNS allows.
+// A name that is one (no server is asked for others): not empty, no longer than DNS allows, and no
+// address that is spelled badly or comes with its port.
 bool can_be_name(const char* host) {
     constexpr size_t kLongest = 253;
     const std::string_view name = host;
-    return !name.empty() && name.size() <= kLongest;
+    return !name.empty() && name.size() <= kLongest && name.find(':') == std::string_view::npos;
 }
 
 // getaddrinfo also takes "+80" and " 80", and cuts such numbers to 16 bits.
@@ -94,11 +95,11 @@ const char* os_host(const Endpoint& endpoint) {
     return std::string_view(endpoint.host) == "*" ? nullptr : endpoint.host;
 }
 
-// Of such a host the service alone can be unknown, which macOS does not tell apart.
-bool is_literal(Endpoint endpoint) {
+// The host alone. Pending: it is a name.
+Result parse_host(Endpoint endpoint) {
     Address address;
     endpoint.service = nullptr;
-    return parse_address(endpoint, address).ok();
+    return parse_address(endpoint, address);
 }
 
 Result lookup_name(const Endpoint& endpoint, Lookup& out) {
@@ -144,7 +145,9 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
     if (!literal.is_pending()) return literal;
 
     const char* host = os_host(endpoint);
-    if (host != nullptr && !can_be_name(host)) return Errc::unknown_host;
+    const Result parsed = parse_host(endpoint);
+    if (parsed.is_error()) return parsed;
+    if (parsed.is_pending() && !can_be_name(host)) return Errc::unknown_host;
     if (!can_be_service(endpoint.service)) return Errc::unknown_service;
     addrinfo hints{};
     hints.ai_family = os_family(endpoint.family);
@@ -161,7 +164,8 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
     addrinfo* list = nullptr;
     const int eai = ::getaddrinfo(host, endpoint.service, &hints, &list);
     if (eai == EAI_SYSTEM) return Result(posix::errc_of(errno), errno);
-    if (eai == EAI_NONAME && is_literal(endpoint)) return Errc::unknown_service;
+    // Of a literal the service alone can be unknown, which macOS does not tell apart.
+    if (eai == EAI_NONAME && parsed.ok()) return Errc::unknown_service;
     if (eai != 0) return errc_of(eai);
     const std::unique_ptr<addrinfo, FreeAddrInfo> owner(list);
 

@@ -3,6 +3,7 @@
 local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
+local endpoint = require'socket2.endpoint'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local type, tostring, setmetatable, getmetatable = type, tostring, setmetatable, getmetatable
@@ -191,6 +192,26 @@ function ai:__tostring()
 	return self:tostring() or 'addr (freed)'
 end
 
+-- key() -> string: the same for equal addresses, for tables.
+function ai:key()
+	local where, err, errcode = self:tostring()
+	if where and self:family() == 'unix' then
+		return 'unix:' .. where
+	end
+	return where, err, errcode
+end
+
+-- Equal are the addresses of one place, whatever sockets they are for. A freed one equals no other.
+function ai:__eq(other)
+	local key = self:key()
+	return key ~= nil and key == other:key()
+end
+
+-- fail(code, ai) -> nil, err, errcode, detail: of what was tried with an address.
+function addr.fail(code, self)
+	return endpoint.fail(code, self:tostring() or 'a freed address')
+end
+
 -- The number of a name out of a table; an error code for an unknown name. Wrong types raise.
 local function number_for(what, names, value, default, code)
 	if value == nil then
@@ -251,40 +272,6 @@ local function flags_of(flags)
 	return bits
 end
 
--- The host for C, or nothing and an error code.
-local function host_for(host, family)
-	if host == nil then
-		return '*'
-	elseif host == false then
-		return nil
-	elseif type(host) ~= 'string' then
-		raise('bad host (string, false, nil or address expected, got %s)', type(host))
-	elseif family == C.SOCKET2_UNIX and host:byte() == 0 then
-		host = '@' .. host:sub(2)
-	end
-	-- C would see a shorter name
-	if host:find('\0', 1, true) then
-		return nil, family == C.SOCKET2_UNIX and C.SOCKET2_EINVAL or C.SOCKET2_EUNKNOWNHOST
-	end
-	return host
-end
-
-local function service_for(port)
-	if port == nil then
-		return '0'
-	elseif type(port) == 'number' then
-		if port >= 0 and port <= 65535 and port == floor(port) then
-			return ('%d'):format(port)
-		end
-		return nil, C.SOCKET2_EPORT
-	elseif type(port) ~= 'string' then
-		raise('bad port (number or string expected, got %s)', type(port))
-	elseif port:find('\0', 1, true) then
-		return nil, C.SOCKET2_EUNKNOWNSERVICE
-	end
-	return port
-end
-
 local MAX_ADDRS = 64
 local found = ffi.new('socket2_addr[?]', MAX_ADDRS)
 local NAME_SIZE = 256
@@ -315,29 +302,21 @@ local function resolve(socket, ...)
 end
 
 local function lookup(socket, host, port, socket_type, family, protocol, flags, deadline)
-	local service, errcode
-	host, errcode = host_for(host, family)
-	if errcode then
-		return fail(errcode)
-	end
-	service, errcode = service_for(port)
-	if errcode then
-		return fail(errcode)
-	end
+	local node, service, f, code = endpoint.for_c(host, port, family)
 	name[0] = 0
-	local n = C.socket2_addr_parse(host, service, socket_type, family, protocol, flags, found)
+	local n = code or C.socket2_addr_parse(node, service, socket_type, f, protocol, flags, found)
 	if n == PENDING_NAME then
 		if sched.can_wait() then
-			n = resolve(socket, host, service, socket_type, family, protocol, flags, deadline)
+			n = resolve(socket, node, service, socket_type, f, protocol, flags, deadline)
 		else
-			n = C.socket2_addr_lookup(host, service, socket_type, family, protocol, flags,
+			n = C.socket2_addr_lookup(node, service, socket_type, f, protocol, flags,
 				found, MAX_ADDRS, name, NAME_SIZE)
 		end
 	elseif n > 0 and bit.band(flags, C.SOCKET2_CANONNAME) ~= 0 then
 		C.socket2_addr_ip(found, name, NAME_SIZE)
 	end
 	if n < 0 then
-		return fail(n)
+		return endpoint.fail(n, host, port)
 	end
 	n = n < MAX_ADDRS and n or MAX_ADDRS
 	local a = ffi.new('socket2_addr[?]', n)
@@ -348,12 +327,12 @@ end
 
 -- addr(ai) -> ai
 -- addr([host], [port], [socket_type='tcp'], [family='inet'], [protocol], [flags], [expires])
---	-> ai | nil, err, errcode
+--	-> ai | nil, err, errcode, detail
 -- host: a name, an IP literal, nil or '*' for all interfaces, false for loopback; with family
--- 'unix' a path ('@name' or '\0name': Linux's abstract names). port: a number, a service name, nil
--- for any. socket_type 'tcp', 'udp', 'raw'; family 'inet', 'inet6', 'unix', or 'unspec' for inet and
--- inet6. flags: a number, words in a string or in a table: passive canonname numerichost numericserv
--- all v4mapped addrconfig (see getaddrinfo(3)).
+-- 'unix' a path ('@name' or '\0name': Linux's abstract names). Without a port it can have one: 'host:port',
+-- '[::1]:port'. port: a number, a service name, nil for any. socket_type 'tcp', 'udp', 'raw'; family 'inet',
+-- 'inet6', 'unix', or 'unspec' for inet and inet6. flags: a number, words in a string or in a table: passive
+-- canonname numerichost numericserv all v4mapped addrconfig (see getaddrinfo(3)).
 -- IP literals and paths never leave the process. A name asks the system's resolver: in a socket thread
 -- only that thread waits, elsewhere the whole process.
 function addr.lookup(host, port, socket_type, family, protocol, flags, expires)
@@ -361,21 +340,21 @@ function addr.lookup(host, port, socket_type, family, protocol, flags, expires)
 		return host
 	end
 	local n = number_for('socket type', types, socket_type, C.SOCKET2_TCP, C.SOCKET2_ESOCKTYPE)
-	local f = addr.family(family)
+	local f = family ~= nil and addr.family(family) or nil
 	local p = addr.protocol(protocol)
-	local code = n < 0 and n or f < 0 and f or p < 0 and p
+	local code = n < 0 and n or f and f < 0 and f or p < 0 and p
 	if code then
 		return fail(code)
 	end
 	return lookup(nil, host, port, n, f, p, flags_of(flags), sched.deadline(expires))
 end
 
--- name_of(ai) -> name | nil, err, errcode: that of an address, from the system's resolver.
+-- name_of(ai) -> name | nil, err, errcode, detail: that of an address, from the system's resolver.
 function addr.name_of(self)
-	local found_ai, err, errcode = lookup(nil, self:ip(), 0, C.SOCKET2_TCP, C.SOCKET2_UNSPECIFIED, 0,
+	local found_ai, err, errcode, detail = lookup(nil, self:ip(), 0, C.SOCKET2_TCP, C.SOCKET2_UNSPECIFIED, 0,
 		C.SOCKET2_REVERSE, sched.deadline())
 	if not found_ai then
-		return nil, err, errcode
+		return nil, err, errcode, detail
 	end
 	return found_ai:name()
 end

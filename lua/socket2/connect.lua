@@ -15,6 +15,18 @@ local TIMEOUT, ECLOSED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECLOSED
 -- Errors that another address would not change.
 local final = {[TIMEOUT] = true, [ECLOSED] = true, [C.SOCKET2_EBADHANDLE] = true,
 	[C.SOCKET2_ECANCELED] = true, [C.SOCKET2_EBUSY] = true, [C.SOCKET2_EISCONN] = true}
+
+-- What an error tells, of those that several addresses gave: one that answered and refused tells more than
+-- one that does not answer. The rest is between them: something here is in the way.
+local UNTOLD, SILENT, UNREACHABLE, OTHER, ANSWERED = 0, 1, 2, 3, 4
+local ranks = {
+	[TIMEOUT] = SILENT, [C.SOCKET2_ECONNTIMEDOUT] = SILENT,
+	[C.SOCKET2_ENETUNREACH] = UNREACHABLE, [C.SOCKET2_EHOSTUNREACH] = UNREACHABLE,
+	[C.SOCKET2_ENETDOWN] = UNREACHABLE, [C.SOCKET2_EADDRNOTAVAIL] = UNREACHABLE,
+	[C.SOCKET2_EFAMILY] = UNREACHABLE,
+	[C.SOCKET2_ECONNREFUSED] = ANSWERED, [C.SOCKET2_ECONNRESET] = ANSWERED,
+	[C.SOCKET2_ECONNABORTED] = ANSWERED,
+}
 local HEAD_START = 0.25 -- seconds: the "connection attempt delay" of section 5
 
 -- One address: 0 or an error code.
@@ -25,6 +37,14 @@ local function attempt(self, ai, time)
 		r = sched.wait(self, WRITE, addr.memory(ai))
 	end
 	return r
+end
+
+-- note(worst, code, ai): the most telling error so far; of equals the first.
+local function note(worst, code, ai)
+	local rank = ranks[code] or OTHER
+	if rank > worst.rank then
+		worst.rank, worst.code, worst.ai = rank, code, ai
+	end
 end
 
 local function family_of(ai)
@@ -74,19 +94,22 @@ local function become(self, winner)
 end
 
 -- Runs the attempts, each in a thread of its own, until one succeeds or `time` comes, and ends the
--- others: the socket that succeeded | nil, code.
+-- others: the socket that succeeded | nil, code, ai.
 local function race(self, list, time)
 	local waiters, sockets = sync.list(), {}
 	local running, failures, own_used = 0, 0, false
-	local winner, code
+	local winner
+	local worst = {rank = UNTOLD}
 	self.race = waiters -- for close()
 
 	local function start(ai)
 		local family, s = family_of(ai), self
 		if own_used or family ~= self.owner.family then
+			local code
 			s, code = sibling(self, family)
 			if not s then
 				failures = failures + 1
+				note(worst, code, ai)
 				return
 			end
 		else
@@ -101,7 +124,8 @@ local function race(self, list, time)
 			if r >= 0 then
 				winner = winner or s
 			else
-				failures, code = failures + 1, r
+				failures = failures + 1
+				note(worst, r, ai)
 			end
 			waiters:wake_all(true)
 		end)
@@ -124,6 +148,11 @@ local function race(self, list, time)
 			end
 		end
 	end
+	if over == TIMEOUT then
+		note(worst, over, list[1])
+		over = nil
+	end
+	local code, ai = over or worst.code, worst.ai -- those that are ended below tell nothing
 	for _, s in ipairs(sockets) do
 		if s == self and s ~= winner then
 			C.socket2_socket_cancel(loop, s.h, WRITE) -- stays the program's
@@ -139,46 +168,50 @@ local function race(self, list, time)
 		winner:close()
 		return nil, ECLOSED
 	end
-	return winner, winner and 0 or over or code
+	return winner, winner and 0 or code, ai
 end
 
--- One address after the other, on the socket itself.
+-- One address after the other, on the socket itself: 0 | code, ai.
 local function try_each(self, list, time)
-	local r
+	local worst = {rank = UNTOLD}
 	for _, ai in ipairs(list) do
-		r = attempt(self, ai, time)
-		if r >= 0 or final[r] then
+		local r = attempt(self, ai, time)
+		if r >= 0 or final[r] and r ~= TIMEOUT then
+			return r, ai
+		end
+		note(worst, r, ai)
+		if r == TIMEOUT then
 			break
 		end
 	end
-	return r
+	return worst.code, worst.ai
 end
 
--- connect(socket, ai, time) -> true | nil, err, errcode: connects to the first of the addresses that
+-- connect(socket, ai, time) -> true | nil, err, errcode, detail: connects to the first of the addresses that
 -- answers, until `time`.
 local function connect(self, ai, time)
 	if not addr.pointer(ai) then
 		return fail(ECLOSED)
 	end
 	local list = candidates(self, ai)
-	local r
+	local r, which
 	if #list == 0 then
 		r = C.SOCKET2_EFAMILY
 	elseif self.race then
 		r = C.SOCKET2_EBUSY
 	elseif self.bound or #list == 1 and family_of(list[1]) == self.owner.family or not sched.can_wait() then
-		r = try_each(self, list, time) -- its local address is its own
+		r, which = try_each(self, list, time) -- its local address is its own
 	elseif self:remoteaddr() then
 		r = C.SOCKET2_EISCONN
 	else
 		local winner
-		winner, r = race(self, list, time)
+		winner, r, which = race(self, list, time)
 		if winner and winner ~= self then
 			become(self, winner)
 		end
 	end
 	if r < 0 then
-		return fail(r)
+		return addr.fail(r, which or ai)
 	end
 	self.any_family, self.options = nil, nil
 	return true

@@ -150,16 +150,16 @@ function socket:protocol()
 	return addr.protocol_name(self.owner.protocol)
 end
 
--- bind(addr | [host], [port], [expires]) -> true | nil, err, errcode: binds to a local address.
+-- bind(addr | [host], [port], [expires]) -> true | nil, err, errcode, detail: binds to a local address.
 function socket:bind(host, port, expires)
-	local ai, err, errcode = addr.for_socket(self, host, port, addr.deadline(host, port, expires))
+	local ai, err, errcode, detail = addr.for_socket(self, host, port, addr.deadline(host, port, expires))
 	if not ai then
-		return nil, err, errcode
+		return nil, err, errcode, detail
 	end
 	local p = addr.pointer(ai)
 	local r = p and C.socket2_socket_bind(loop, self.h, p) or C.SOCKET2_ECLOSED
 	if r < 0 then
-		return fail(r)
+		return addr.fail(r, ai)
 	end
 	self.bound = true
 	return true

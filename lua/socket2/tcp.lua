@@ -4,6 +4,7 @@ local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
+local endpoint = require'socket2.endpoint'
 local socket = require'socket2.socket'
 local stream = require'socket2.stream'
 local connect = require'socket2.connect'
@@ -40,22 +41,29 @@ local function listen_args(a, b, c)
 end
 
 -- listen([backlog,] addr | [host], [port]) or listen([host], [port], [backlog]) -> true | nil, err,
--- errcode: binds, unless that was done, and starts listening. The backlog (connections that wait to
--- be accepted) defaults to the system's maximum.
+-- errcode, detail: binds, unless that was done, and starts listening. The backlog (connections that wait
+-- to be accepted) defaults to the system's maximum. A number alone is most likely meant as a port.
 function tcp:listen(...)
 	local host, port, backlog = listen_args(...)
+	if type((...)) == 'number' and host == nil and port == nil and not self.bound then
+		raise("listen(%.14g) gives a backlog and no address: call listen('*', %.14g)", backlog, backlog)
+	end
 	if backlog ~= nil and type(backlog) ~= 'number' then
 		raise('bad backlog (number expected, got %s)', type(backlog))
 	elseif not self.bound then
-		local ok, err, errcode = self:bind(host, port)
+		local ok, err, errcode, detail = self:bind(host, port)
 		if not ok then
-			return nil, err, errcode
+			return nil, err, errcode, detail
 		end
 	end
 	-- 1/0 and what no system can do: the maximum
 	local n = backlog and backlog >= 0 and backlog < 2^31 and backlog or -1
 	local r = C.socket2_tcp_listen(loop, self.h, n)
 	if r < 0 then
+		local ai = self:localaddr()
+		if ai then
+			return addr.fail(r, ai)
+		end
 		return fail(r)
 	end
 	return true
@@ -81,7 +89,9 @@ function tcp:accept(expires)
 	return socket.wrap(tcp, h, own.family, own.protocol, opened), addr.wrap(peer)
 end
 
--- connect(addr | [host], port, [expires]) -> true | nil, err, errcode: connects, to whichever of the
+local NO_PORT = "no port to connect to (an IPv6 address with one is '[::1]:80')"
+
+-- connect(addr | [host], port, [expires]) -> true | nil, err, errcode, detail: connects, to whichever of the
 -- addresses answers first: each has 0.25 s before the next is tried, too (RFC 8305). A socket that was
 -- made without a family, and is not bound, may become an inet6 one.
 function tcp:connect(host, port, expires)
@@ -91,14 +101,17 @@ function tcp:connect(host, port, expires)
 	if self.lookups and next(self.lookups) then -- of another one, which this one could overtake
 		return fail(C.SOCKET2_EBUSY)
 	end
-	local ai, err, errcode = addr.for_socket(self, host, port, time, family)
+	if port == nil and not addr.is(host) and not endpoint.has_port(host, port, self.owner.family) then
+		return endpoint.fail(C.SOCKET2_EPORT, host, nil, NO_PORT)
+	end
+	local ai, err, errcode, detail = addr.for_socket(self, host, port, time, family)
 	if not ai then
-		return nil, err, errcode
+		return nil, err, errcode, detail
 	end
 	return connect(self, ai, time)
 end
 
--- connect(addr | [host], port, [expires]) -> tcp | nil, err, errcode: a new socket, connected.
+-- connect(addr | [host], port, [expires]) -> tcp | nil, err, errcode, detail: a new socket, connected.
 function tcp.new_connected(host, port, expires)
 	inside'connect'
 	local family = addr.is(host) and host:family() or nil
@@ -107,11 +120,11 @@ function tcp.new_connected(host, port, expires)
 		return nil, err, errcode
 	end
 	self.any_family = true
-	local ok
-	ok, err, errcode = self:connect(host, port, expires)
+	local ok, detail
+	ok, err, errcode, detail = self:connect(host, port, expires)
 	if not ok then
 		self:close()
-		return nil, err, errcode
+		return nil, err, errcode, detail
 	end
 	return self
 end

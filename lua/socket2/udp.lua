@@ -20,7 +20,7 @@ udp.type_number = C.SOCKET2_UDP
 -- udp([family='inet'], [protocol]) -> udp | nil, err, errcode: a new socket.
 udp.new = socket.constructor(udp, C.socket2_udp_new)
 
--- connect(addr | [host], port, [expires]) -> true | nil, err, errcode: where send() goes without an
+-- connect(addr | [host], port, [expires]) -> true | nil, err, errcode, detail: where send() goes without an
 -- address, and the only sender that recv() hears. connect('*') with no port undoes it. It only waits for
 -- the look-up of a name.
 function udp:connect(host, port, expires)
@@ -31,17 +31,17 @@ function udp:connect(host, port, expires)
 		end
 		return true
 	end
-	local ai, err, errcode = addr.for_socket(self, host, port, addr.deadline(host, port, expires))
+	local ai, err, errcode, detail = addr.for_socket(self, host, port, addr.deadline(host, port, expires))
 	while ai do
 		local p = addr.pointer(ai)
 		local r = p and C.socket2_udp_connect(loop, self.h, p) or C.SOCKET2_ECLOSED
 		if r >= 0 then
 			return true
 		end
-		err, errcode = select(2, fail(r))
+		err, errcode, detail = select(2, addr.fail(r, ai))
 		ai = ai:next()
 	end
-	return nil, err, errcode
+	return nil, err, errcode, detail
 end
 
 -- The address of (addr | host, port) and the memory it is in; nothing when there is none; false, err,

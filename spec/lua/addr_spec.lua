@@ -129,7 +129,8 @@ describe('socket.addr: host and port', function()
 		{'unknown_host', '', 80},
 		{'unknown_host', '1.2.3.4.5', 80},
 		{'unknown_host', '256.1.1.1', 80},
-		{'unknown_host', '[::1]', 80},
+		{'unknown_host', '[::1', 80},
+		{'unknown_host', '[1.2.3.4]', 80},
 		{'unknown_host', ':::', 80, 'tcp', 'inet6'},
 		{'unknown_host', 'local\0host', 80},
 		{'unknown_host', ('a'):rep(254), 80},
@@ -438,7 +439,7 @@ describe('a list of addresses', function()
 	end)
 
 	it('is tried one after the other by connect()', function()
-		assert.equal(lines('true', '127.0.0.3', 'nil\tconnection_refused\t-19'), with_hosts[[
+		assert.equal(lines('true', '127.0.0.3', 'connection_refused'), with_hosts[[
 			local spec = require'spec'
 			local listener, port = spec.listener'127.0.0.3'
 			spec.run(function()
@@ -446,7 +447,7 @@ describe('a list of addresses', function()
 				print(s:connect('loop.test', port))
 				print(s:remoteaddr():ip())
 				listener:close()
-				print(assert(socket.tcp()):connect('loop.test', port))
+				print((select(2, assert(socket.tcp()):connect('loop.test', port))))
 			end)
 		]])
 	end)

@@ -14,7 +14,7 @@ local text = ffi.new('char[?]', TEXT_SIZE)
 local dns = {}
 
 local function look_up(host, family, flags)
-	return object.wait(addr.lookup, host, nil, 'tcp', family, nil, flags)
+	return object.wait(addr.lookup, host, 0, 'tcp', family, nil, flags)
 end
 
 -- getaddrinfo(name) -> {{family = 'inet' | 'inet6', addr = ip} ...} | nil, err

@@ -26,7 +26,7 @@ local function text(v)
 end
 
 local function ip(v)
-	local ai = addr.lookup(text(v), nil, 'udp', 'inet', nil, 'numerichost')
+	local ai = addr.lookup(text(v), 0, 'udp', 'inet', nil, 'numerichost')
 	return ai and ai:ip() or bad_argument(3, 'ip expected')
 end
 
@@ -42,7 +42,7 @@ local function linger(v)
 end
 
 local function literal(v, family)
-	return type(v) == 'string' and addr.lookup(v, nil, 'udp', family, nil, 'numerichost')
+	return type(v) == 'string' and addr.lookup(v, 0, 'udp', family, nil, 'numerichost')
 end
 
 local function group_of(family)
