@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "capi/handles.h"
+#include "core/io/process.h"
 
 using namespace socket2;
 using namespace socket2::capi;
@@ -38,7 +39,7 @@ class Registry {
     }
 
    private:
-    std::mutex mutex_;
+    std::mutex& mutex_ = process_lock(LockKind::registry);
     SlotMap<std::weak_ptr<Channel>> channels_;
 };
 

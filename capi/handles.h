@@ -13,6 +13,7 @@
 #include "capi/socket2.h"
 #include "core/base/slot_map.h"
 #include "core/io/loop.h"
+#include "core/io/process.h"
 #include "core/net/fd.h"
 #include "core/net/query.h"
 #include "core/net/socket.h"
@@ -50,7 +51,8 @@ struct LoopEntry {
     SlotMap<Object> objects;
     int shared;  // what others may be set to: SystemPollers::shares()
     int os_error = 0;
-    bool reported = false;  // the call under way has set os_error
+    bool reported = false;                // the call under way has set os_error
+    uint32_t process = process_number();  // the one that the poller is of
 };
 
 // What the objects of a kind are kept as.
@@ -81,6 +83,9 @@ T* find_object(LoopEntry& entry, int handle) {
 
 // Null for a stale or made-up handle. For the loop's own thread.
 LoopEntry* find_loop(int loop);
+
+// Makes the copy of a loop that a forked child has its own, with a poller of its own.
+int leave_parent(LoopEntry& entry);
 
 // Frees what a handle named, once the loop and the system have let go of it.
 void close_object(LoopEntry& entry, Object object);
@@ -140,7 +145,10 @@ int on_loop(int loop, Body body) {
     LoopEntry* entry = find_loop(loop);
     if (entry == nullptr) return SOCKET2_EBADHANDLE;
     entry->reported = false;
-    const int result = guarded([&] { return body(*entry); });
+    const int result = guarded([&] {
+        const int r = entry->process == process_number() ? 0 : leave_parent(*entry);
+        return r < 0 ? r : body(*entry);
+    });
     if (result < SOCKET2_PENDING && !entry->reported) entry->os_error = 0;  // an error of our own
     return result;
 }
@@ -188,6 +196,8 @@ inline const Address* address(const socket2_addr* addr) {
 // What the arguments of a look-up name, or which of them is wrong. The texts stay the caller's.
 Result endpoint_of(const char* host, const char* service, int type, int family, int protocol,
                    int flags, Endpoint& out);
+// Asks again, in a forked child, which has none of the threads that were at it.
+void ask_again(Query& query);
 // Whether `max` addresses may be written.
 inline bool is_room(const socket2_addr* out, int max) {
     return max >= 0 && (out != nullptr || max == 0);

@@ -14,6 +14,8 @@ Resolver& resolver() {
 
 }  // namespace
 
+void socket2::capi::ask_again(Query& query) { query.ask_again(resolver()); }
+
 int socket2_lookup_new(int loop, const char* host, const char* service, int type, int family,
                        int protocol, int flags, double deadline) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {

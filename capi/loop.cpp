@@ -61,7 +61,7 @@ class Registry {
     static constexpr size_t kSlots = 1u << kIndexBits;
     static constexpr unsigned kMaxGeneration = (1u << (31 - kIndexBits)) - 1;
 
-    std::mutex mutex_;
+    std::mutex& mutex_ = process_lock(LockKind::registry);
     std::array<std::atomic<int>, kSlots> handles_{};  // 0: free
     std::array<LoopEntry*, kSlots> entries_{};
     std::array<unsigned, kSlots> generations_{};
@@ -125,6 +125,11 @@ bool next_event(LoopEntry& entry, socket2_event& event) {
     return true;
 }
 
+void use(LoopEntry& entry, std::unique_ptr<Poller> poller, int shared) {
+    registry->while_nobody_wakes([&] { entry.loop.replace_poller(std::move(poller)); });
+    entry.shared = shared;
+}
+
 // Sets the loop to what others may work on: the descriptor that is in use then.
 int share(LoopEntry& entry, Descriptor shared) {
     if (shared == entry.shared) return entry.shared;
@@ -132,13 +137,27 @@ int share(LoopEntry& entry, Descriptor shared) {
     std::unique_ptr<Poller> poller;
     const Result r = pollers().make(shared, poller);
     if (r.is_error()) return entry.report(r);
-    registry->while_nobody_wakes([&] { entry.loop.replace_poller(std::move(poller)); });
-    return entry.shared = r.value();
+    use(entry, std::move(poller), r.value());
+    return entry.shared;
 }
 
 }  // namespace
 
 LoopEntry* find_loop(int loop) { return registry->find(loop); }
+
+int leave_parent(LoopEntry& entry) {
+    entry.loop.leave_parent();
+    std::unique_ptr<Poller> poller;
+    const Result r = pollers().make(-1, poller);
+    if (r.is_error()) return entry.report(r);
+    use(entry, std::move(poller), r.value());
+    entry.objects.for_each([](Object& object) {
+        if (auto* query = std::get_if<std::unique_ptr<Query>>(&object)) ask_again(**query);
+        if (auto* port = std::get_if<std::unique_ptr<Port>>(&object)) (*port)->line_up_again();
+    });
+    entry.process = process_number();
+    return 0;
+}
 
 }  // namespace socket2::capi
 
@@ -155,6 +174,9 @@ int socket2_loop_new(void) {
 }
 
 int socket2_loop_close(int loop) {
+    // What it closes in a forked child must be the child's. Without a poller it is closed all the same.
+    const int known = on_loop(loop, [](LoopEntry&) { return 0; });
+    static_cast<void>(known);
     return guarded([&] { return registry->take(loop) ? 0 : SOCKET2_EBADHANDLE; });
 }
 

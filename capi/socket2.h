@@ -27,6 +27,8 @@
  *     one thread or of several, have in common are channels: each has handles of its own on them,
  *     and the numbers of socket2_channel_id() are the process's. Several loops may use a channel at
  *     the same time.
+ *     A forked child has copies of the loops and of all on them, for the thread that has forked: see
+ *     docs/fork.md.
  *  7. Error codes are the library's own, the same on every system; socket2_error_name() has their
  *     words and socket2_os_error() the system's code behind the last one.
  *  8. Within one soname (SOCKET2_ABI_VERSION is its number) functions and constants are only added,

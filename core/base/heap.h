@@ -66,6 +66,12 @@ class Heap {
         sift_up(node(*last.member).index_);
     }
 
+    // In no order.
+    template <typename F>
+    void for_each(F f) const {
+        for (const Entry& entry : entries_) f(*entry.member);
+    }
+
    private:
     // Four children to a node: half the levels of a binary heap, and siblings share a cache line.
     static constexpr size_t kChildren = 4;

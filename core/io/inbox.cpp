@@ -26,6 +26,7 @@ void Inbox::post(std::shared_ptr<Posted> item) {
 void Inbox::open(const Poller& poller) {
     const std::scoped_lock lock(poller_mutex_, mutex_);
     closed_ = false;
+    process_ = process_number();
     poller_ = &poller;
 }
 

@@ -5,6 +5,8 @@
 #include <memory>
 #include <mutex>
 
+#include "core/io/process.h"
+
 namespace socket2 {
 
 class Poller;
@@ -39,6 +41,10 @@ class Inbox {
     // An item is in one inbox at a time.
     void post(std::shared_ptr<Posted> item);
 
+    // Whether its loop has been used in this process: a forked child has copies of those whose threads
+    // are the parent's. Any thread.
+    bool is_used() const { return process_.load(std::memory_order_relaxed) == process_number(); }
+
     // The rest is for the loop's thread. `poller` is woken by posts until the next open() or
     // close().
     void open(const Poller& poller);
@@ -48,13 +54,15 @@ class Inbox {
    private:
     std::shared_ptr<Posted> take();
 
-    std::atomic<bool> any_ = false;  // lets deliver() pass without the lock
-    std::mutex mutex_;               // for what follows
+    std::atomic<uint32_t> process_ = 0;
+    std::atomic<bool> any_ = false;                       // lets deliver() pass without the lock
+    std::mutex& mutex_ = process_lock(LockKind::object);  // for what follows
     bool closed_ = true;
     std::shared_ptr<Posted> first_;
     Posted* last_ = nullptr;
 
-    std::mutex poller_mutex_;  // keeps the poller while it is woken
+    std::mutex& poller_mutex_ =
+        process_lock(LockKind::waking);  // keeps the poller while it is woken
     const Poller* poller_ = nullptr;
 };
 

@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace socket2 {
+namespace {
+
+bool is_sending(const Op& op) {
+    return op.kind == OpKind::send || op.kind == OpKind::send_to || op.kind == OpKind::write;
+}
+
+}  // namespace
 
 Loop::Loop(std::unique_ptr<Poller> poller, std::unique_ptr<Clock> clock)
     : poller_(std::move(poller)), clock_(std::move(clock)), turn_time_(clock_->now()) {
@@ -34,6 +41,25 @@ void Loop::replace_poller(std::unique_ptr<Poller> poller) {
     inbox_->open(*poller);
     poller->wake();  // somebody may have woken the former one
     poller_ = std::move(poller);
+}
+
+void Loop::leave_parent() {
+    OpList ops;
+    ops.splice(deferred_);
+    poller_->abandon(ops, ended_);
+    times_.for_each([&](Op& op) {
+        if (op.state == OpState::deferred && !op.in_list()) ops.push_back(op);
+    });
+    while (Op* op = ops.pop_front()) {
+        if (op->in_heap()) times_.remove(*op);
+        op->state = OpState::deferred;
+        if (is_sending(*op)) {
+            op->result = Errc::canceled;
+            ended_.push_back(*op);
+        } else {
+            deferred_.push_back(*op);
+        }
+    }
 }
 
 Result Loop::submit(Op& op) {

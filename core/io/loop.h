@@ -35,8 +35,12 @@ class Loop {
     // What the poller knows, alive or with ops to be taken.
     void count_source(int more) { sources_ += more; }
     bool has_sources() const { return sources_ > 0; }
-    // Only while there are none.
+    // Only while there are none, or after leave_parent().
     void replace_poller(std::unique_ptr<Poller> poller);
+
+    // In a forked child, before replace_poller(): what was in flight begins again, but for sends, which
+    // are the parent's to go on with, and are Errc::canceled here. May be called again.
+    void leave_parent();
 
     Result attach(IoSource& source) { return poller_->attach(source); }
     void shut(IoSource& source, int directions) { poller_->shut(source, directions); }

@@ -41,6 +41,11 @@ class Poller {
     // than the clock's grain, unless something completed, a signal came or somebody woke it.
     virtual Result wait(double seconds, OpList& completed) = 0;
     virtual void wake() const = 0;
+
+    // In a forked child, where all that the system knows of the poller is the parent's, to which
+    // nothing is to happen: gives back its ops, as if they had not been submitted or with their
+    // results, and forgets its sources. After this it can only be destroyed, or asked again.
+    virtual void abandon(OpList& /*unfinished*/, OpList& /*finished*/) {}
 };
 
 }  // namespace socket2

@@ -1,5 +1,7 @@
 #include "core/io/readiness_poller.h"
 
+#include <utility>
+
 #include "core/io/attempt.h"
 #include "core/io/posix/syscalls.h"
 
@@ -150,5 +152,21 @@ Result ReadinessPoller::wait(double seconds, OpList& completed) {
 }
 
 void ReadinessPoller::wake() const { selector_->wake(); }
+
+void ReadinessPoller::abandon(OpList& unfinished, OpList& finished) {
+    finished.splice(finished_);
+    while (Op* op = hot_.pop_front()) {
+        parking_place(*op) = nullptr;
+        unfinished.push_back(*op);
+    }
+    while (IoSource* source = selector_->forget_one()) {
+        source->ready = kReadable | kWritable;
+        // The writer first: a reader waits for the end of its connect.
+        for (const Side side : {Side::write, Side::read}) {
+            Op* const op = std::exchange(source->parked[static_cast<size_t>(side)], nullptr);
+            if (op != nullptr) unfinished.push_back(*op);
+        }
+    }
+}
 
 }  // namespace socket2

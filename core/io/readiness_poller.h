@@ -19,6 +19,7 @@ class ReadinessPoller final : public Poller {
     Result try_now(Op& op) override;
     Result wait(double seconds, OpList& completed) override;
     void wake() const override;
+    void abandon(OpList& unfinished, OpList& finished) override;
 
    private:
     Result watch(IoSource& source);

@@ -26,7 +26,11 @@ class Selector {
     virtual void remove(IoSource& source) = 0;
     // The number of events, 0 when the time was over, a signal came or wake() was called.
     virtual Result wait(double seconds, Event* events, int capacity) = 0;
+    // Nothing in a forked child.
     virtual void wake() const = 0;
+
+    // For a forked child: forgets a source as if it had never been added; null when there is none left.
+    virtual IoSource* forget_one() = 0;
 };
 
 }  // namespace socket2

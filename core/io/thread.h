@@ -20,7 +20,4 @@ std::string thread_name();
 // Processors that the calling thread may run on, as those that it starts may; at least 1.
 int processor_count();
 
-// Another in a forked child, which has none of its parent's threads.
-int process_id();
-
 }  // namespace socket2

@@ -30,15 +30,26 @@ Query::~Query() {
 
 void Query::start(Resolver& resolver, const Endpoint& endpoint, double deadline) {
     Result r = lookup_literal(endpoint, found_);
-    if (r.is_pending()) {
-        job_ = std::make_shared<Job>(*this, endpoint, deadline);
-        r = resolver.start(job_);
-    }
+    if (r.is_pending()) r = ask(resolver, endpoint, deadline);
     op_.deadline = deadline;
     SOCKET2_ASSERT(loop_.submit_outside(op_).is_pending(), "a query is started twice");
-    if (r.is_pending()) return;
-    if (job_ != nullptr) found_ = std::move(job_->found);
-    finish(r);
+    if (!r.is_pending()) finish(r);
+}
+
+Result Query::ask(Resolver& resolver, const Endpoint& endpoint, double deadline) {
+    const auto job = std::make_shared<Job>(*this, endpoint, deadline);
+    const Result r = resolver.start(job);
+    leave_job();
+    job_ = job;
+    if (!r.is_pending()) found_ = std::move(job->found);
+    return r;
+}
+
+void Query::ask_again(Resolver& resolver) {
+    if (op_.state != OpState::outside || op_.in_list()) return;
+    const std::shared_ptr<Job> former = job_;
+    const Result r = ask(resolver, former->endpoint(), op_.deadline);
+    if (!r.is_pending()) finish(r);
 }
 
 Result Query::result() const { return idle() ? op_.result : Result(Errc::busy); }

@@ -23,6 +23,8 @@ class Query : public OpOwner {
     // Once: the op completes with the number of addresses or an error, never at once. The texts
     // are copied. May throw bad_alloc, with nothing started.
     void start(Resolver& resolver, const Endpoint& endpoint, double deadline);
+    // Once more from the beginning, if it is under way. May throw bad_alloc, with nothing changed.
+    void ask_again(Resolver& resolver);
     // The op completes with Errc::canceled; does nothing after it was completed.
     void cancel() { end(Errc::canceled); }
     // What the op came to; Errc::busy before it was taken. After a success there are addresses.
@@ -37,6 +39,7 @@ class Query : public OpOwner {
    private:
     class Job;
 
+    Result ask(Resolver& resolver, const Endpoint& endpoint, double deadline);
     void end(Errc reason);
     void finish(Result result);
     void leave_job();

@@ -34,6 +34,7 @@ struct Resolver::Shared {
     const Function function;
     const double idle_seconds;
     const MonotonicClock clock;
+    const uint32_t process = process_number();
 
     std::mutex mutex;  // for what follows
     std::condition_variable changed;
@@ -49,8 +50,7 @@ struct Resolver::Shared {
 Resolver::Resolver(Function function, double idle_seconds)
     : function_(std::move(function)),
       idle_seconds_(idle_seconds),
-      shared_(std::make_shared<Shared>(function_, idle_seconds_)),
-      process_(process_id()) {}
+      shared_(std::make_shared<Shared>(function_, idle_seconds_)) {}
 
 Resolver::~Resolver() {
     const std::shared_ptr<Shared> s = shared();
@@ -61,7 +61,7 @@ Resolver::~Resolver() {
 
 std::shared_ptr<Resolver::Shared> Resolver::shared() const {
     const std::lock_guard lock(mutex_);
-    const int process = process_id();
+    const uint32_t process = process_number();
     if (process != process_) {
         // A forked child has no workers, and one of them may have held the lock. The old state
         // cannot be freed: its condition variable has waiters for ever.
@@ -134,7 +134,8 @@ Endpoint Resolver::Job::endpoint() const {
 }
 
 void Resolver::Job::give_up() {
-    if (shared_ == nullptr) return;
+    // In a forked child a worker of the parent's may have the lock for ever.
+    if (shared_ == nullptr || shared_->process != process_number()) return;
     std::shared_ptr<Job> self;  // freed without the lock
     const std::lock_guard lock(shared_->mutex);
     if (queued_) self = shared_->pop(*this);

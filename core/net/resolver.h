@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/io/inbox.h"
+#include "core/io/process.h"
 #include "core/net/lookup.h"
 
 namespace socket2 {
@@ -53,9 +54,9 @@ class Resolver {
 
     const Function function_;
     const double idle_seconds_;
-    mutable std::mutex mutex_;  // for what follows; no worker takes it
+    std::mutex& mutex_ = process_lock(LockKind::registry);  // for what follows; no worker takes it
     mutable std::shared_ptr<Shared> shared_;
-    mutable int process_;
+    mutable uint32_t process_ = process_number();
     double cache_seconds_ = 0;
 };
 
@@ -70,14 +71,15 @@ class Resolver::Job : public Posted {
     // and does not arrive.
     void give_up();
 
+    // What is asked, with texts of the job's.
+    Endpoint endpoint() const;
+
     // To be looked at after it arrived or start() was done.
     Result result = Result::pending();
     Lookup found;
 
    private:
     friend class Resolver;
-
-    Endpoint endpoint() const;
 
     const std::shared_ptr<Inbox> inbox_;
     const double deadline_;

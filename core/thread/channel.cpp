@@ -33,7 +33,7 @@ Result Channel::send(MessagePtr& message, Waiter* waiter) {
     {
         const std::lock_guard lock(mutex_);
         if (shut_) return Errc::closed;
-        if (receivers_.empty() && length_ >= capacity_) {
+        if (receiver() == nullptr && length_ >= capacity_) {
             const Result r = wait(senders_, waiter);
             if (waiter != nullptr) waiter->message = std::move(message);
             return r;
@@ -73,10 +73,11 @@ void Channel::put_back(MessagePtr message) {
     Served served;
     {
         const std::lock_guard lock(mutex_);
-        if (Waiter* const receiver = receivers_.pop_front()) {
+        if (Waiter* const next = receiver()) {
             const Result r = size_of(*message);
-            receiver->message = std::move(message);
-            served = serve(*receiver, r);
+            next->message = std::move(message);
+            IntrusiveList<Waiter>::remove(*next);
+            served = serve(*next, r);
         } else {
             IntrusiveList<Message> older;
             const auto is_older = [&] {
@@ -123,14 +124,26 @@ size_t Channel::length() const {
 // To the first receiver, or into the queue.
 Channel::Served Channel::accept(MessagePtr message) {
     message->number = ++sent_;
-    if (Waiter* const receiver = receivers_.pop_front()) {
+    if (Waiter* const next = receiver()) {
         const Result r = size_of(*message);
-        receiver->message = std::move(message);
-        return serve(*receiver, r);
+        next->message = std::move(message);
+        IntrusiveList<Waiter>::remove(*next);
+        return serve(*next, r);
     }
     queue_.push_back(*message.release());
     ++length_;
     return nullptr;
+}
+
+// The first that waits; null when there is none. One whose thread a fork has left in the parent would take
+// the message with it. If its loop is used later after all, it lines up again.
+Waiter* Channel::receiver() {
+    for (;;) {
+        Waiter* const first = receivers_.front();
+        if (first == nullptr || first->inbox_->is_used()) return first;
+        IntrusiveList<Waiter>::remove(*first);
+        first->state = Waiter::State::idle;
+    }
 }
 
 // The message of the first sender that waits goes into the queue.

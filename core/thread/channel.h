@@ -9,6 +9,7 @@
 #include "core/base/intrusive_list.h"
 #include "core/base/result.h"
 #include "core/io/inbox.h"
+#include "core/io/process.h"
 #include "core/thread/message.h"
 
 namespace socket2 {
@@ -77,6 +78,7 @@ class Channel {
     // With the lock.
     Served accept(MessagePtr message);
     Served refill();
+    Waiter* receiver();
     static Served serve(Waiter& waiter, Result result);
     static Result wait(IntrusiveList<Waiter>& line, Waiter* waiter);
 
@@ -84,7 +86,7 @@ class Channel {
     static void post(Served served);
 
     const size_t capacity_;
-    mutable std::mutex mutex_;  // for all below
+    std::mutex& mutex_ = process_lock(LockKind::object);  // for all below
     IntrusiveList<Message> queue_;
     size_t length_ = 0;
     uint64_t sent_ = 0;

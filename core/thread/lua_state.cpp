@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/immortal.h"
+#include "core/io/process.h"
 #include "core/io/thread.h"
 
 namespace socket2 {
@@ -58,7 +59,7 @@ class Running {
         return link;
     }
 
-    std::mutex mutex_;
+    std::mutex& mutex_ = process_lock(LockKind::registry);
     Job* first_ = nullptr;
 };
 

@@ -58,6 +58,13 @@ Result Port::recv(double deadline) {
     return submit(read_, r, deadline);
 }
 
+void Port::line_up_again() {
+    const bool waits = read_.state == OpState::outside && !read_.in_list();
+    if (!waits || read_.line->state != Waiter::State::idle) return;
+    const Result r = channel_->recv(message_, read_.line.get());
+    if (!r.is_pending()) loop_.finish_outside(read_, r);
+}
+
 // With what the channel said.
 Result Port::submit(End& end, Result result, double deadline) {
     if (deadline == kAtOnce) return result;

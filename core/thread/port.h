@@ -43,6 +43,9 @@ class Port final : public OpOwner {
     void cancel(Side side) { loop_.cancel(side == Side::read ? read_ : write_, Errc::canceled); }
     const Op& op(Side side) const { return side == Side::read ? read_ : write_; }
 
+    // In a forked child: a receiver that the channel took for one of the parent's waits again.
+    void line_up_again();
+
     // The channel is shut down with this port.
     void own() { owner_ = true; }
 

@@ -29,6 +29,7 @@ class RobbedSelector final : public Selector {
         return own_->wait(seconds, events, capacity);
     }
     void wake() const override { own_->wake(); }
+    IoSource* forget_one() override { return own_->forget_one(); }
 
    private:
     const std::shared_ptr<EpollGroup> group_ = make_group();

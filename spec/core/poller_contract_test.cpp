@@ -256,6 +256,7 @@ class MeddlingSelector final : public Selector {
         return inner_->wait(seconds, events, capacity);
     }
     void wake() const override { inner_->wake(); }
+    IoSource* forget_one() override { return inner_->forget_one(); }
 
     std::function<void()> before_add;
     int waits = 0;
@@ -605,6 +606,54 @@ TEST_P(Streams, ADescriptorThatAChildHoldsReportsNothingAfterItsClose) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_EQ(status, 0);
     EXPECT_EQ(wait(poller(), 0), Ops{});
+}
+
+// ---- forks --------------------------------------------------------------------------------------
+
+// Runs `body` in a child; whether it found nothing wrong.
+bool child_agrees(const std::function<bool()>& body) {
+    const pid_t child = ::fork();
+    EXPECT_GE(child, 0);
+    if (child == 0) {
+        ::alarm(kLimitMs / 1000);
+        ::_exit(body() ? 0 : 1);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return status == 0;
+}
+
+TEST_P(Streams, AChildThatAbandonsAPollerLeavesItToTheParent) {
+    char data[8];
+    EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
+    EXPECT_TRUE(child_agrees([&] {
+        poller().wake();
+        OpList unfinished;
+        OpList finished;
+        poller().abandon(unfinished, finished);
+        const bool given_back = unfinished.pop_front() == &s.read && unfinished.empty();
+        poller().wake();
+        poller().detach(s.source);
+        poller().abandon(unfinished, finished);
+        return given_back && unfinished.empty() && finished.empty() && !s.source.registered;
+    }));
+    EXPECT_EQ(wait(poller(), 0.001), Ops{}) << "the child has woken the parent";
+    send_all(pair.theirs.get(), "ab");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 2);
+}
+
+TEST_P(Streams, AChildHasWhatWasCanceledAndWhatIsHot) {
+    char data[8];
+    EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
+    poller().cancel(s.read);
+    EXPECT_TRUE(child_agrees([&] {
+        OpList unfinished;
+        OpList finished;
+        poller().abandon(unfinished, finished);
+        return finished.pop_front() == &s.read && unfinished.empty();
+    }));
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
 }
 
 // ---- waits for readiness, with real streams -----------------------------------------------------

@@ -1,5 +1,6 @@
 // A kqueue is an epoll. A descriptor is in it once, for all its filters, so an edge of one of them shows
 // in the others, too. User events take one descriptor that is always readable: armed, it is reported.
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/event.h>
 #include <sys/eventfd.h>
@@ -44,6 +45,18 @@ std::map<int, Kqueue>& kqueues() {
 
 constexpr uint64_t kUsers = 0;  // the serial of always_readable
 uint64_t last_serial = kUsers;
+
+void before_fork() { mutex.lock(); }
+void in_parent() { mutex.unlock(); }
+
+// A child has no copy of a kqueue.
+void in_child() {
+    for (const auto& kqueue : kqueues()) ::close(kqueue.first);
+    kqueues().clear();
+    mutex.unlock();
+}
+
+const int handled = ::pthread_atfork(before_fork, in_parent, in_child);
 
 // Made when the library is loaded: the tests count descriptors.
 const int always_readable = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -177,6 +190,7 @@ void report(const Kqueue& queue, const epoll_event& reported, std::vector<Change
 }  // namespace
 
 int kqueue() {
+    static_cast<void>(handled);
     const int kq = ::epoll_create1(0);  // inherited by exec, as a kqueue's number may be
     if (kq < 0) return kq;
     const int error = control(kq, EPOLL_CTL_ADD, always_readable, 0, kUsers);

@@ -22,6 +22,7 @@ local as = {waitable = 's', stream = 's'}
 -- What a program uses that not every system has.
 local needs = {
 	['ffi%.C%.pipe'] = 'descriptors of pipes and files',
+	['ffi%.C%.fork'] = 'fork',
 	["socket%.tcp'unix'"] = 'unix sockets',
 	["'multicast_if'"] = 'the option multicast_if',
 	["require'cqueues"] = 'the libraries of others',

@@ -221,6 +221,7 @@ local lacks = {
 	-- Wine's never are, and on Windows one of many peers' would end a receive from all.
 	['refused datagrams that are told'] = on_windows,
 	['signals'] = on_windows,
+	['fork'] = on_windows,
 	['a limit of memory'] = on_windows,
 	['a limit of descriptors'] = on_windows,
 	['a privilege to drop'] = on_windows,

@@ -160,7 +160,8 @@ Result KqueueSelector::create(std::unique_ptr<KqueueSelector>& out) {
 }
 
 KqueueSelector::~KqueueSelector() {
-    if (kqueue_ >= 0) ::close(kqueue_);
+    // In a forked child the number is another descriptor's by now.
+    if (kqueue_ >= 0 && process_ == process_number()) ::close(kqueue_);
 }
 
 Result KqueueSelector::add(IoSource& source) {
@@ -229,8 +230,19 @@ Result KqueueSelector::wait(double seconds, Event* events, int capacity) {
     }
 }
 
+IoSource* KqueueSelector::forget_one() {
+    while (!slots_.empty()) {
+        IoSource* const source = slots_.back().source;
+        slots_.pop_back();
+        if (source == nullptr) continue;
+        source->registered = false;
+        return source;
+    }
+    return nullptr;
+}
+
 void KqueueSelector::wake() const {
-    if (sleep_.exchange(Sleep::woken) != Sleep::asleep) return;
+    if (process_ != process_number() || sleep_.exchange(Sleep::woken) != Sleep::asleep) return;
     // EV_CLEAR here would undo the trigger on some.
     apply(kqueue_, change_of(kBell, {EVFILT_USER, NOTE_TRIGGER, 0}, 0, 0));
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/io/process.h"
 #include "core/io/selector.h"
 
 namespace socket2 {
@@ -22,6 +23,7 @@ class KqueueSelector final : public Selector {
     void remove(IoSource& source) override;
     Result wait(double seconds, Event* events, int capacity) override;
     void wake() const override;
+    IoSource* forget_one() override;
 
    private:
     enum class Sleep : uint8_t { awake, asleep, woken };
@@ -35,6 +37,7 @@ class KqueueSelector final : public Selector {
     KqueueSelector() = default;
     IoSource* find(uintptr_t fd, uintptr_t generation);
 
+    const uint32_t process_ = process_number();
     int kqueue_ = -1;
     std::vector<Slot> slots_;  // by descriptor
     uintptr_t generation_ = 0;

@@ -122,16 +122,22 @@ Result EpollGroup::create(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
 }
 
 EpollGroup::~EpollGroup() {
-    // An epoll of the program's outlives its duplicate, so the bell has to leave it.
-    if (bell_ >= 0) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_, nullptr);
-    for (const int fd : {bell_, timer_, epoll_fd_}) {
-        if (fd >= 0) ::close(fd);
+    // An epoll of the program's outlives its duplicate, so the bell has to leave it. In a forked child
+    // that would be the parent's bell.
+    if (bell_ >= 0 && !is_of_parent()) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_, nullptr);
+    leave_parent();
+}
+
+void EpollGroup::leave_parent() {
+    for (int* const fd : {&bell_, &timer_, &epoll_fd_}) {
+        if (*fd >= 0) ::close(*fd);
+        *fd = -1;
     }
 }
 
 // The system knows the bell there.
 bool EpollGroup::works_on(int epoll_fd) const {
-    return control(epoll_fd, EPOLL_CTL_MOD, bell_, EPOLLIN, kBell).ok();
+    return !is_of_parent() && control(epoll_fd, EPOLL_CTL_MOD, bell_, EPOLLIN, kBell).ok();
 }
 
 Result EpollGroup::join(Member& member) {
@@ -164,6 +170,10 @@ Result EpollGroup::make_bells() {
 }
 
 void EpollGroup::leave(Member& member) {
+    if (is_of_parent()) {
+        if (member.bell >= 0) ::close(member.bell);
+        return;
+    }
     const std::lock_guard lock(mutex_);
     if (member.id == members_.size() || members_[member.id] != &member) return;  // it never joined
     members_[member.id] = nullptr;
@@ -270,6 +280,7 @@ Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int
 }
 
 void EpollGroup::wake(Member& member) {
+    if (is_of_parent()) return;
     int bell = -1;
     {
         const std::lock_guard lock(mutex_);

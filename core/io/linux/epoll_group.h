@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/base/intrusive_list.h"
+#include "core/io/process.h"
 #include "core/io/selector.h"
 
 namespace socket2 {
@@ -61,10 +62,15 @@ class EpollGroup {
     Result wait(Member& member, double seconds, Selector::Event* events, int capacity);
     void wake(Member& member);
 
+    // In a forked child, instead of all others but leave() and wake(): closes its copies of what is the
+    // parent's. Without the lock, which a thread of the parent's may hold.
+    void leave_parent();
+
    private:
     static constexpr int kBatch = 64;
 
     EpollGroup() = default;
+    bool is_of_parent() const { return process_ != process_number(); }
     Result make_bells();
     void sleep_apart(Member& member);
     int sleep_on_bell(Member& member, double seconds, bool deputy) const;
@@ -75,6 +81,7 @@ class EpollGroup {
     int hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events,
                  bool& gave);
 
+    const uint32_t process_ = process_number();
     int epoll_fd_ = -1;
     int bell_ = -1;                 // an eventfd in the epoll, level-triggered, for the leader
     std::mutex mutex_;              // for all below

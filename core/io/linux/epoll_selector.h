@@ -18,6 +18,7 @@ class EpollSelector final : public Selector {
         return group_->wait(me_, seconds, events, capacity);
     }
     void wake() const override { group_->wake(me_); }
+    IoSource* forget_one() override;
 
    private:
     explicit EpollSelector(std::shared_ptr<EpollGroup> group) : group_(std::move(group)) {}

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/io/linux/epoll_selector.h"
+#include "core/io/process.h"
 #include "core/io/readiness_poller.h"
 
 namespace socket2 {
@@ -24,7 +25,7 @@ struct SystemPollers::Known {
         return r;
     }
 
-    std::mutex mutex;
+    std::mutex& mutex = process_lock(LockKind::registry);
     std::vector<std::weak_ptr<EpollGroup>> groups;
 };
 

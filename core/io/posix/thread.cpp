@@ -54,6 +54,4 @@ int processor_count() {
     return bound > 0 ? bound : static_cast<int>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
 }
 
-int process_id() { return ::getpid(); }
-
 }  // namespace socket2

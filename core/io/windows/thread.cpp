@@ -59,6 +59,4 @@ int processor_count() {
     return std::max(std::popcount(ours), 1);
 }
 
-int process_id() { return static_cast<int>(::GetCurrentProcessId()); }
-
 }  // namespace socket2
