@@ -105,7 +105,7 @@ function object.string(n, v, default)
 	return tostring(v)
 end
 
--- deadline(self) -> when an operation that starts now has to end. Both of its timeouts count from there.
+-- deadline(self) -> when an operation that starts now has to end, if it waits once.
 function object.deadline(self)
 	local seconds = self.block
 	if self.total >= 0 and (seconds < 0 or self.total < seconds) then
@@ -178,8 +178,8 @@ function object.class(kind, methods)
 	methods.__index = methods
 	methods.kind = kind
 
-	-- settimeout([seconds], [mode = 'b']) -> 1: for each operation; nil or negative: for ever. The two modes
-	-- differ in name alone, as both count from the start of a call.
+	-- settimeout([seconds], [mode = 'b']) -> 1: nil or negative: forever. Both modes count from the start of a
+	-- call, unless both are set: then 'b' is for each wait in a call.
 	function methods:settimeout(seconds, mode)
 		object.check(self, kind)
 		seconds = seconds == nil and -1 or object.number(2, seconds)
@@ -236,8 +236,7 @@ local function name_of(self, method)
 	elseif ai:family() == 'unix' then
 		return ai:ip()
 	end
-	local port = ai:port()
-	return ai:ip(), method == 'localaddr' and tostring(port) or port, ai:family() -- a string, as there
+	return ai:ip(), ai:port(), ai:family()
 end
 
 -- opener(new, wrap) -> open(object, family) -> socket | nil, code: the object's socket, of that family; one

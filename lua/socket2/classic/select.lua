@@ -116,7 +116,8 @@ local function poll(time)
 end
 
 local function search(recvt, sendt, timeout, borrowed)
-	local readable, writable = {}, {}
+	-- With room in their array parts, so that next() gives what is at 1 first, as there.
+	local readable, writable = new_table(2, 2), new_table(2, 2)
 	local reading, nreading = collect(recvt, READ, borrowed, readable)
 	local writing, nwriting = collect(sendt, WRITE, borrowed, writable)
 	local time = timeout < 0 and NEVER or timeout == 0 and 0 or C.socket2_clock() + timeout

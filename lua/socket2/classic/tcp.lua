@@ -10,22 +10,26 @@ local modern = require'socket2.tcp'
 local connect_to = require'socket2.connect'
 local object = require'socket2.classic.object'
 local option = require'socket2.classic.option'
+local receive = require'socket2.classic.receive'
 
 local C = lib.C
 local loop, wait = sched.loop, sched.wait
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
 local deadline = object.deadline
-local type, tonumber, min, max, floor, ceil = type, tonumber, math.min, math.max, math.floor, math.ceil
+local pairs = pairs
+local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
 local cast, bytes = ffi.cast, ffi.typeof'const char *'
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 local TIMEOUT, AT_ONCE = object.TIMEOUT, object.AT_ONCE
 local BUSY, ISCONN = C.SOCKET2_EBUSY, C.SOCKET2_EISCONN
 local BACKLOG, MOST = 32, 2^31 - 1
+local STEP = 8192 -- bytes that one wait is for where its length is limited, as there
 
 -- The socket inside an object: its reads may be called anywhere.
 local raw = object.class_of(modern)
 raw.received, raw.sent = 0, 0
+raw.each = false -- seconds that each of its waits may take
 
 function raw.check_thread() end
 
@@ -38,7 +42,13 @@ function raw.send_call(h, p, n, time)
 	return C.socket2_tcp_send(loop, h, p, n, time)
 end
 
+-- When a wait that begins now has to end, in a call that has until `time`.
+local function end_of_wait(self, time)
+	return self.each and min(time, C.socket2_clock() + self.each) or time
+end
+
 function raw:receive(buf, n, time)
+	time = end_of_wait(self, time)
 	local r = self.recv_call(self.h, buf, n, time <= 0 and AT_ONCE or time)
 	if r == PENDING then
 		r = wait(self, READ, buf)
@@ -56,7 +66,8 @@ local function send(self, time, p, n, sent, data)
 	if sent == n then
 		return n
 	end
-	local r, part = self.send_call(self.h, p + sent, n - sent, time), 0
+	local step = self.each and min(n - sent, STEP) or n - sent
+	local r, part = self.send_call(self.h, p + sent, step, end_of_wait(self, time)), 0
 	if r == PENDING then
 		r, part = wait(self, WRITE, data)
 	end
@@ -97,7 +108,12 @@ local function whole(n)
 	return n == n and max(min(n, 2^53), -2^53) or -2^53
 end
 
-local open = object.opener(C.socket2_tcp_new, wrap)
+-- The options that are set before it is connected are for the sockets that a connect tries, too.
+local open = object.opener(C.socket2_tcp_new, function(h, family)
+	local s = wrap(h, family)
+	s.any_family = false
+	return s
+end)
 
 -- receive method of ours -> f(object, max) -> line, bytes taken | nil, err: a line of at most max bytes with
 -- its end, which is LF; what is longer is 'too_long'.
@@ -112,7 +128,9 @@ local function define(kind)
 	local new = object.class(kind, methods)
 
 	local function look_up(self, host, port)
-		return object.look_up(host, port, 'tcp', unix and 'unix' or self.family)
+		local s = self.s
+		local family = unix and 'unix' or s and s.bound and s.h ~= 0 and s:family() or self.family
+		return object.look_up(host, port, 'tcp', family)
 	end
 
 	local function arguments(host, port)
@@ -146,7 +164,7 @@ local function define(kind)
 			return 0
 		end
 		local r = C.socket2_tcp_connect(loop, s.h, addr.pointer(self.connecting), AT_ONCE)
-		if r == BUSY and time > 0 then
+		if (r == BUSY or r == TIMEOUT) and time > 0 then
 			r = C.socket2_socket_wait(loop, s.h, WRITE, time)
 			if r == PENDING then
 				r = wait(s, WRITE)
@@ -156,15 +174,6 @@ local function define(kind)
 			end
 		end
 		return r == ISCONN and 0 or r
-	end
-
-	-- Ends the connect that an earlier call began, as all do that need its result: 0 | code
-	local function finish_connect(self, time)
-		local r = connect_pending(self, time)
-		if r ~= TIMEOUT and r ~= BUSY then
-			self.connecting = nil
-		end
-		return r
 	end
 
 	local function connect_at_once(self, ai)
@@ -178,6 +187,44 @@ local function define(kind)
 			ai = ai:next()
 		until r >= 0 or r == TIMEOUT or not ai
 		return r
+	end
+
+	-- Ends the connect that an earlier call began, as all do that need its result; when it has failed, the next
+	-- address gets its turn. -> 0 | code
+	local function finish_connect(self, time)
+		local r = connect_pending(self, time)
+		if r == TIMEOUT or r == BUSY then
+			return r
+		end
+		local more = r < 0 and self.connecting:next()
+		self.connecting = nil
+		if not more then
+			return r
+		end
+		r = connect_at_once(self, more)
+		if r == TIMEOUT and time > 0 then
+			return finish_connect(self, time)
+		end
+		return r
+	end
+
+	-- Gives up the connect that an earlier call began, for one to elsewhere. -> 0 | code: a socket that is
+	-- bound could not be replaced.
+	local function give_up_connect(self)
+		local old = self.s
+		if old.bound then
+			return BUSY
+		end
+		self.connecting = nil
+		old:close()
+		local s, code = open(self, old.owner.family)
+		if not s then
+			return code
+		end
+		for name, value in pairs(old.options or {}) do
+			s:setopt(name, value)
+		end
+		return 0
 	end
 
 	local function connect_new(self, time, host, port)
@@ -204,13 +251,20 @@ local function define(kind)
 	function methods:connect(host, port)
 		check(self, kind, unix and master)
 		host, port = arguments(host, port)
-		local time, s, r = deadline(self), self.s
-		if self.connecting then
+		local time, target, r = deadline(self), host .. '\0' .. (port or ''), 0
+		if self.connecting and self.target ~= target then
+			r = give_up_connect(self)
+		end
+		local s = self.s
+		if r < 0 then
+			return fail(r)
+		elseif self.connecting then
 			r = finish_connect(self, time)
 			r = r == TIMEOUT and time <= 0 and BUSY or r -- as there
 		elseif s and s.h ~= 0 and (self.class == server or s:remoteaddr()) then
 			r = ISCONN
 		else
+			self.target = target
 			r = connect_new(self, time, host, port)
 		end
 		if not unix then
@@ -247,15 +301,23 @@ local function define(kind)
 		return new(client, {s = wrap(h, s.owner.family)})
 	end
 
-	-- The socket to read from or to write to; with an error code when that is not possible yet, or no more.
-	local function connected_socket(self, time)
+	-- The socket to read from or to write to, and until when; with an error code when that is not possible yet,
+	-- or no more. Of the two timeouts the shorter counts from the start of the call; but where both are set, the
+	-- blocking one is for each wait, the total one for all.
+	local function begin(self)
+		local time, each, s = deadline(self), false, self.s or none
 		if self.connecting then
 			local r = finish_connect(self, time)
 			if r < 0 then
-				return none, r == BUSY and TIMEOUT or r
+				return none, time, r == BUSY and TIMEOUT or r
 			end
+			s = self.s
 		end
-		return self.s or none
+		if self.block > 0 and self.block < self.total then
+			time, each = C.socket2_clock() + self.total, self.block
+		end
+		s.each = each
+		return s, time
 	end
 
 	function methods:send(data, i, j)
@@ -265,8 +327,8 @@ local function define(kind)
 		local size = #data
 		i = max(i < 0 and size + i + 1 or i, 1)
 		j = min(j < 0 and size + j + 1 or j, size)
-		local time, left = deadline(self), j - i + 1
-		local s, r = connected_socket(self, time)
+		local left = j - i + 1
+		local s, time, r = begin(self)
 		if r and left > 0 then
 			return nil, object.text(r), i - 1
 		end
@@ -278,71 +340,33 @@ local function define(kind)
 		return i + sent - 1, nil, nil
 	end
 
-	local function line(s, time)
-		local data, err = s:readuntil('\n', 1/0, time)
-		return data and data:gsub('\r', ''), err
-	end
-
-	local function all(s, time)
-		local data, err = s:readall(1/0, time)
-		if data == '' then
-			return nil, 'closed'
-		end
-		return data, err
-	end
-
-	local function exactly(s, time, n, prefix)
-		n = floor(n) - #prefix
-		if n > 0 then
-			return s:read(min(n, MOST), time)
-		elseif prefix ~= '' then
-			return ''
-		end
-		local first, err = s:peek(1, time) -- as there: it waits for a byte that it does not take
-		return first and '', err
-	end
-
-	function methods:receive(pattern, prefix)
+	-- receive([pattern = '*l'], [prefix = ''], [maxsize]) -> data | nil, err, partial. 'oversized': there are
+	-- more bytes than that; so the partial data of a timeout can be the prefix of another try.
+	function methods:receive(pattern, prefix, maxsize)
 		check(self, kind, client)
 		prefix = string_of(3, prefix, '')
-		local n = type(pattern) ~= 'table' and tonumber(pattern)
-		local how = not n and string_of(2, pattern, '*l'):sub(1, 2)
-		if n and (n < 0 or n ~= n) or how and how ~= '*l' and how ~= '*a' then
-			object.bad_argument(2, 'invalid receive pattern')
-		end
-		local time = deadline(self)
-		local s, code = connected_socket(self, time)
-		local data, err
-		if code then
-			err = code
-		elseif how == '*l' then
-			data, err = line(s, time)
-		elseif how == '*a' then
-			data, err = all(s, time)
-		else
-			data, err = exactly(s, time, n, prefix)
+		local how = receive.parse(pattern)
+		local most = receive.limit(maxsize, prefix, how)
+		local s, time, err = begin(self)
+		local data, part = nil, ''
+		if not err then
+			data, err, part = receive.read(s, time, how, prefix, most)
 		end
 		if data then
 			return prefix .. data, nil, nil
-		end
-		-- What has come goes to the caller: a failed read leaves it in the buffer.
-		local part = s:buffered() > 0 and s:read(s:buffered(), time) or ''
-		if how == '*l' then
-			part = part:gsub('\r', '')
 		end
 		return nil, text_of(err), prefix .. part
 	end
 
 	line_readers[methods.receive] = function(self, most)
 		check(self, kind, client)
-		local time = deadline(self)
-		local s, err = connected_socket(self, time)
+		local s, time, err = begin(self)
 		local data
 		if not err then
 			data, err = s:readuntil('\n', most - 1, time)
 		end
 		if data then
-			return (data:gsub('\r', '')), #data + 1
+			return receive.without_cr(data), #data + 1
 		end
 		return nil, text_of(err)
 	end

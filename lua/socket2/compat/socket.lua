@@ -1,14 +1,8 @@
 -- LuaSocket's module socket, on socket2.
 
-local core = require'socket.core'
+local socket = require'socket.core'
 
-local type, error, tostring, ipairs, pairs, min, setmetatable =
-	type, error, tostring, ipairs, pairs, math.min, setmetatable
-
-local socket = {}
-for name, value in pairs(core) do
-	socket[name] = value
-end
+local type, error, tostring, ipairs, min, setmetatable = type, error, tostring, ipairs, math.min, setmetatable
 
 socket.BLOCKSIZE = 2048
 socket.try = socket.newtry()
@@ -118,6 +112,15 @@ socket.sinkt = {
 socket.sinkt.default = socket.sinkt['keep-open']
 socket.sink = socket.choose(socket.sinkt)
 
+-- What came before a timeout is a chunk; a source that is called again goes on.
+local function take(s, n)
+	local chunk, err, part = s:receive(n)
+	if not chunk and err ~= 'closed' and part and part ~= '' then
+		return part
+	end
+	return chunk, err, part
+end
+
 -- source(mode, socket, [length]) -> source: 'by-length' or 'until-closed', the default.
 socket.sourcet = {
 	['by-length'] = function(s, length)
@@ -125,7 +128,7 @@ socket.sourcet = {
 			if length <= 0 then
 				return nil
 			end
-			local chunk, err = s:receive(min(socket.BLOCKSIZE, length))
+			local chunk, err = take(s, min(socket.BLOCKSIZE, length))
 			if not chunk then
 				return nil, err
 			end
@@ -139,7 +142,7 @@ socket.sourcet = {
 			if done then
 				return nil
 			end
-			local chunk, err, part = s:receive(socket.BLOCKSIZE)
+			local chunk, err, part = take(s, socket.BLOCKSIZE)
 			if chunk then
 				return chunk
 			elseif err == 'closed' then

@@ -23,6 +23,7 @@ local ftp = {
 	-- MAXBODY: no file that is received may be longer (bytes). get(url), whose result is a string, takes
 	-- limit.STRING bytes at most.
 }
+socket.ftp = ftp
 
 local PORT = 21
 

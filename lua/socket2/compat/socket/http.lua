@@ -28,6 +28,7 @@ local http = {
 	-- MAXBODY: no body may be longer (bytes). Without it request(url), whose result is a string, takes
 	-- limit.STRING bytes, and a sink gets all that comes.
 }
+socket.http = http
 
 local MAX_INTERIM = 32 -- answers of 1xx before the one that counts
 local PIECE = 65536 -- a chunk that is longer comes in pieces

@@ -22,6 +22,7 @@ local smtp = {
 	DOMAIN = os.getenv'SERVER_NAME' or 'localhost',
 	ZONE = '-0000',
 }
+socket.smtp = smtp
 
 -- A connection: open() -> object with `tp` and `try`, which closes it. Its methods raise what
 -- socket.protect() catches.

@@ -8,6 +8,7 @@ local type, tonumber, ipairs, setmetatable = type, tonumber, ipairs, setmetatabl
 local concat = table.concat
 
 local tp = {TIMEOUT = 60}
+socket.tp = tp
 
 -- A reply that is longer than any that makes sense fails.
 local MAX_REPLY = 262144
