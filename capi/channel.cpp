@@ -5,6 +5,7 @@
 
 #include "capi/handles.h"
 #include "core/io/process.h"
+#include "core/net/attach.h"
 
 using namespace socket2;
 using namespace socket2::capi;
@@ -107,13 +108,19 @@ bool find_channels(LoopEntry& entry, const int* handles, int count,
 }
 
 // The caller's from now on.
-int take_descriptor(Message* message, int index) {
+// Null when there is none, or it was taken.
+Descriptor* find_descriptor(Message* message, int index) {
     const bool there = message != nullptr && index >= 0 &&
                        static_cast<size_t>(index) < message->descriptors.size();
-    if (!there) return SOCKET2_EINVAL;
+    if (!there) return nullptr;
     Descriptor& fd = message->descriptors[static_cast<size_t>(index)];
-    if (fd == kNoDescriptor) return SOCKET2_EINVAL;
-    return static_cast<int>(std::exchange(fd, kNoDescriptor));
+    return fd == kNoDescriptor ? nullptr : &fd;
+}
+
+int take_descriptor(Message* message, int index) {
+    Descriptor* const fd = find_descriptor(message, index);
+    if (fd == nullptr) return SOCKET2_EINVAL;
+    return static_cast<int>(std::exchange(*fd, kNoDescriptor));
 }
 
 }  // namespace
@@ -222,6 +229,18 @@ int socket2_message_channel(int loop, int handle, int index) {
 int socket2_message_fd(int loop, int handle, int index) {
     return on_port(loop, handle, [&](LoopEntry&, Port& port) -> int {
         return take_descriptor(port.message(), index);
+    });
+}
+
+int socket2_message_socket(int loop, int handle, int index) {
+    return on_port(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
+        Descriptor* const fd = find_descriptor(port.message(), index);
+        if (fd == nullptr) return SOCKET2_EINVAL;
+        std::unique_ptr<Socket> socket;
+        const Result r = attach_socket(entry.loop, *fd, socket);
+        if (r.is_error()) return entry.report(r);
+        *fd = kNoDescriptor;
+        return entry.adopt(std::move(socket));
     });
 }
 

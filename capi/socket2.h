@@ -681,6 +681,12 @@ SOCKET2_API int socket2_message_channel(int loop, int handle, int index);
  */
 SOCKET2_API int socket2_message_fd(int loop, int handle, int index);
 
+/*
+ * The same as a socket of this loop: its handle, as of socket2_socket_attach(). After an error nothing is
+ * left open for the caller: the descriptor is closed, with the message at the latest.
+ */
+SOCKET2_API int socket2_message_socket(int loop, int handle, int index);
+
 /* Frees the handle's message before the next recv does. */
 SOCKET2_API int socket2_message_close(int loop, int handle);
 

@@ -15,7 +15,7 @@ local writer = require'socket2.message.writer'
 local C = lib.C
 local loop = sched.loop
 local put, put_number, get, add = writer.put, writer.put_number, reader.get, reader.add
-local type, ipairs, error = type, ipairs, error
+local ipairs, error = ipairs, error
 
 local ADDR, SOCKET = message.tags.ADDR, message.tags.SOCKET
 
@@ -59,12 +59,11 @@ end
 
 local function get_socket(r)
 	local index = reader.get_number(r)
-	local fd = r.handle and C.socket2_message_fd(loop, r.handle, index) or C.SOCKET2_EINVAL
-	local s = fd >= 0 and socket.wrap_attached(fd) or fd
-	if type(s) == 'number' then
-		error('cannot receive a socket: ' .. ffi.string(C.socket2_error_message(s)), 0)
+	local h = r.handle and C.socket2_message_socket(loop, r.handle, index) or C.SOCKET2_EINVAL
+	if h < 0 then
+		error('cannot receive a socket: ' .. ffi.string(C.socket2_error_message(h)), 0)
 	end
-	add(r, s)
+	local s = add(r, socket.of_handle(h))
 	s.read_timeout, s.write_timeout = get(r), get(r)
 	s.bound, s.any_family, s.options, s.opened = get(r), get(r), get(r), get(r)
 	local rest = get(r)

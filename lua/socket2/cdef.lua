@@ -188,6 +188,7 @@ int socket2_channel_recv(int loop, int handle, double deadline);
 const void* socket2_message_data(int loop, int handle);
 int socket2_message_channel(int loop, int handle, int index);
 int socket2_message_fd(int loop, int handle, int index);
+int socket2_message_socket(int loop, int handle, int index);
 int socket2_message_close(int loop, int handle);
 typedef struct socket2_lua {
     void* (*newstate)(void);

@@ -1,6 +1,7 @@
 -- A TCP server on all processors: OS threads with a Lua state each, and the connections spread over them.
 
 local lib = require'socket2.lib'
+local failure = require'socket2.failure'
 local sched = require'socket2.sched'
 local sync = require'socket2.sync'
 local addr = require'socket2.addr'
@@ -10,8 +11,8 @@ local thread = require'socket2.thread'
 local worker = require'socket2.worker'
 
 local fail, raise, api = lib.fail, lib.raise, sched.api
-local type, tostring, pairs, ipairs, pcall, setmetatable, error =
-	type, tostring, pairs, ipairs, pcall, setmetatable, error
+local type, tostring, pairs, ipairs, pcall, xpcall, setmetatable, error =
+	type, tostring, pairs, ipairs, pcall, xpcall, setmetatable, error
 local max = math.max
 
 local C = lib.C
@@ -24,6 +25,17 @@ server.__index = server
 -- addr() -> ai: where it listens.
 function server:addr()
 	return self.ai
+end
+
+local function send_connection(control, s)
+	return control:send{'serve', s}
+end
+
+-- A connection that cannot be handed over.
+local function lost(self, w, s, caught)
+	w.handed = w.handed - 1
+	s:close()
+	self.report(caught)
 end
 
 local function load_of(w)
@@ -39,7 +51,8 @@ function server:loads()
 	return loads
 end
 
--- Gives a connection to the least loaded; of equals the one whose turn is longest ago.
+-- Gives a connection to the least loaded; of equals the one whose turn is longest ago. What a thread that
+-- has failed cannot take goes to another; a connection that cannot be sent is closed, and that reported.
 local function hand_over(self, s)
 	local least
 	for _, w in ipairs(self.workers) do
@@ -53,23 +66,29 @@ local function hand_over(self, s)
 	end
 	self.turn = self.turn + 1
 	least.turn, least.handed = self.turn, least.handed + 1
-	if not least.control:send{'serve', s} then
-		least.over = true -- it was closed: the thread has failed
+	local ok, sent, err = xpcall(send_connection, failure.catch, least.control, s)
+	if not ok then
+		return lost(self, least, s, sent)
+	elseif sent then
+		return
+	elseif err == 'closed' then
+		least.over = true
 		return hand_over(self, s)
 	end
+	lost(self, least, s, err)
 end
 
 local function watch(self, w)
 	local clean, err = w.thread:join()
 	w.over = true
 	w.control:close()
-	for message in w.control:values() do -- what it has not come to
+	worker.take_all(w.control, function(message) -- what it has not come to
 		if message[1] == 'serve' then
 			hand_over(self, message[2])
 		elseif message[1] == 'listen' then
 			message[2]:close()
 		end
-	end
+	end, self.report, self.report)
 	self.clean = self.clean and clean
 	self.alive = self.alive - 1
 	if self.alive == 0 then
@@ -81,15 +100,18 @@ local function watch(self, w)
 	end
 	if clean == nil then
 		self.failure = self.failure or err
-		error(err, 0)
+		if self.alive == 0 then
+			error(err, 0)
+		end
+		self.report(err) -- the others go on
 	end
 end
 
 local function read_reports(self)
-	for report in self.reports:values() do
+	worker.take_all(self.reports, function(report)
 		local w = self.workers[report[1]]
 		w.started, w.ended = report[2], report[3]
-	end
+	end, self.report, self.report)
 end
 
 -- wait([expires]) -> true | nil, err, errcode: until it has been stopped, or all of its threads have failed:
@@ -209,8 +231,9 @@ end
 --                the system spreads the connections by their addresses; Windows cannot
 --   share_epoll  true: all threads work on this loop's epoll, or completion port
 --   backlog, family  as of tcp:listen() and socket.addr()
---   onerror      called in the thread as handlers raise errors, with what socket.onerror gets; default:
---                they are written to stderr
+--   onerror      called with what socket.onerror gets, in the thread, when a handler raises an error, and
+--                in the thread or this state when a connection or a thread is lost to the server, which goes
+--                on; default: they are written to stderr
 return function(o)
 	local n, reuseport = check(o)
 	local listeners, err, errcode = listen(o, reuseport and n or 1)
@@ -219,7 +242,8 @@ return function(o)
 	end
 	local poller = o.share_epoll and (api.epoll_fd() or api.iocp()) or nil
 	local self = setmetatable({ai = listeners[1]:localaddr(), reports = thread.channel(CONNECTIONS),
-		workers = {}, alive = n, turn = 0, clean = true, shut = sync.event(), ended = sync.event()}, server)
+		workers = {}, alive = n, turn = 0, clean = true, shut = sync.event(), ended = sync.event(),
+		report = worker.reporter(o.onerror)}, server)
 	for i = 1, n do
 		local control = thread.channel(CONNECTIONS)
 		channel.own(control) -- or the threads would outlive this state
@@ -251,7 +275,7 @@ return function(o)
 	else
 		self.listener = listeners[1]
 		api.newthread(function()
-			worker.accept_all(self.listener, function(s) hand_over(self, s) end)
+			worker.accept_all(self.listener, function(s) hand_over(self, s) end, self.report)
 			self.shut:set()
 		end)
 	end

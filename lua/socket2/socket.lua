@@ -8,7 +8,8 @@ local waitable = require'socket2.waitable'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, owner_of = sched.loop, waitable.owner_of
-local type, next, tostring, setmetatable, floor = type, next, tostring, setmetatable, math.floor
+local type, next, tostring, pcall, error, setmetatable, floor =
+	type, next, tostring, pcall, error, setmetatable, math.floor
 
 local socket = waitable:class()
 
@@ -32,15 +33,15 @@ function socket.constructor(class, new)
 	end
 end
 
--- wrap_attached(fd, [opened]) -> socket | code: of whatever kind the descriptor is. It is the socket's from
--- now on, but not after an error.
-function socket.wrap_attached(fd, opened)
-	local h = C.socket2_socket_attach(loop, fd)
-	if h < 0 then
-		return h
+-- of_handle(h, [opened]) -> socket: for a handle of whatever kind, which is closed when this raises.
+function socket.of_handle(h, opened)
+	local ok, self = pcall(socket.wrap, classes[C.socket2_socket_type(loop, h)], h,
+		C.socket2_socket_family(loop, h), C.socket2_socket_protocol(loop, h), opened)
+	if not ok then
+		C.socket2_socket_close(loop, h)
+		error(self, 0)
 	end
-	return socket.wrap(classes[C.socket2_socket_type(loop, h)], h, C.socket2_socket_family(loop, h),
-		C.socket2_socket_protocol(loop, h), opened)
+	return self
 end
 
 -- is_busy() -> boolean: does a thread wait on it?
@@ -79,10 +80,12 @@ function sched.api.attach(fd, kind)
 	elseif not type_numbers[kind] then
 		raise("bad argument #2 to 'attach' ('tcp', 'udp' or 'raw' expected)")
 	end
-	local self = fd == floor(fd) and socket.wrap_attached(fd, lib.caller()) or C.SOCKET2_EDESCRIPTOR
-	if type(self) == 'number' then
-		return fail(self)
-	elseif self.type_number ~= type_numbers[kind] then
+	local h = fd == floor(fd) and C.socket2_socket_attach(loop, fd) or C.SOCKET2_EDESCRIPTOR
+	if h < 0 then
+		return fail(h)
+	end
+	local self = socket.of_handle(h, lib.caller())
+	if self.type_number ~= type_numbers[kind] then
 		self:let_go()
 		return fail(C.SOCKET2_ESOCKTYPE)
 	end

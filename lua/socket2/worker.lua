@@ -7,23 +7,78 @@ local sched = require'socket2.sched'
 local sync = require'socket2.sync'
 
 local api, READ = sched.api, lib.C.SOCKET2_READ
-local type, pairs, xpcall, error = type, pairs, xpcall, error
+local type, pairs, pcall, xpcall, error = type, pairs, pcall, xpcall, error
 
 local GRACE = 1    -- seconds for handlers whose connection was closed
 local INTERVAL = 0.1 -- seconds between two reports that nobody waits for
+local REST = 0.1 -- seconds after an error, of memory maybe, that the next try may raise, too
 
 local worker = {GRACE = GRACE}
 
--- accept_all(listener, take): until it is closed, or shut() and all are taken whom the system has accepted:
--- it would reset them.
-function worker.accept_all(listener, take)
-	repeat
-		local s, err = listener:accept()
-		if s then
-			take(s)
+local function print_error(_, _, trace)
+	io.stderr:write('socket2.serve: ' .. trace .. '\n') -- in one: other threads write, too
+end
+
+-- reporter([onerror]) -> function(caught): tells onerror, or stderr, of what xpcall caught.
+function worker.reporter(onerror)
+	onerror = worker.report_to(onerror)
+	return function(caught)
+		onerror(sched.this(), failure.parts(caught))
+	end
+end
+
+-- One connection's error is no reason to end the others', nor is one in the program's report of it.
+function worker.report_to(onerror)
+	return onerror and function(...)
+		local ok, caught = xpcall(onerror, failure.catch, ...)
+		if not ok then
+			print_error(nil, failure.parts(caught))
+			print_error(...)
 		end
-	until err == 'closed' or err == 'timeout'
+	end or print_error
+end
+
+-- repeat_until(f, report, ...): calls f(...) until it returns true. What it raises is reported.
+local function repeat_until(f, report, ...)
+	repeat
+		local ok, result = xpcall(f, failure.catch, ...)
+		if not ok then
+			report(result)
+			pcall(api.sleep, REST)
+		end
+	until ok and result
+end
+
+local function accept_one(listener, take)
+	local s, err = listener:accept()
+	if s then
+		take(s)
+	end
+	return err == 'closed' or err == 'timeout'
+end
+
+-- accept_all(listener, take, report): until it is closed, or shut() and all are taken whom the system has
+-- accepted: it would reset them.
+function worker.accept_all(listener, take, report)
+	repeat_until(accept_one, report, listener, take)
 	listener:close()
+end
+
+local function take_one(channel, take, lost)
+	local ok, message = xpcall(channel.recv, failure.catch, channel)
+	if not ok then
+		lost(message)
+	elseif message == nil then
+		return true
+	else
+		take(message)
+	end
+end
+
+-- take_all(channel, take, lost, report): take(message) until the channel is closed and empty. What a message
+-- that cannot be received has is closed: lost(caught).
+function worker.take_all(channel, take, lost, report)
+	repeat_until(take_one, report, channel, take, lost)
 end
 
 -- shut(listener): accepting waits no more.
@@ -37,16 +92,20 @@ local open = {} -- socket -> the thread that serves it
 local started, ended = 0, 0
 local idle, shut, news = sync.event(), sync.event(), sync.event()
 
-local function serve(handler, s)
-	open[s] = sched.this()
-	local ok, caught = xpcall(handler, failure.catch, s)
-	open[s] = nil
-	s:close()
+local function count_end()
 	ended = ended + 1
 	news:set()
 	if started == ended then
 		idle:set()
 	end
+end
+
+local function serve(handler, s)
+	open[s] = sched.this()
+	local ok, caught = xpcall(handler, failure.catch, s)
+	open[s] = nil
+	s:close()
+	count_end()
 	if not ok then
 		failure.pass_on(caught)
 	end
@@ -66,28 +125,12 @@ local function cut_off()
 end
 
 local interval = 0
-local function report(reports, index)
-	repeat
-		news:wait()
-		news:clear()
-		local ok = reports:send{index, started, ended}
-		api.sleep(interval)
-	until not ok
-end
-
-local function print_error(_, _, trace)
-	io.stderr:write('socket2.serve: ' .. trace .. '\n') -- in one: other threads write, too
-end
-
--- One connection's error is no reason to end the others', nor is one in the program's report of it.
-local function report_to(onerror)
-	return onerror and function(...)
-		local ok, caught = xpcall(onerror, failure.catch, ...)
-		if not ok then
-			print_error(nil, failure.parts(caught))
-			print_error(...)
-		end
-	end or print_error
+local function send_counts(reports, index)
+	news:wait()
+	news:clear()
+	local ok = reports:send{index, started, ended}
+	api.sleep(interval)
+	return not ok
 end
 
 -- run(index, control, reports, handler, [onerror], [poller]) -> boolean: the body of the thread. `control`
@@ -104,7 +147,8 @@ function worker.run(index, control, reports, handler, onerror, poller)
 			error('the loop cannot be shared: ' .. err, 0)
 		end
 	end
-	api.onerror = report_to(onerror)
+	api.onerror = worker.report_to(onerror)
+	local report = worker.reporter(onerror)
 	if type(handler) == 'string' then
 		local name = handler
 		handler = require(name)
@@ -117,14 +161,25 @@ function worker.run(index, control, reports, handler, onerror, poller)
 		started = started + 1
 		idle:clear()
 		news:set()
-		api.newthread(serve, handler, s)
+		local ok, caught = xpcall(api.newthread, failure.catch, serve, handler, s)
+		if not ok then -- there was no memory for the thread
+			s:close()
+			count_end()
+			report(caught)
+		end
 	end
 
-	api.newthread(report, reports, index)
+	local function lost(caught)
+		started = started + 1
+		count_end()
+		report(caught)
+	end
+
+	api.newthread(repeat_until, send_counts, report, reports, index)
 	idle:set()
 	shut:set()
 	local listener
-	for message in control:values() do
+	worker.take_all(control, function(message)
 		local what = message[1]
 		if what == 'serve' then
 			take(message[2])
@@ -133,7 +188,7 @@ function worker.run(index, control, reports, handler, onerror, poller)
 			interval = INTERVAL
 			shut:clear()
 			api.newthread(function()
-				worker.accept_all(listener, take)
+				worker.accept_all(listener, take, report)
 				shut:set()
 			end)
 		else
@@ -146,7 +201,7 @@ function worker.run(index, control, reports, handler, onerror, poller)
 				control:close()
 			end)
 		end
-	end
+	end, lost, report)
 	if listener then
 		listener:close()
 	end

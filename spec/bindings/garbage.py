@@ -557,6 +557,7 @@ RULES = {
     'message_data': rule(loop, channel, after=message),
     'message_channel': rule(roomy_loop, channel, one_of(0, 1), after=made(CHANNEL_)),
     'message_fd': rule(loop, channel, one_of(0, 1), after=got_descriptor),
+    'message_socket': rule(roomy_loop, channel, one_of(0, 1), after=made(None)),
     'message_close': rule(loop, channel),
     'thread_new': rule(loop, lua, data, string(None, b'name'), channel),
     'thread_cpus': rule(after=no_error),

@@ -380,7 +380,11 @@ static void test_a_socket_goes_to_another_loop(void) {
     CHECK_INT(send_fds(loop, ch, &fd, 1), 0);
     CHECK_INT(send_text(loop, client, "hello"), 5);
     CHECK_INT(recv_now(other_loop, there), 0);
-    const int moved = socket2_socket_attach(other_loop, socket2_message_fd(other_loop, there, 0));
+    CHECK_INT(socket2_message_socket(other_loop, there, 1), SOCKET2_EINVAL);
+    CHECK_INT(socket2_message_socket(other_loop, there, -1), SOCKET2_EINVAL);
+    const int moved = socket2_message_socket(other_loop, there, 0);
+    CHECK_INT(socket2_message_socket(other_loop, there, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_message_fd(other_loop, there, 0), SOCKET2_EINVAL);
     char data[8];
     CHECK_INT(recv_some(other_loop, moved, data, sizeof data), 5);
     CHECK(memcmp(data, "hello", 5) == 0);
@@ -400,6 +404,7 @@ static void check_bad_handle(int loop, int handle) {
     CHECK(socket2_message_data(loop, handle) == NULL);
     CHECK_INT(socket2_message_channel(loop, handle, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_message_fd(loop, handle, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_message_socket(loop, handle, 0), SOCKET2_EBADHANDLE);
 }
 
 static void test_bad_handles(void) {

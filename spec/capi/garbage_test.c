@@ -1089,6 +1089,15 @@ static void call_message_fd(void) {
     const int fd = check_socket(loop, handle, CHANNEL, socket2_message_fd(loop, handle, index));
     if (fd >= 0 && close(fd) != 0) fail("not the descriptor", fd);
 }
+static void call_message_socket(void) {
+    const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
+    if (is_full(loop)) return;
+    const int index = one_in(10) ? any_number() : below(PASSENGERS);
+    const int code =
+        check_socket(loop, handle, CHANNEL, socket2_message_socket(loop, handle, index));
+    if (code < 0) return;
+    made_socket(loop, code, socket2_socket_type(loop, code) == SOCKET2_TCP ? TCP : UDP);
+}
 static void call_message_close(void) {
     const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
     if (check_socket(loop, handle, CHANNEL, socket2_message_close(loop, handle)) != 0) return;
@@ -1226,6 +1235,7 @@ static struct {
     CALL(message_channel),
     CALL(message_data),
     CALL(message_fd),
+    CALL(message_socket),
     CALL(message_close),
     CALL(channel_unsent),
     CALL(option_kind),
