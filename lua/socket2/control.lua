@@ -10,7 +10,8 @@ local sync = require'socket2.sync'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local api, loop, inside = sched.api, sched.loop, sched.inside
-local waits, waiting_for, generators = sched.waits, sched.waiting_for, sched.generators
+local waits, waiters, waiting_for = sched.waits, sched.waiters, sched.waiting_for
+local generators = sched.generators
 local type, select, unpack, setmetatable, pairs, ipairs, xpcall, tostring =
 	type, select, unpack, setmetatable, pairs, ipairs, xpcall, tostring
 local getinfo = debug.getinfo
@@ -27,18 +28,35 @@ local function check_thread(what, v)
 	end
 end
 
+-- newthread(f, ...) -> thread: starts f(...) in a new socket thread and returns at its first wait,
+-- or when it is over. A deadline() that the caller runs under is not over it.
+function api.newthread(f, ...)
+	if type(f) ~= 'function' then
+		raise("bad argument #1 to 'newthread' (function expected, got %s)", type(f))
+	end
+	return sched.start_thread(NEVER, f, ...)
+end
+
 local function nothing() end
 
 -- suspend(...) -> ...: waits until resume(thread, ...), whose arguments it returns; its own are what
 -- resume() returns that brought the thread here. nil, err, errcode by cancel() and deadline().
 function api.suspend(...)
 	inside'suspend'
-	local waiter = {what = 'suspend', forget = nothing, n = select('#', ...), ...}
+	local waiter = sched.waiter('suspend', nothing)
+	waiter.value = {n = select('#', ...), ...}
 	local r = sched.pause(waiter, sched.deadline())
-	if r == waiter then
-		return unpack(r.values, 1, r.values.n)
+	waiter.value = nil
+	if type(r) == 'table' then
+		return unpack(r, 1, r.n)
 	end
 	return fail(r)
+end
+
+-- suspended(thread) -> its waiter, if it waits in suspend().
+local function suspended(thread)
+	local waiter = waiters[thread]
+	return waiter and waiter.co and waiter.what == 'suspend' and waiter
 end
 
 -- resume(thread, ...) -> true, ... | nil, 'not_suspended', errcode: makes the suspend() that the thread
@@ -46,16 +64,14 @@ end
 -- suspend() if it waits there.
 function api.resume(thread, ...)
 	check_thread('resume', thread)
-	local waiter = waits[thread]
-	if not waiter or waiter.what ~= 'suspend' then
+	local waiter = suspended(thread)
+	if not waiter then
 		return fail(C.SOCKET2_ENOTSUSPENDED)
 	end
-	waiter.values = {n = select('#', ...), ...}
-	sched.release(waiter)
-	sched.run_nested(thread, waiter.co, waiter)
-	waiter = waits[thread]
-	if waiter and waiter.what == 'suspend' then
-		return true, unpack(waiter, 1, waiter.n)
+	sched.run_nested(thread, sched.release(waiter), {n = select('#', ...), ...})
+	waiter = suspended(thread)
+	if waiter then
+		return true, unpack(waiter.value, 1, waiter.value.n)
 	end
 	return true
 end
@@ -71,10 +87,10 @@ local function cancel(thread)
 	end
 	-- Until a wait has ended that way: something else may be faster with another result for this one.
 	sched.canceled[thread] = true
-	local object = waits[thread]
-	if object and object.what then
-		object:forget()
-		sched.wake(object, C.SOCKET2_ECANCELED)
+	local waiter, object = waiters[thread], waits[thread]
+	if waiter and waiter.co then
+		waiter:forget()
+		sched.wake(waiter, C.SOCKET2_ECANCELED)
 		return true
 	end
 	local h = object and object.h
@@ -259,11 +275,8 @@ local operations = {
 
 local since = ffi.new'double[1]'
 
--- What it waits for, since when, and in which coroutine.
-local function wait_of(thread, object)
-	if object.what then
-		return object.what, object.since, object.co
-	end
+-- What it waits for on the object, since when, and in which coroutine.
+local function operation_of(thread, object)
 	for kind, waiting in pairs(waiting_for) do
 		local co = waiting[object.h]
 		if is_of(co, thread) then
@@ -309,18 +322,28 @@ end
 -- where it waits, started = 'file:line' of its function}. tostring() of the list is a report.
 function api.threads()
 	local list = setmetatable({}, report)
+	local function add(thread, what, time, co, socket)
+		if sched.hidden[thread] then
+			return
+		end
+		local at, started = places(co)
+		if co ~= thread then
+			started = select(2, places(thread))
+		end
+		list[#list + 1] = {
+			thread = thread, name = names[thread], what = what, since = time,
+			socket = socket, opened = socket and socket.opened, at = at, started = started,
+		}
+	end
 	for thread, object in pairs(waits) do
-		local what, time, co = wait_of(thread, object)
-		if what and not sched.hidden[thread] then
-			local at, started = places(co)
-			if co ~= thread then
-				started = select(2, places(thread))
-			end
-			local socket = object.what and object.socket or not object.what and what ~= 'lookup' and object or nil
-			list[#list + 1] = {
-				thread = thread, name = names[thread], what = what, since = time,
-				socket = socket, opened = socket and socket.opened, at = at, started = started,
-			}
+		local what, time, co = operation_of(thread, object)
+		if what then
+			add(thread, what, time, co, what ~= 'lookup' and object or nil)
+		end
+	end
+	for thread, waiter in pairs(waiters) do
+		if waiter.co then
+			add(thread, waiter.what, waiter.since, waiter.co, waiter.socket or nil)
 		end
 	end
 	table.sort(list, function(a, b) return a.since < b.since end)

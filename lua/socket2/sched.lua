@@ -7,13 +7,15 @@ local ffi = require'ffi'
 local coro = require'coro'
 local lib = require'socket2.lib'
 local failure = require'socket2.failure'
+local moment = require'socket2.moment'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local create, running, transfer = coro.create, coro.running, coro.transfer
 local self, park, enter, leave = coro.self, coro.park, coro.enter, coro.leave
 local text_of, catch = failure.text_of, failure.catch
+local moment_of = moment.of
+local CANNOT_WAIT, INTRUDER = failure.CANNOT_WAIT, failure.INTRUDER
 local error, type, pcall, xpcall, setmetatable = error, type, pcall, xpcall, setmetatable
-local min = math.min
 
 local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
 local TIMER, LOOKUP = C.SOCKET2_TIMER, C.SOCKET2_LOOKUP
@@ -47,15 +49,18 @@ local nwaiting = 0 -- events to come
 local readers, writers, timers, lookups = {}, {}, {}, {}
 local waiting_for = {[READ] = readers, [WRITE] = writers, [TIMER] = timers, [LOOKUP] = lookups}
 
--- thread -> what it waits on: an object with a handle `h`, or a waiter.
-local waits = {}
+-- thread -> the object with a handle `h` that it waits on; its waiter, which has a `co` while it waits
+local waits, waiters = {}, {}
+local last_waiter -- the one that was asked for last
 local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
 local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
 
 -- Coroutines to resume in the next round, and with what.
 local ready, ready_values, nready = {}, {}, 0
 
-sched.waits, sched.waiting_for, sched.canceled, sched.generators = waits, waiting_for, canceled, generators
+local round_time = false -- of clock(), when the round that runs began
+sched.waits, sched.waiters, sched.waiting_for = waits, waiters, waiting_for
+sched.canceled, sched.generators = canceled, generators
 sched.hidden = setmetatable({}, {__mode = 'k'}) -- thread -> true: a helper of ours, not for threads()
 
 -- this() -> thread | nil
@@ -76,18 +81,6 @@ function sched.can_wait()
 	return this and self() ~= nil
 end
 
-local CANNOT_WAIT = 'I/O cannot wait here, inside a plain coroutine or a function that C calls'
-	.. ' (of string.gsub, table.sort, require). Coroutines can: make them with coro.wrap or'
-	.. ' coro.create, or call coro.install() at the start of the program'
-
-local INTRUDER = 'a thread that waits was resumed by something else than what it waits for'
-
--- When the library was loaded, by the first of the process's states. A positive time well before that is no
--- moment but a length. One shortly before can come from clock() - 1, and what is "well before" is less on a
--- machine that has just started.
-sched.began = package.loaded['socket2.began'] or C.socket2_clock()
-local LENGTHS = sched.began - min(60, sched.began / 2)
-
 -- The deadline of an operation: `expires` (absolute), or else `timeout` (relative; false: none) from
 -- now, and never after that of the thread.
 function sched.deadline(expires, timeout)
@@ -96,13 +89,8 @@ function sched.deadline(expires, timeout)
 			return limit
 		end
 		expires = C.socket2_clock() + timeout
-	elseif type(expires) ~= 'number' then
-		raise('bad expires (number expected, got %s)', type(expires))
-	elseif expires < LENGTHS then
-		if expires > 0 then
-			raise('bad expires (a time of socket.clock() expected, got a length?): socket.clock() + %.14g', expires)
-		end
-		expires = 0 -- C has a meaning of its own for -1/0
+	else
+		expires = moment_of(expires)
 	end
 	return limit < expires and limit or expires -- NaN goes on to C, which refuses it
 end
@@ -210,21 +198,40 @@ function sched.disarm(h)
 end
 local disarm = sched.disarm
 
--- release(waiter): it waits no more; whoever calls this has taken it from all lists, and lets its
--- coroutine go on.
+-- release(waiter) -> coroutine: it waits no more; whoever calls this has taken it from all lists, and lets
+-- the coroutine go on.
 local function release(waiter)
 	if waiter.timer then
 		disarm(waiter.timer)
 	end
-	waits[waiter.thread] = nil
+	local co = waiter.co
+	waiter.co = false
+	return co
 end
 sched.release = release
 
 -- wake(waiter, value): ends its pause(), with `value`, in the next round. The waiter is in no list any
 -- more.
 function sched.wake(waiter, value)
-	release(waiter)
-	make_ready(waiter.co, value)
+	make_ready(release(waiter), value)
+end
+
+-- waiter(what, forget) -> waiter: the running thread's own, for pause(). A table for each wait would cost
+-- as much as the wait, and so would a look into `waiters`. Each field is there from the start, so that all
+-- waiters have one layout: compiled code is made for one.
+function sched.waiter(what, forget)
+	local waiter = last_waiter
+	if not waiter or waiter.thread ~= this then
+		waiter = waiters[this]
+		if not waiter then
+			waiter = {thread = this, co = false, timer = false, since = 0, what = what, forget = forget,
+				prev = false, next = false, value = false, socket = false}
+			waiters[this] = waiter
+		end
+		last_waiter = waiter
+	end
+	waiter.what, waiter.forget = what, forget
+	return waiter
 end
 
 -- pause(waiter, deadline) -> value | code: parks the running thread until wake(waiter, value), the
@@ -249,11 +256,10 @@ function sched.pause(waiter, deadline)
 		waiter:forget()
 		return code
 	end
-	waiter.timer, waiter.co, waiter.thread, waiter.since = code, me, thread, C.socket2_clock()
-	waits[thread] = waiter
+	waiter.timer, waiter.co, waiter.since = code or false, me, round_time or C.socket2_clock()
 	local value = park(resumer)
-	this, limit = thread, outer
-	if waits[thread] == waiter then
+	this, limit, last_waiter = thread, outer, waiter
+	if waiter.co then
 		waiter:forget()
 		release(waiter)
 		raise(INTRUDER)
@@ -264,9 +270,11 @@ function sched.pause(waiter, deadline)
 end
 
 local TURN = {} -- what a turn ends with
+local POLL_EVERY = 50e-6 -- seconds, while threads are ready: not in each round
+local next_poll = 0
 
--- turn(): lets the loop and all others who can go on have their turn.
-function sched.turn()
+-- yield() -> true: lets all others who can go on have their turn. Nothing, where the caller cannot wait.
+function sched.yield()
 	local me, thread, outer = self(), this, limit
 	if not me or not thread then
 		return
@@ -282,6 +290,13 @@ function sched.turn()
 		end
 		raise(INTRUDER)
 	end
+	return true
+end
+
+-- turn(): lets the loop have its turn, too.
+function sched.turn()
+	next_poll = 0
+	sched.yield()
 end
 
 -- spend(): to be called for what is done without the loop, such as a read from a buffer: after some of
@@ -306,6 +321,9 @@ local function finish(co, ok, caught)
 	if not ok then
 		failed(co, caught)
 	end
+	if waiters[co] then
+		waiters[co], last_waiter = nil, nil
+	end
 	this = nil -- whoever goes on knows better, but for one that resumed a waiting thread
 	return leave(resumer)
 end
@@ -322,28 +340,19 @@ local function run_nested(thread, co, ...)
 	local ok, err = pcall(transfer, co, ...)
 	this, limit, resumer = outer, outer_limit, outer_resumer
 	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
+		waiters[thread] = nil
 		failed(thread, text_of(err))
 	end
 end
 sched.run_nested = run_nested
 
 -- start_thread(deadline, f, ...) -> thread: newthread() with a deadline over all that it does.
-local function start_thread(deadline, f, ...)
+function sched.start_thread(deadline, f, ...)
 	local co, outer_limit = create(body), limit
 	limit = deadline
 	run_nested(co, co, f, ...)
 	limit = outer_limit
 	return co
-end
-sched.start_thread = start_thread
-
--- newthread(f, ...) -> thread: starts f(...) in a new socket thread and returns at its first wait,
--- or when it is over. A deadline() that the caller runs under is not over it.
-function api.newthread(f, ...)
-	if type(f) ~= 'function' then
-		raise("bad argument #1 to 'newthread' (function expected, got %s)", type(f))
-	end
-	return start_thread(NEVER, f, ...)
 end
 
 -- A batch: the coroutines to resume, with what, and the details of their events. Events are matched
@@ -357,8 +366,7 @@ local next_event, event_count = 1, 0
 -- The time of a waiter is over: whoever could have woken it comes too late.
 local function expired(waiter)
 	waiter:forget()
-	waits[waiter.thread] = nil
-	return waiter.co, ETIMEOUT
+	return release(waiter), ETIMEOUT
 end
 
 local function drain(deadline)
@@ -366,6 +374,8 @@ local function drain(deadline)
 	if n < 0 then
 		return n
 	end
+	round_time = C.socket2_clock()
+	next_poll = round_time + POLL_EVERY
 	for i = 1, n do
 		local e = events[i - 1]
 		local handle, kind = e.handle, e.kind
@@ -385,6 +395,16 @@ local function drain(deadline)
 	end
 	next_event, event_count, nready, spent = 1, n, 0, 0
 	return n
+end
+
+-- Makes those who are ready the batch, unless it is time to poll.
+local function take_ready()
+	round_time = C.socket2_clock()
+	if round_time < next_poll then
+		ready, resumees, ready_values, results = resumees, ready, results, ready_values
+		next_event, event_count, nready, spent = 1, nready, 0, 0
+		return true
+	end
 end
 
 local function resume_each(me)
@@ -409,7 +429,7 @@ local function resume_all()
 	resumer = me
 	interrupted = false
 	local ok, err = pcall(resume_each, me)
-	resumer, this, limit = outer, nil, NEVER
+	resumer, this, limit, round_time = outer, nil, NEVER, false
 	if not ok then
 		failed(nil, text_of(err))
 	end
@@ -432,10 +452,12 @@ local function poll(deadline, once)
 	if sched.on_poll then
 		sched.on_poll()
 	end
+	if n > 0 then
+		return true
+	end
+	round_time = false
 	if n < 0 then
 		return fail(n)
-	elseif n > 0 then
-		return true
 	end
 	interpreted()
 	if once or C.socket2_clock() >= deadline then
@@ -447,7 +469,7 @@ end
 -- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
 -- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
 function sched.round(deadline, once)
-	if next_event > event_count then
+	if next_event > event_count and (once or nready == 0 or not take_ready()) then
 		if deadline == NEVER and not once and not sched.unfinished() then
 			return false
 		end

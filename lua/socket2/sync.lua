@@ -7,6 +7,7 @@ local sched = require'socket2.sched'
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local pause, wake, deadline, spend, inside = sched.pause, sched.wake, sched.deadline, sched.spend,
 	sched.inside
+local own_waiter = sched.waiter
 local type, setmetatable, floor = type, setmetatable, math.floor
 
 local CLOSED = C.SOCKET2_ECLOSED
@@ -27,13 +28,16 @@ local function forget(waiter)
 	waiter.prev.next, waiter.next.prev = waiter.next, waiter.prev
 end
 
--- wait(what, deadline, [value], [socket]) -> value of the wake, or a code; and the waiter. For threads():
--- what it waits for, and on which socket.
+-- wait(what, deadline, [value], [socket]) -> value of the wake, or a code; and the waiter's `value`, which
+-- whoever wakes it may set. For threads(): what it waits for, and on which socket.
 function list:wait(what, time, value, socket)
-	local last = self.prev
-	local waiter = {what = what, forget = forget, prev = last, next = self, value = value, socket = socket}
+	local last, waiter = self.prev, own_waiter(what, forget)
+	waiter.prev, waiter.next, waiter.value, waiter.socket = last, self, value, socket
 	last.next, self.prev = waiter, waiter
-	return pause(waiter, time), waiter
+	local r = pause(waiter, time)
+	value = waiter.value
+	waiter.value, waiter.socket = nil, nil
+	return r, value
 end
 
 -- pop() -> waiter | nil: the one that came first, taken out, for wake().
@@ -183,9 +187,9 @@ function queue:pop(expires)
 		return fail(CLOSED)
 	end
 	inside'pop'
-	local r, waiter = self.poppers:wait('queue', deadline(expires))
+	local r, value = self.poppers:wait('queue', deadline(expires))
 	if r == true then
-		return waiter.value
+		return value
 	end
 	return fail(r)
 end

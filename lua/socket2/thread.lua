@@ -7,6 +7,7 @@
 -- for which there is no room before; it begins with something else, and comes back to him or is dropped.
 
 local lib = require'socket2.lib'
+local moment = require'socket2.moment'
 local socket = require'socket2'
 local sched = require'socket2.sched'
 local sync = require'socket2.sync'
@@ -75,7 +76,7 @@ function thread.new(f, ...)
 		return nil, err, errcode
 	end
 	local w = message.write{n = select('#', ...), f = f, ...}
-	local boot = BOOT:format(package.path, package.cpath, lib.path, sched.began)
+	local boot = BOOT:format(package.path, package.cpath, lib.path, moment.began)
 	local r = C.socket2_thread_new(sched.loop, lua, boot, #boot, name:sub(-NAME), box.h)
 	if r < 0 then
 		message.done(w)

@@ -4,10 +4,11 @@ local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
-local api, deadline = sched.api, sched.deadline
+local api, deadline, this = sched.api, sched.deadline, sched.this
 local type, setmetatable, floor, max = type, setmetatable, math.floor, math.max
 
 local ETIMEOUT, EINVAL = C.SOCKET2_ETIMEOUT, C.SOCKET2_EINVAL
+local NEVER = 1/0
 
 local function number(what, v)
 	if type(v) ~= 'number' then
@@ -24,11 +25,16 @@ local function sleep_until(time)
 	end
 	time = max(time, 0)
 	local d = deadline(time)
-	local r = sched.pause({what = 'sleep', forget = nothing}, d)
+	local r = sched.pause(sched.waiter('sleep', nothing), d)
 	if r == ETIMEOUT and d == time then
 		return true
 	end
 	return fail(r)
+end
+
+-- The turn of the others that a sleep is which is over already; nothing, if it has to end by an error.
+local function rest()
+	return sched.yield() and not sched.canceled[this()]
 end
 
 -- sleep_until(time) -> true | nil, err, errcode: waits until clock() is `time`, not less; a turn of
@@ -41,7 +47,9 @@ end
 -- sleep(seconds) -> true | nil, err, errcode: as sleep_until(clock() + seconds).
 function api.sleep(seconds)
 	sched.inside'sleep'
-	seconds = number('sleep', seconds)
+	if number('sleep', seconds) <= 0 and deadline() == NEVER and rest() then
+		return true
+	end
 	return sleep_until(seconds < 0 and 0 or C.socket2_clock() + seconds)
 end
 

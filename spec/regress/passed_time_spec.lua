@@ -32,7 +32,7 @@ describe('while a crowd of threads waits until moments that have passed', functi
 	local waits = {
 		['sleep(0)'] = function() socket.sleep(0) end,
 		['sleep(-1)'] = function() socket.sleep(-1) end,
-		['sleep_until()'] = function() start = start + 1e-6 socket.sleep_until(start - 1000) end,
+		['sleep_until()'] = function() start = start + 1e-9 socket.sleep_until(start) end,
 		['queue:pop(0)'] = function() queue:pop(0) end,
 		['queue:pop(clock())'] = function() queue:pop(socket.clock()) end,
 		['event:wait(0)'] = function() event:wait(0) end,

@@ -1,0 +1,29 @@
+-- What a program gives for `expires`: a time of clock().
+
+local lib = require'socket2.lib'
+
+local C, raise = lib.C, lib.raise
+local type, min = type, math.min
+
+local moment = {}
+
+-- When the library was loaded, by the first of the process's states. A positive time well before that is no
+-- moment but a length. One shortly before can come from clock() - 1, and what is "well before" is less on a
+-- machine that has just started.
+moment.began = package.loaded['socket2.began'] or C.socket2_clock()
+local LENGTHS = moment.began - min(60, moment.began / 2)
+
+-- of(expires) -> the same for C
+function moment.of(expires)
+	if type(expires) ~= 'number' then
+		raise('bad expires (number expected, got %s)', type(expires))
+	elseif expires < LENGTHS then
+		if expires > 0 then
+			raise('bad expires (a time of socket.clock() expected, got a length?): socket.clock() + %.14g', expires)
+		end
+		expires = 0 -- C has a meaning of its own for -1/0
+	end
+	return expires
+end
+
+return moment
