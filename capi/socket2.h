@@ -227,6 +227,18 @@ SOCKET2_API double socket2_clock(void);
 /* The time of day: seconds since 1970 (UTC), which can jump. A double. */
 SOCKET2_API double socket2_time(void);
 
+/* ---- process -- any thread ---- */
+
+/*
+ * Ignores SIGPIPE for the whole process, where its disposition is the default: 0. This library does not
+ * need it, but others that write to sockets and pipes may. A program that the process runs by exec
+ * inherits it. On Windows there is nothing to do.
+ */
+SOCKET2_API int socket2_ignore_sigpipe(void);
+
+/* How many descriptors the process may have at once; INT_MAX where there is no limit. */
+SOCKET2_API int socket2_descriptor_limit(void);
+
 /* ---- loop ---- */
 
 /* A new loop: its handle. SOCKET2_EMFILE and the like; SOCKET2_ENOHANDLE with 1023 loops alive. */

@@ -6,9 +6,12 @@ local tcp = require'socket2.classic.tcp'.tcp
 local udp = require'socket2.classic.udp'.udp
 
 local C = lib.C
+
+C.socket2_ignore_sigpipe() -- as there: LuaSec, for one, relies on it
+
 local core = {
 	_VERSION = 'LuaSocket 3.1.0',
-	_SETSIZE = 2^31 - 1, -- select() takes any number
+	_SETSIZE = C.socket2_descriptor_limit(), -- select() takes any number
 	_DATAGRAMSIZE = 8192,
 	_SOCKETINVALID = -1,
 	sleep = require'socket2.classic.object'.sleep,

@@ -1,0 +1,13 @@
+// Settings of the process that belong to no socket.
+#pragma once
+
+namespace socket2 {
+
+// Writes to a pipe without a reader fail from now on, whichever library makes them, unless the program has
+// decided otherwise. A program that the process becomes inherits that.
+void ignore_broken_pipes();
+
+// How many descriptors the process may have.
+int descriptor_limit();
+
+}  // namespace socket2
