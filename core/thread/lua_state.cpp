@@ -120,7 +120,7 @@ void run(Job& job) {
 
 Result start_lua_state(LuaCode code, std::shared_ptr<Channel> channel) {
     const auto job = std::make_shared<Job>(std::move(code), std::move(channel));
-    return start_thread([job] { run(*job); });
+    return start_thread([job] { run(*job); }, SignalMask::inherited);
 }
 
 }  // namespace socket2

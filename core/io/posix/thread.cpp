@@ -17,12 +17,16 @@
 
 namespace socket2 {
 
-Result start_thread(std::function<void()> body) {
+Result start_thread(std::function<void()> body, SignalMask mask) {
     // A thread inherits the mask of the one that makes it.
-    sigset_t all;
+    sigset_t blocked;
     sigset_t before;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (mask == SignalMask::all) {
+        sigfillset(&blocked);
+    } else {
+        sigemptyset(&blocked);
+    }
+    ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
     Result r = Result::done();
     try {
         std::thread(std::move(body)).detach();

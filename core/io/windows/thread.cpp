@@ -24,7 +24,7 @@ constexpr int kNameCapacity = 64;
 
 }  // namespace
 
-Result start_thread(std::function<void()> body) {
+Result start_thread(std::function<void()> body, SignalMask) {
     try {
         std::thread(std::move(body)).detach();
     } catch (const std::system_error& error) {
