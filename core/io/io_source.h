@@ -28,7 +28,7 @@ struct IoSource {
     // TCP only: a read that returned less than asked has drained the socket, as epoll(7) says of
     // streams. Not so of unix streams, where a read also stops at passed descriptors.
     bool short_read_drains = false;
-    double accept_not_before = 0;  // a listener backs off after it ran out of descriptors
+    double accept_not_before = 0;  // a listener backs off after an accept failed
     int64_t user = 0;              // the owner's name for this source; the core never looks at it
 };
 

@@ -5,6 +5,23 @@
 namespace socket2 {
 namespace {
 
+// Whether an accept failed for a reason that may last: a loop around it would turn as fast as it can.
+bool is_lasting(Errc error) {
+    switch (error) {
+        case Errc::ok:
+        case Errc::closed:
+        case Errc::timeout:
+        case Errc::canceled:
+        case Errc::busy:
+        case Errc::not_listening:       // it says so at once, until the program listens
+        case Errc::connection_aborted:  // of one connection
+        case Errc::connection_reset:
+            return false;
+        default:
+            return true;
+    }
+}
+
 bool is_sending(const Op& op) {
     return op.kind == OpKind::send || op.kind == OpKind::send_to || op.kind == OpKind::write;
 }
@@ -140,8 +157,7 @@ Result Loop::hold(Op& op, double not_before) {
 // The op is over with this result, at once or later.
 void Loop::finish(Op& op, Result result) {
     op.result = result;
-    if (op.kind == OpKind::accept && (result.error() == Errc::too_many_open_files ||
-                                      result.error() == Errc::too_many_open_files_in_system)) {
+    if (op.kind == OpKind::accept && is_lasting(result.error())) {
         op.source.accept_not_before = now() + kAcceptRest;
     }
 }

@@ -103,7 +103,7 @@ class Loop {
     // After so many completions without a wait in between, an op is held back for a turn: a
     // coroutine that never blocks would otherwise starve all others.
     static constexpr int kBudget = 64;
-    // How long a listener rests after it ran out of descriptors, and an op for which the system
+    // How long a listener rests after it ran out of descriptors or memory, and an op for which the system
     // said "later" without an event that would tell when.
     static constexpr double kAcceptRest = 0.1;
     static constexpr double kBusyRest = 0.01;

@@ -31,7 +31,10 @@ Result Udp::connect(const Address* address) {
     SockAddr to = address->raw;
     // Raw sockets have no ports, but without one Linux does not know them as connected.
     if (type() == SocketType::raw) set_port(to, 1);
-    return posix::connect(source_.fd, to);
+    Result made = posix::connect(source_.fd, to);
+    while (made.is_pending())
+        made = posix::connect(source_.fd, to);  // interrupted: there is no handshake
+    return made;
 }
 
 // Linux also takes back a port that it picked itself, of which others may know.

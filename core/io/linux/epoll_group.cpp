@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cmath>
 #include <ctime>
@@ -62,14 +63,26 @@ timespec timespec_of(double seconds) {
     return t;
 }
 
+// epoll_pwait2(2), which older C libraries lack. The number is the same on all processors.
+int wait_nanoseconds(int epoll_fd, epoll_event* events, int capacity, const timespec& limit) {
+    constexpr long kNumber = 441;
+    const int64_t timeout[2] = {limit.tv_sec, limit.tv_nsec};
+    return static_cast<int>(
+        ::syscall(kNumber, epoll_fd, events, capacity, timeout, nullptr, size_t{0}));
+}
+
 // The number of events, or -1. epoll_pwait2 counts in nanoseconds. Kernels before 5.11 lack it, and
-// some sandboxes: then whole milliseconds, rounded up so that a timer is never early.
+// some sandboxes refuse it: then whole milliseconds, rounded up so that a timer is never early.
 int take_events(int epoll_fd, epoll_event* events, int capacity, double seconds) {
+    static std::atomic<bool> refused = false;
     if (seconds <= 0) return ::epoll_wait(epoll_fd, events, capacity, 0);
     if (seconds == kNever) return ::epoll_wait(epoll_fd, events, capacity, -1);
     const timespec limit = timespec_of(seconds);
-    const int n = ::epoll_pwait2(epoll_fd, events, capacity, &limit, nullptr);
-    if (n >= 0 || errno != ENOSYS) return n;
+    if (!refused.load(std::memory_order_relaxed)) {
+        const int n = wait_nanoseconds(epoll_fd, events, capacity, limit);
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM)) return n;
+        refused = true;
+    }
     const double ms =
         static_cast<double>(limit.tv_sec) * 1e3 + static_cast<double>(limit.tv_nsec) / 1e6;
     return ::epoll_wait(epoll_fd, events, capacity, static_cast<int>(std::ceil(ms)));
@@ -82,17 +95,30 @@ void set_timer(int timer, double seconds) {
     ::timerfd_settime(timer, 0, &at, nullptr);
 }
 
-void ring_once(int bell, bool& rung) {
-    if (rung) return;
+// Any number, or -1: of what a signal does not interrupt.
+template <typename Call>
+ssize_t uninterrupted(Call call) {
+    ssize_t n;
+    do {
+        n = call();
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+// It can only fail when the counter is full.
+bool ring_bell(int bell) {
     const uint64_t one = 1;
-    // It can only fail when the counter is full.
-    rung = ::write(bell, &one, sizeof one) > 0;
+    return uninterrupted([&] { return ::write(bell, &one, sizeof one); }) > 0;
+}
+
+void ring_once(int bell, bool& rung) {
+    if (!rung) rung = ring_bell(bell);
 }
 
 void silence(int bell, bool& rung) {
     if (!rung) return;
     uint64_t rings;
-    rung = ::read(bell, &rings, sizeof rings) < 0;
+    rung = uninterrupted([&] { return ::read(bell, &rings, sizeof rings); }) < 0;
 }
 
 int take_routed(EpollGroup::Member& me, Selector::Event* events, int capacity) {
@@ -292,8 +318,7 @@ void EpollGroup::wake(Member& member) {
     }
     // Without the lock, which the one that is woken wants at once. Until this has come silence() finds
     // nothing in the bell, which stays marked as rung.
-    const uint64_t one = 1;
-    static_cast<void>(!::write(bell, &one, sizeof one));
+    static_cast<void>(ring_bell(bell));
 }
 
 void EpollGroup::sleep_apart(Member& me) {
