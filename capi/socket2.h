@@ -11,7 +11,8 @@
  *     library: it has to stay valid and unchanged. The event is given only when the system and the
  *     library have let go of it. What a comment says is copied is the caller's again at once.
  *  4. A handle is a positive int. One that is stale, of the wrong kind or made up is
- *     SOCKET2_EBADHANDLE, never undefined behaviour. Closing a socket completes what was pending on
+ *     SOCKET2_EBADHANDLE, never undefined behaviour. The number is given again only after 2^29 (half a
+ *     billion) more objects of the loop, so what is held on to for longer can name a stranger. Closing a socket completes what was pending on
  *     it with SOCKET2_ECLOSED.
  *  5. No callbacks, no structs by value, no exceptions, no errno, no signals: SIGPIPE is not raised.
  *     Times are doubles in seconds of the monotonic clock that socket2_clock() reads; a deadline is

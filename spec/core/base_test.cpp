@@ -173,9 +173,7 @@ TEST(Heap, AgreesWithAMultimapUnderRandomOperations) {
 
 // ---- slot map -----------------------------------------------------------------------------------
 
-constexpr size_t kMinFree = 1024;
-constexpr size_t kGenerations = 512;
-constexpr size_t kNames = (size_t{1} << 22) - 1;
+constexpr size_t kNames = SlotMap<int>::kMaxLive;
 
 TEST(SlotMap, NamesArePositiveAndFindTheirValue) {
     SlotMap<int> map;
@@ -221,54 +219,48 @@ TEST(SlotMap, TakeEmptiesTheSlot) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SlotMap, SlotsRestBeforeTheyAreUsedAgain) {
+TEST(SlotMap, NamesAreGivenInTurn) {
     SlotMap<int> map;
-    std::set<int32_t> names;
-    for (size_t i = 0; i <= kMinFree; ++i) {
-        const int32_t name = map.insert(0);
-        EXPECT_TRUE(names.insert(name & 0x3fffff).second) << "index used again after " << i;
+    int32_t last = 0;
+    for (int i = 0; i < 1000000; ++i) {
+        const int32_t name = map.insert(i);
+        ASSERT_EQ(name, last + 1);
         map.take(name);
+        last = name;
     }
 }
 
-TEST(SlotMap, SlotsAreUsedAgainInTheOrderTheyWereFreed) {
-    SlotMap<int> map;
-    std::vector<int32_t> names;
-    for (size_t i = 0; i < 3 * kMinFree; ++i) names.push_back(map.insert(static_cast<int>(i)));
-    std::shuffle(names.begin(), names.end(), std::mt19937(3));
-    for (const int32_t name : names) map.take(name);
-    for (size_t i = 0; i < 2 * kMinFree; ++i) {
-        const int32_t name = map.insert(0);
-        EXPECT_EQ(name & 0x3fffff, names[i] & 0x3fffff);
-        EXPECT_NE(name, names[i]);
+// Those that live long, whatever their number, are passed over, and no other name comes twice.
+TEST(SlotMap, ANameReturnsOnlyAfterAllOthers) {
+    for (const int living : {0, 1, 100, 10000}) {
+        SCOPED_TRACE(living);
+        SlotMap<int> map;
+        std::vector<int32_t> names;
+        for (int i = 0; i < living; ++i) names.push_back(map.insert(i));
+        int64_t last = names.empty() ? 0 : names.back();
+        int64_t passed = 0;
+        constexpr int kInsertions = 200000;
+        for (int i = 0; i < kInsertions; ++i) {
+            const int32_t name = map.insert(0);
+            ASSERT_GT(name, last);
+            passed += name - last;
+            last = name;
+            map.take(name);
+        }
+        // At this pace the 2^31 names last for 2^29 insertions.
+        EXPECT_LE(passed, 4 * kInsertions);
+        for (int i = 0; i < living; ++i) EXPECT_EQ(*map.find(names[static_cast<size_t>(i)]), i);
     }
 }
 
-TEST(SlotMap, MemoryIsBoundedWhenFewLive) {
-    SlotMap<int> map;
-    int32_t highest = 0;
-    for (size_t i = 0; i < 20 * kMinFree; ++i) {
-        const int32_t name = map.insert(0);
-        highest = std::max(highest, name & 0x3fffff);
-        map.take(name);
-    }
-    EXPECT_LE(highest, static_cast<int32_t>(kMinFree + 2));
-}
-
-TEST(SlotMap, ANameReturnsOnlyAfterAllGenerations) {
-    SlotMap<int> map;
-    const int32_t first = map.insert(0);
-    map.take(first);
-    size_t insertions = 0;
-    for (;;) {
-        const int32_t name = map.insert(0);
-        ++insertions;
-        if (name == first) break;
-        EXPECT_EQ(map.find(first), nullptr);
-        map.take(name);
-        ASSERT_LT(insertions, 2 * kMinFree * kGenerations);
-    }
-    EXPECT_GE(insertions, kMinFree * kGenerations);
+TEST(SlotMap, AfterTheLastNameComesTheFirstThatIsFree) {
+    SlotMap<int> map(INT32_MAX - 2);
+    EXPECT_EQ(map.insert(0), INT32_MAX - 1);
+    EXPECT_EQ(map.insert(0), INT32_MAX);
+    EXPECT_EQ(map.insert(0), 1);
+    map.take(INT32_MAX);
+    EXPECT_EQ(map.find(INT32_MAX), nullptr);
+    EXPECT_NE(map.find(INT32_MAX - 1), nullptr);
 }
 
 TEST(SlotMap, IsExhaustedWithoutHarm) {
