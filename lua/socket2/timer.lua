@@ -57,7 +57,7 @@ local timer = {}
 timer.__index = timer
 
 local function arm(self)
-	local h = sched.arm(self, self.time)
+	local h = self.time == NEVER and 0 or sched.arm(self, self.time) -- 0 is no timer's
 	self.h = h
 	if h < 0 then
 		return fail(h)
@@ -79,7 +79,7 @@ function timer:fire()
 		self.time = missed < 2^53 and self.time + every * (1 + missed) or now
 		arm(self)
 	end
-	sched.start_thread(1/0, self.f)
+	sched.start_thread(NEVER, self.f)
 end
 
 -- cancel() -> boolean: it will not run (again); false when it was over already.
@@ -101,7 +101,7 @@ local function new(what, time, every, f)
 end
 
 -- runat(time, f) -> timer | nil, err, errcode: runs f() in a new thread when clock() is `time`.
--- timer:cancel() takes it back. An armed timer keeps start() going.
+-- timer:cancel() takes it back. An armed timer keeps start() going; 1/0 is never, and keeps nothing going.
 function api.runat(time, f)
 	return new('runat', number('runat', time), nil, f)
 end
@@ -114,7 +114,7 @@ end
 -- runevery(seconds, f) -> timer | nil, err, errcode: first after `seconds` (> 0), then again and again.
 -- A beat that is missed, because the program is busy, is left out.
 function api.runevery(seconds, f)
-	if number('runevery', seconds) <= 0 or seconds == 1/0 then
+	if number('runevery', seconds) <= 0 then
 		return fail(EINVAL)
 	end
 	return new('runevery', C.socket2_clock() + seconds, seconds, f)

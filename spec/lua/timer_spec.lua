@@ -217,7 +217,6 @@ describe('runat and runafter', function()
 	it('refuse what is no time and no function', function()
 		for _, name in ipairs{'runat', 'runafter', 'runevery'} do
 			local f = socket[name]
-			fails('invalid_argument', f(1/0, print))
 			fails('invalid_argument', f(0/0, print))
 			if name == 'runevery' then
 				fails('invalid_argument', f(0, print))
