@@ -56,6 +56,16 @@ int socket2_addr_parse(const char* host, const char* service, int type, int fami
     });
 }
 
+int socket2_addr_unix(const char* name, size_t size, int type, int protocol, socket2_addr* out) {
+    return guarded([&]() -> int {
+        Endpoint endpoint;
+        const Result r = endpoint_of(nullptr, nullptr, type, SOCKET2_UNIX, protocol, 0, endpoint);
+        if (r.is_error()) return r.value();
+        if (out == nullptr || !is_buffer(name, size)) return SOCKET2_EINVAL;
+        return unix_address({name, size}, endpoint, *address(out)).value();
+    });
+}
+
 int socket2_addr_lookup(const char* host, const char* service, int type, int family, int protocol,
                         int flags, socket2_addr* out, int max, char* name, size_t name_size) {
     return guarded([&]() -> int {

@@ -75,6 +75,27 @@ int socket2_socket_pending(int loop, int handle, int kind, double* since) {
     });
 }
 
+int socket2_socket_os_error(int loop, int handle, int kind) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        auto* waitable = find_socket<Waitable>(entry, handle);
+        if (waitable == nullptr) return SOCKET2_EBADHANDLE;
+        if (!is_kind(kind)) return SOCKET2_EINVAL;
+        return entry.os_error = waitable->op(side_of(kind)).result.os_code();
+    });
+}
+
+int socket2_socket_peercred(int loop, int handle, int64_t* pid, int64_t* uid, int64_t* gid) {
+    return on_socket<Socket>(loop, handle, [&](Socket& s) -> Result {
+        PeerCredentials peer;
+        const Result r = s.peer_credentials(peer);
+        if (r.is_error()) return r;
+        if (pid != nullptr) *pid = peer.pid;
+        if (uid != nullptr) *uid = peer.uid;
+        if (gid != nullptr) *gid = peer.gid;
+        return r;
+    });
+}
+
 int socket2_socket_detach(int loop, int handle) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
         if (find_socket<Waitable>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;

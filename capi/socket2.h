@@ -269,6 +269,13 @@ SOCKET2_API int socket2_wake(int loop);
 SOCKET2_API int socket2_os_error(int loop);
 
 /*
+ * The same of the handle's last operation of `kind` (SOCKET2_READ or SOCKET2_WRITE), for events that came
+ * with others. From then on it is what socket2_os_error() gives, too. SOCKET2_EINVAL of another kind.
+ * Since 0.2.
+ */
+SOCKET2_API int socket2_socket_os_error(int loop, int handle, int kind);
+
+/*
  * Linux: the loop's epoll descriptor, which other loops of the process, of any thread, can be set
  * to: whichever of them takes an event from it, it reaches the loop that waits for it. It is good as
  * long as any of these loops. Setting one, SOCKET2_EBUSY once the loop has sockets, returns the
@@ -308,6 +315,14 @@ SOCKET2_API int socket2_timer_close(int loop, int handle);
  */
 SOCKET2_API int socket2_addr_parse(const char* host, const char* service, int type, int family,
                                    int protocol, int flags, socket2_addr* out);
+
+/*
+ * The address of a unix name of `size` bytes: 0, and *out filled. Only an abstract name, of which the first
+ * byte is "@" or zero, can have zero bytes (SOCKET2_EINVAL). SOCKET2_EPATHTOOLONG; SOCKET2_ENOTSUPPORTED of
+ * abstract names where the system has none. Since 0.2.
+ */
+SOCKET2_API int socket2_addr_unix(const char* name, size_t size, int type, int protocol,
+                                  socket2_addr* out);
 
 /*
  * Looks up a host and service for a socket type. `host`: a name, an IP literal, "*" for all
@@ -458,6 +473,15 @@ SOCKET2_API int socket2_socket_shutdown(int loop, int handle, int directions);
 SOCKET2_API int socket2_socket_localaddr(int loop, int handle, socket2_addr* out);
 SOCKET2_API int socket2_socket_remoteaddr(int loop, int handle, socket2_addr* out);
 
+/*
+ * The process at the other end of a connected unix socket, as it was when it connected or listened: 0, and
+ * its number, or -1 where the system does not tell, goes to *pid, its effective user and group to *uid and
+ * *gid. Each may be null. SOCKET2_ENOTCONN; SOCKET2_ENOTSUPPORTED of other families, of sockets of whose
+ * peer the system does not keep it (datagrams), and on Windows. Since 0.2.
+ */
+SOCKET2_API int socket2_socket_peercred(int loop, int handle, int64_t* pid, int64_t* uid,
+                                        int64_t* gid);
+
 /* The kind of an option's value, SOCKET2_OPTION_...; SOCKET2_EOPTION if unknown. Any thread. */
 SOCKET2_API int socket2_option_kind(const char* name);
 
@@ -520,9 +544,11 @@ SOCKET2_API int socket2_tcp_recv(int loop, int handle, void* data, size_t size, 
  * A handle for a descriptor of the caller's (on Windows a SOCKET): a pipe, a terminal, a socket ..., for
  * socket2_fd_recv(), socket2_fd_send(), socket2_socket_wait(), _cancel(), _pending(), _fd(), _detach() and
  * _close() alone; it is SOCKET2_EBADHANDLE elsewhere. The descriptor and its mode stay the caller's, who
- * closes the handle first and the descriptor after. Regular files are always ready. What cannot end at
- * once is SOCKET2_EBUSY when another handle of the loop waits for the same descriptor already, or a
- * socket has it; not on Windows, where several can wait. SOCKET2_EDESCRIPTOR when it is none.
+ * closes the handle first and the descriptor after. Regular files are always ready. The system tells one
+ * handle of the loop alone when a descriptor is ready, the first that had to wait, a socket's handle
+ * included, until it is closed. Of another what cannot end at once is tried again every 10 ms, is
+ * SOCKET2_EBUSY with SOCKET2_AT_ONCE, and a socket2_socket_wait() is SOCKET2_EBUSY; not on Windows, where
+ * several can wait. SOCKET2_EDESCRIPTOR when it is none.
  */
 SOCKET2_API int socket2_fd_new(int loop, intptr_t fd);
 

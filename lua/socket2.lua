@@ -16,6 +16,7 @@ require'socket2.timer'
 require'socket2.sync'
 require'socket2.control'
 
+socket.strerror = lib.strerror
 socket.addr = addr.lookup
 socket.lookup_cache = addr.lookup_cache
 socket.tcp = tcp.new

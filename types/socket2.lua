@@ -175,6 +175,10 @@ function s:setopt(name, value) end
 ---@return boolean|number|string|nil value, socket2.err? err, integer? errcode
 function s:getopt(name) end
 
+---The process at the other end of a unix socket; pid is false where the system does not tell.
+---@return integer|false|nil pid, socket2.err|integer uid, integer gid err and errcode after nil
+function s:peercred() end
+
 ---Lets go of the descriptor, which is the program's from now on.
 ---@return integer? fd, socket2.err? err, integer? errcode
 function s:detach() end
@@ -400,6 +404,16 @@ function socket.stop() end
 ---Seconds of the monotonic clock.
 ---@return number
 function socket.clock() end
+
+---The system's own code behind the last error that a socket or the loop gave; 0 for the library's own.
+---@return integer
+function socket.os_error() end
+
+---What an error code means, and its word.
+---@param errcode integer
+---@return string message
+---@return string word
+function socket.strerror(errcode) end
 
 ---Linux: gets or, before the first socket, sets the loop's epoll descriptor.
 ---@param fd? integer

@@ -65,9 +65,10 @@ SockAddr make_inet6(const in6_addr& ip, uint16_t port, uint32_t scope) {
 
 // "@name" is abstract: no file, gone with its last socket. A file of that name is "./@name".
 Result make_unix(std::string_view path, SockAddr& raw) {
-    const bool abstract = path.substr(0, 1) == "@";
+    const bool abstract = !path.empty() && (path[0] == '@' || path[0] == '\0');
     const std::string_view name = path.substr(abstract ? 1 : 0);
     if (name.empty()) return Errc::invalid_argument;
+    if (!abstract && name.find('\0') != std::string_view::npos) return Errc::invalid_argument;
     if (abstract && !SockAddr::kAbstractNames) return Errc::not_supported;
     // A path ends with a zero, an abstract name does not.
     const size_t needed = name.size() + 1;
@@ -151,6 +152,16 @@ Result parse_ip(const Endpoint& endpoint, uint16_t port, SockAddr& raw) {
     if (host.find(':') == std::string_view::npos) return Result::pending();
     const Result r = parse_inet6(std::string(host), port, raw);
     return r.ok() && !wants6 ? Errc::address_family_not_supported : r;
+}
+
+Address complete(const SockAddr& raw, const Endpoint& endpoint) {
+    Address address{};
+    address.raw = raw;
+    address.type = static_cast<int32_t>(endpoint.type);
+    if (endpoint.type == SocketType::raw) set_port(address.raw, 0);  // it has none
+    address.protocol = endpoint.protocol != 0 ? endpoint.protocol
+                                              : default_protocol(endpoint.type, address.family());
+    return address;
 }
 
 std::string unix_host(const SockAddr& raw) {
@@ -273,32 +284,29 @@ int32_t default_protocol(SocketType type, Family family) {
                                      : IPPROTO_RAW;
 }
 
+Result unix_address(std::string_view name, const Endpoint& endpoint, Address& out) {
+    SockAddr raw;
+    if (name == "*") return Errc::invalid_argument;
+    const Result r = make_unix(name, raw);
+    if (r.ok()) out = complete(raw, endpoint);
+    return r;
+}
+
 Result parse_address(const Endpoint& endpoint, Address& out) {
-    Address address{};
-    address.type = static_cast<int32_t>(endpoint.type);
     if (endpoint.family == Family::local) {
-        if (endpoint.host == nullptr || std::string_view(endpoint.host) == "*") {
-            return Errc::invalid_argument;
-        }
-        const Result r = make_unix(endpoint.host, address.raw);
-        if (r.is_error()) return r;
-    } else {
-        const std::string_view service = endpoint.service == nullptr ? "0" : endpoint.service;
-        if (!is_number(service)) {
-            return (endpoint.flags & kNumericService) != 0 ? Errc::unknown_service
-                                                           : Result::pending();
-        }
-        const std::optional<uint16_t> port = parse_port(service);
-        if (!port) return Errc::invalid_port;
-        const Result r = parse_ip(endpoint, *port, address.raw);
-        if (r.is_pending() && (endpoint.flags & kNumericHost) != 0) return Errc::unknown_host;
-        if (!r.ok()) return r;
+        return unix_address(endpoint.host == nullptr ? "" : endpoint.host, endpoint, out);
     }
-    if (endpoint.type == SocketType::raw) set_port(address.raw, 0);  // it has none
-    address.protocol = endpoint.protocol != 0 ? endpoint.protocol
-                                              : default_protocol(endpoint.type, address.family());
-    out = address;
-    return Result::done();
+    const std::string_view service = endpoint.service == nullptr ? "0" : endpoint.service;
+    if (!is_number(service)) {
+        return (endpoint.flags & kNumericService) != 0 ? Errc::unknown_service : Result::pending();
+    }
+    const std::optional<uint16_t> port = parse_port(service);
+    if (!port) return Errc::invalid_port;
+    SockAddr raw;
+    const Result r = parse_ip(endpoint, *port, raw);
+    if (r.is_pending() && (endpoint.flags & kNumericHost) != 0) return Errc::unknown_host;
+    if (r.ok()) out = complete(raw, endpoint);
+    return r;
 }
 
 }  // namespace socket2

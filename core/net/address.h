@@ -73,6 +73,9 @@ constexpr unsigned kAllLookupFlags = 255;
 // with a numeric port. Pending: it is a name. `out` then is untouched.
 Result parse_address(const Endpoint& endpoint, Address& out);
 
+// The address of a unix name, which can have zero bytes, of the endpoint's type and protocol.
+Result unix_address(std::string_view name, const Endpoint& endpoint, Address& out);
+
 // The type's own protocol in that family.
 int32_t default_protocol(SocketType type, Family family);
 

@@ -74,6 +74,13 @@ Result Socket::remote_address(Address& out) const {
     return complete(posix::remote_address(source_.fd, out.raw), out);
 }
 
+Result Socket::peer_credentials(PeerCredentials& out) const {
+    if (family_ != Family::local) return Errc::not_supported;
+    SockAddr peer;
+    const Result r = posix::remote_address(source_.fd, peer);
+    return r.is_error() ? r : socket2::peer_credentials(source_.fd, out);
+}
+
 Result Socket::set_option(const char* name, int value) {
     const Option* option = find_option(name);
     if (option == nullptr) return Errc::unknown_option;

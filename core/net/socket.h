@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/io/peer.h"
 #include "core/net/address.h"
 #include "core/net/waitable.h"
 
@@ -23,6 +24,9 @@ class Socket : public Waitable {
     Result shutdown(int directions);
     Result local_address(Address& out) const;
     Result remote_address(Address& out) const;
+
+    // Errc::not_supported unless it is a unix socket.
+    Result peer_credentials(PeerCredentials& out) const;
 
     Result set_option(const char* name, int value);
     Result get_option(const char* name, int& value) const;

@@ -279,6 +279,15 @@ local name = ffi.new('char[?]', NAME_SIZE)
 
 local PENDING_NAME, LOOKUP = 0, C.SOCKET2_LOOKUP
 
+-- As socket2_addr_parse(), but that names of unix sockets may have zero bytes.
+local function parse(host, service, socket_type, family, protocol, flags)
+	if host and host:find('\0', 1, true) then
+		local r = C.socket2_addr_unix(host, #host, socket_type, protocol, found)
+		return r < 0 and r or 1
+	end
+	return C.socket2_addr_parse(host, service, socket_type, family, protocol, flags, found)
+end
+
 -- In a thread that can wait: others go on meanwhile. For a socket, which may be closed, or for none.
 local function resolve(socket, ...)
 	local h = C.socket2_lookup_new(sched.loop, ...)
@@ -304,7 +313,8 @@ end
 local function lookup(socket, host, port, socket_type, family, protocol, flags, deadline)
 	local node, service, f, code = endpoint.for_c(host, port, family)
 	name[0] = 0
-	local n = code or C.socket2_addr_parse(node, service, socket_type, f, protocol, flags, found)
+	local name_size
+	local n = code or parse(node, service, socket_type, f, protocol, flags)
 	if n == PENDING_NAME then
 		if sched.can_wait() then
 			n = resolve(socket, node, service, socket_type, f, protocol, flags, deadline)
@@ -313,7 +323,7 @@ local function lookup(socket, host, port, socket_type, family, protocol, flags, 
 				found, MAX_ADDRS, name, NAME_SIZE)
 		end
 	elseif n > 0 and bit.band(flags, C.SOCKET2_CANONNAME) ~= 0 then
-		C.socket2_addr_ip(found, name, NAME_SIZE)
+		name_size = C.socket2_addr_ip(found, name, NAME_SIZE)
 	end
 	if n < 0 then
 		return endpoint.fail(n, host, port)
@@ -321,7 +331,7 @@ local function lookup(socket, host, port, socket_type, family, protocol, flags, 
 	n = n < MAX_ADDRS and n or MAX_ADDRS
 	local a = ffi.new('socket2_addr[?]', n)
 	ffi.copy(a, found, n * ffi.sizeof'socket2_addr')
-	local canonical = ffi.string(name)
+	local canonical = name_size and ffi.string(name, name_size) or ffi.string(name)
 	return new(a, n, canonical ~= '' and canonical or nil)
 end
 
@@ -329,10 +339,10 @@ end
 -- addr([host], [port], [socket_type='tcp'], [family='inet'], [protocol], [flags], [expires])
 --	-> ai | nil, err, errcode, detail
 -- host: a name, an IP literal, nil or '*' for all interfaces, false for loopback; with family
--- 'unix' a path ('@name' or '\0name': Linux's abstract names). Without a port it can have one: 'host:port',
--- '[::1]:port'. port: a number, a service name, nil for any. socket_type 'tcp', 'udp', 'raw'; family 'inet',
--- 'inet6', 'unix', or 'unspec' for inet and inet6. flags: a number, words in a string or in a table: passive
--- canonname numerichost numericserv all v4mapped addrconfig (see getaddrinfo(3)).
+-- 'unix' a path ('@name' or '\0name': Linux's abstract names, any bytes). Without a port it can have one:
+-- 'host:port', '[::1]:port'. port: a number, a service name, nil for any. socket_type 'tcp', 'udp', 'raw';
+-- family 'inet', 'inet6', 'unix', or 'unspec' for inet and inet6. flags: a number, words in a string or in a
+-- table: passive canonname numerichost numericserv all v4mapped addrconfig (see getaddrinfo(3)).
 -- IP literals and paths never leave the process. A name asks the system's resolver: in a socket thread
 -- only that thread waits, elsewhere the whole process.
 function addr.lookup(host, port, socket_type, family, protocol, flags, expires)

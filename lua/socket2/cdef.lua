@@ -103,6 +103,7 @@ int socket2_loop_close(int loop);
 int socket2_poll(int loop, socket2_event* events, int max, double deadline);
 int socket2_wake(int loop);
 int socket2_os_error(int loop);
+int socket2_socket_os_error(int loop, int handle, int kind);
 int socket2_loop_epoll_fd(int loop);
 int socket2_loop_set_epoll_fd(int loop, int epoll_fd);
 int socket2_loop_iocp(int loop, intptr_t* port);
@@ -111,6 +112,8 @@ int socket2_timer_new(int loop, double deadline);
 int socket2_timer_close(int loop, int handle);
 int socket2_addr_parse(const char* host, const char* service, int type, int family,
                                    int protocol, int flags, socket2_addr* out);
+int socket2_addr_unix(const char* name, size_t size, int type, int protocol,
+                                  socket2_addr* out);
 int socket2_addr_lookup(const char* host, const char* service, int type, int family,
                                     int protocol, int flags, socket2_addr* out, int max, char* name,
                                     size_t name_size);
@@ -145,6 +148,8 @@ int socket2_socket_bind(int loop, int handle, const socket2_addr* addr);
 int socket2_socket_shutdown(int loop, int handle, int directions);
 int socket2_socket_localaddr(int loop, int handle, socket2_addr* out);
 int socket2_socket_remoteaddr(int loop, int handle, socket2_addr* out);
+int socket2_socket_peercred(int loop, int handle, int64_t* pid, int64_t* uid,
+                                        int64_t* gid);
 int socket2_option_kind(const char* name);
 int socket2_socket_setopt(int loop, int handle, const char* name, int value);
 int socket2_socket_getopt(int loop, int handle, const char* name, int* value);

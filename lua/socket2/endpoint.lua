@@ -38,12 +38,8 @@ local function host_for(host, family)
 		return nil
 	elseif type(host) ~= 'string' then
 		raise('bad host (string, false, nil or address expected, got %s)', type(host))
-	elseif family == UNIX and host:byte() == 0 then
-		host = '@' .. host:sub(2)
-	end
-	-- C would see a shorter name
-	if host:find('\0', 1, true) then
-		return nil, family == UNIX and C.SOCKET2_EINVAL or C.SOCKET2_EUNKNOWNHOST
+	elseif family ~= UNIX and host:find('\0', 1, true) then -- C would see a shorter name
+		return nil, C.SOCKET2_EUNKNOWNHOST
 	end
 	return host
 end

@@ -7,8 +7,9 @@ local remove = table.remove
 local failure = {}
 
 failure.CANNOT_WAIT = 'I/O cannot wait here, inside a plain coroutine or a function that C calls'
-	.. ' (of string.gsub, table.sort, require). Coroutines can: make them with coro.wrap or'
-	.. ' coro.create, or call coro.install() at the start of the program'
+	.. ' (of string.gsub, table.sort, require), a handler of xpcall, a finalizer or a hook. Those can start a'
+	.. ' thread that waits. Coroutines can wait: make them with coro.wrap or coro.create, or call'
+	.. ' coro.install() at the start of the program'
 failure.INTRUDER = 'a thread that waits was resumed by something else than what it waits for'
 
 -- text_of(err) -> string

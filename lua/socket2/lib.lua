@@ -2,7 +2,7 @@
 
 local ffi = require'ffi'
 local getenv, getinfo = os.getenv, debug.getinfo
-local error, tostring, pcall, ipairs, setmetatable = error, tostring, pcall, ipairs, setmetatable
+local error, type, tostring, pcall, ipairs, setmetatable = error, type, tostring, pcall, ipairs, setmetatable
 
 local lib = {}
 
@@ -141,6 +141,17 @@ function lib.fail(code)
 		code = CLOSED
 	end
 	return nil, words[code], code
+end
+
+local NO_CODE = 1 -- there is none of this number
+
+-- strerror(errcode) -> message, word: what an error means, in English.
+function lib.strerror(errcode)
+	if type(errcode) ~= 'number' then
+		lib.raise("bad argument #1 to 'strerror' (number expected, got %s)", type(errcode))
+	end
+	local code = errcode % 1 == 0 and errcode >= -2^31 and errcode <= 0 and errcode or NO_CODE
+	return ffi.string(C.socket2_error_message(code)), words[code]
 end
 
 return lib

@@ -19,6 +19,12 @@ function api.clock()
 	return C.socket2_clock()
 end
 
+-- os_error() -> number: the system's own code (errno, WSAGetLastError()) behind the last error that a socket
+-- or the loop gave; 0 when there was none.
+function api.os_error()
+	return C.socket2_os_error(loop)
+end
+
 -- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor, which the Lua states of other OS
 -- threads can be set to; good until the last of them is closed. Only before the first socket ('busy'). Of
 -- a descriptor that is the program's own the loop uses a duplicate.

@@ -163,11 +163,11 @@ function wait(object, kind, data, addr, from)
 		abandon(object, kind)
 		raise(INTRUDER)
 	end
-	if result == ECANCELED then
-		canceled[thread] = nil
+	if result < 0 then -- the events of others came after its own
+		C.socket2_socket_os_error(loop, h, kind)
+		canceled[thread] = result ~= ECANCELED and canceled[thread] or nil
 	end
-	-- Callers take the first two. The others are here because the collector may take what compiled
-	-- code has no more use for.
+	-- Callers take the first two. Compiled code would not keep the others alive if they were not here.
 	return result, detail, object, data, addr, from
 end
 sched.wait = wait

@@ -8,8 +8,9 @@ local waitable = require'socket2.waitable'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, owner_of = sched.loop, waitable.owner_of
-local type, next, tostring, pcall, error, setmetatable, floor =
-	type, next, tostring, pcall, error, setmetatable, math.floor
+local type, next, tostring, tonumber, pcall, error, setmetatable =
+	type, next, tostring, tonumber, pcall, error, setmetatable
+local floor = math.floor
 
 local socket = waitable:class()
 
@@ -198,6 +199,19 @@ end
 -- remoteaddr() -> ai | nil, err, errcode: whom it is connected to.
 function socket:remoteaddr()
 	return address(self, C.socket2_socket_remoteaddr)
+end
+
+local ids = ffi.new'int64_t[3]'
+
+-- peercred() -> pid, uid, gid | nil, err, errcode: of the process at the other end of a unix socket, as it
+-- was when it connected or listened. pid is false where the system does not tell.
+function socket:peercred()
+	local r = C.socket2_socket_peercred(loop, self.h, ids, ids + 1, ids + 2)
+	if r < 0 then
+		return fail(r)
+	end
+	local pid = tonumber(ids[0])
+	return pid >= 0 and pid, tonumber(ids[1]), tonumber(ids[2])
 end
 
 local kinds = {}
