@@ -5,10 +5,10 @@ using namespace socket2::capi;
 
 namespace {
 
-// One for the process. Never destroyed: its threads may still be at work while the process ends.
-// The library is linked to stay in memory after a dlclose(), for their sake.
+// One for the process, as the pool of its threads is. Never destroyed: they may still be at work while
+// the process ends. The library is linked to stay in memory after a dlclose(), for their sake.
 Resolver& resolver() {
-    static auto* const the_one = new Resolver;
+    static auto* const the_one = new Resolver(*new Workers);
     return *the_one;
 }
 

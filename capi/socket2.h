@@ -370,9 +370,11 @@ SOCKET2_API int socket2_addr_format(const socket2_addr* addr, char* text, size_t
 /*
  * Starts a look-up that blocks nobody: its handle, and then the event {handle, SOCKET2_LOOKUP, n}
  * with the number of addresses or an error code. The arguments and errors are socket2_addr_lookup()'s; the
- * strings are copied. SOCKET2_ETIMEOUT when `deadline` comes first. A small pool of threads, the
- * process's, asks the system; a look-up that nobody waits for any more holds one of them until the
- * system has given up, so that many such can delay others.
+ * strings are copied. SOCKET2_ETIMEOUT when `deadline` comes first. Threads of the process's ask the
+ * system: at most 16 for names that somebody waits for, 64 with those that nobody waits for any more, of
+ * which the system cannot let go. A loop has at most half of what others leave. Equal look-ups share one.
+ * Localhost, what the hosts file has, and literals with the name of a service have threads of their own.
+ * SOCKET2_ELOOKUPAGAIN comes at once for 3 seconds after a name server was silent.
  */
 SOCKET2_API int socket2_lookup_new(int loop, const char* host, const char* service, int type,
                                    int family, int protocol, int flags, double deadline);

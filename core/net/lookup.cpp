@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <utility>
 
 #include "core/io/posix/syscalls.h"
 
@@ -102,6 +104,13 @@ Result parse_host(Endpoint endpoint) {
     return parse_address(endpoint, address);
 }
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool ends_with(std::string_view text, std::string_view end) {
+    return text.size() >= end.size() && std::equal(end.rbegin(), end.rend(), text.rbegin(),
+                                                   [](char a, char b) { return a == lower(b); });
+}
+
 Result lookup_name(const Endpoint& endpoint, Lookup& out) {
     Address address;
     const Result parsed = parse_address(endpoint, address);
@@ -119,6 +128,30 @@ Result lookup_name(const Endpoint& endpoint, Lookup& out) {
 }
 
 }  // namespace
+
+bool is_literal(const Endpoint& endpoint) { return parse_host(endpoint).ok(); }
+
+bool is_localhost(std::string_view host) {
+    if (ends_with(host, ".")) host.remove_suffix(1);
+    return ends_with(host, ".localhost") || (host.size() == 9 && ends_with(host, "localhost"));
+}
+
+Result lookup_localhost(const Endpoint& endpoint, Lookup& out) {
+    Lookup all;
+    for (const Family family : {Family::inet6, Family::inet}) {
+        if (endpoint.family != family && endpoint.family != Family::unspecified) continue;
+        Endpoint literal = endpoint;
+        literal.host = family == Family::inet6 ? "::1" : "127.0.0.1";
+        literal.family = family;
+        Lookup found;
+        const Result r = lookup(literal, found);
+        if (!r.ok()) return r;
+        all.addresses.push_back(found.addresses.front());
+    }
+    if ((endpoint.flags & kCanonName) != 0) all.canonical_name = endpoint.host;
+    out = std::move(all);
+    return Result::done();
+}
 
 Result own_name(std::string& out) {
     char name[NI_MAXHOST] = "";
@@ -166,6 +199,7 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
     if (eai == EAI_SYSTEM) return Result(posix::errc_of(errno), errno);
     // Of a literal the service alone can be unknown, which macOS does not tell apart.
     if (eai == EAI_NONAME && parsed.ok()) return Errc::unknown_service;
+    if (eai != 0 && host != nullptr && is_localhost(host)) return lookup_localhost(endpoint, out);
     if (eai != 0) return errc_of(eai);
     const std::unique_ptr<addrinfo, FreeAddrInfo> owner(list);
 

@@ -22,6 +22,9 @@ class LookupCache {
     bool find(const Endpoint& endpoint, double now, Lookup& out) const;
     void put(const Endpoint& endpoint, double now, const Lookup& found);
 
+    // The same for equal questions alone.
+    static std::string key_of(const Endpoint& endpoint);
+
     size_t size() const { return entries_.size(); }
 
    private:
@@ -32,7 +35,6 @@ class LookupCache {
     };
     using Entries = std::list<Entry>;
 
-    static std::string key_of(const Endpoint& endpoint);
     void erase(Entries::iterator entry);
 
     double lifetime_ = 0;

@@ -1,71 +1,93 @@
 #include "core/net/resolver.h"
 
-#include <chrono>
-#include <condition_variable>
-#include <iterator>
-#include <list>
+#include <algorithm>
 #include <new>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "core/base/clock.h"
-#include "core/io/thread.h"
+#include "core/io/posix/syscalls.h"
+#include "core/net/hosts_file.h"
 #include "core/net/lookup_cache.h"
 
 namespace socket2 {
 
-// What a resolver and its workers share. While jobs are queued there are workers.
+// What a resolver and its flights share.
 struct Resolver::Shared {
     using JobPtr = std::shared_ptr<Job>;
 
-    Shared(Function the_function, double the_idle_seconds)
-        : function(std::move(the_function)), idle_seconds(the_idle_seconds) {}
+    Shared(Workers& workers, Function the_function)
+        : function(std::move(the_function)),
+          names(workers.lane("socket2 names", kMaxNames, kMaxAbandoned)),
+          local(workers.lane("socket2 hosts", kMaxLocal, kMaxAbandoned)) {
+        silent.set_lifetime(kSilenceSeconds);
+    }
 
     static Result start(const std::shared_ptr<Shared>& self, const JobPtr& job);
-    static void work(const std::shared_ptr<Shared>& self);
-    JobPtr next();
-    void run(Job& job);
-    Result answer(Job& job);
+    void leave(Job& job);
 
     // With the lock held.
-    JobPtr pop(Job& job);
     bool recall(Job& job) const;
-    void remember(const Job& job);
+    void forget(const Flight& flight);
+    void remember(const Flight& flight);
+    bool needs_network(const Endpoint& endpoint, bool& is_loopback);
 
     const Function function;
-    const double idle_seconds;
     const MonotonicClock clock;
     const uint32_t process = process_number();
+    const std::shared_ptr<Workers::Lane> names;
+    const std::shared_ptr<Workers::Lane> local;
 
-    std::mutex mutex;  // for what follows
-    std::condition_variable changed;
-    std::list<JobPtr> queue;  // oldest first
-    size_t workers = 0;
-    size_t idle = 0;  // workers that are to take a job; one that is being started counts
-    bool ending = false;
+    std::mutex mutex;  // for what follows; held, the lanes may be asked
+    std::unordered_map<std::string, std::shared_ptr<Flight>> flights;
     LookupCache cache;
+    LookupCache silent;  // of empty results
+    HostsFile hosts{posix::hosts_path()};
+};
+
+// One question to the system, for all who ask it meanwhile.
+class Resolver::Flight final : public Workers::Task {
+   public:
+    Flight(std::shared_ptr<Shared> shared, std::string key, const Shared::JobPtr& first)
+        : shared_(std::move(shared)), key_(std::move(key)), first_(first), waiting_{first} {}
+
+    void run() noexcept override;
+    void finish() noexcept override;
+
+   private:
+    friend struct Shared;
+
+    Result answer();
+    bool is_late();
+    void hand_out(Job& job) const;
+
+    const std::shared_ptr<Shared> shared_;
+    const std::string key_;
+    const Shared::JobPtr first_;  // has the question
+    std::shared_ptr<Workers::Lane> route_;
+    bool is_loopback_ = false;             // as the hosts file does not know, but RFC 6761
+    std::vector<Shared::JobPtr> waiting_;  // with the lock of what is shared
+    Result result_ = Result::pending();
+    Lookup found_;
+    double took_ = 0;  // seconds
 };
 
 // ---- in the threads that ask ----
 
-Resolver::Resolver(Function function, double idle_seconds)
-    : function_(std::move(function)),
-      idle_seconds_(idle_seconds),
-      shared_(std::make_shared<Shared>(function_, idle_seconds_)) {}
+Resolver::Resolver(Workers& workers, Function function)
+    : workers_(workers), function_(std::move(function)), shared_(make()) {}
 
-Resolver::~Resolver() {
-    const std::shared_ptr<Shared> s = shared();
-    const std::lock_guard lock(s->mutex);
-    s->ending = true;
-    s->changed.notify_all();
+std::shared_ptr<Resolver::Shared> Resolver::make() const {
+    return std::make_shared<Shared>(workers_, function_);
 }
 
 std::shared_ptr<Resolver::Shared> Resolver::shared() const {
     const std::lock_guard lock(mutex_);
     const uint32_t process = process_number();
     if (process != process_) {
-        // A forked child has no workers, and one of them may have held the lock. The old state
-        // cannot be freed: its condition variable has waiters for ever.
-        auto fresh = std::make_shared<Shared>(function_, idle_seconds_);
+        // A thread that a forked child lacks may have held the lock, so the old state cannot be freed.
+        auto fresh = make();
         fresh->cache.set_lifetime(cache_seconds_);
         new std::shared_ptr<Shared>(shared_);
         shared_ = std::move(fresh);
@@ -84,39 +106,43 @@ void Resolver::set_cache(double seconds) {
     }
     const std::lock_guard lock(s->mutex);
     s->cache.set_lifetime(seconds);
-}
-
-size_t Resolver::workers() const {
-    const std::shared_ptr<Shared> s = shared();
-    const std::lock_guard lock(s->mutex);
-    return s->workers;
+    s->silent.set_lifetime(kSilenceSeconds);
 }
 
 Result Resolver::Shared::start(const std::shared_ptr<Shared>& self, const JobPtr& job) {
     Shared& s = *self;
+    const Endpoint endpoint = job->endpoint();
+    const std::string key = LookupCache::key_of(endpoint);
     const std::lock_guard lock(s.mutex);
     if (s.recall(*job)) return Result::done();
     if (job->deadline_ <= s.clock.now()) return Errc::timeout;
-    const bool more = s.queue.size() >= s.idle && s.workers < kMaxWorkers;
-    std::function<void()> body;
-    if (more) body = [self] { work(self); };
-    s.queue.push_back(job);
-    // From here on nothing throws.
-    job->shared_ = self;
-    job->place_ = std::prev(s.queue.end());
-    job->queued_ = true;
-    if (more) {
-        const Result r = start_thread(std::move(body));
-        if (r.ok()) {
-            ++s.workers;
-            ++s.idle;
-        } else if (s.workers == 0) {
-            s.pop(*job);
-            return r;
-        }
+    if (const auto place = s.flights.find(key); place != s.flights.end()) {
+        Flight& flight = *place->second;
+        flight.waiting_.push_back(job);
+        flight.route_->want(flight);
+        job->shared_ = self;
+        job->flight_ = place->second;
+        return Result::pending();
     }
-    s.changed.notify_one();
-    return Result::pending();
+    if (Lookup none; s.silent.find(endpoint, s.clock.now(), none)) {
+        return Errc::temporary_lookup_failure;
+    }
+    const auto flight = std::make_shared<Flight>(self, key, job);
+    flight->route_ = s.needs_network(endpoint, flight->is_loopback_) ? s.names : s.local;
+    s.flights.emplace(key, flight);
+    Result r = Errc::out_of_memory;
+    try {
+        r = flight->route_->start(flight, job->inbox_.get());
+    } catch (const std::bad_alloc&) {
+        r = Errc::out_of_memory;
+    }
+    if (r.is_error()) {
+        s.flights.erase(key);
+        return r;
+    }
+    job->shared_ = self;
+    job->flight_ = flight;
+    return r;
 }
 
 Resolver::Job::Job(std::shared_ptr<Inbox> inbox, const Endpoint& endpoint, double deadline)
@@ -134,68 +160,79 @@ Endpoint Resolver::Job::endpoint() const {
 }
 
 void Resolver::Job::give_up() {
-    // In a forked child a worker of the parent's may have the lock for ever.
+    // In a forked child a thread of the parent's may have the lock forever.
     if (shared_ == nullptr || shared_->process != process_number()) return;
-    std::shared_ptr<Job> self;  // freed without the lock
-    const std::lock_guard lock(shared_->mutex);
-    if (queued_) self = shared_->pop(*this);
+    shared_->leave(*this);
+}
+
+void Resolver::Shared::leave(Job& job) {
+    std::shared_ptr<Flight> flight;  // freed without the lock, as is the job
+    JobPtr gone;
+    const std::lock_guard lock(mutex);
+    flight = std::move(job.flight_);
+    if (flight == nullptr) return;
+    auto& waiting = flight->waiting_;
+    const auto place = std::find_if(waiting.begin(), waiting.end(),
+                                    [&](const JobPtr& each) { return each.get() == &job; });
+    gone = std::move(*place);
+    waiting.erase(place);
+    if (waiting.empty() && flight->route_->leave(*flight)) flights.erase(flight->key_);
 }
 
 // ---- in the workers ----
 
-void Resolver::Shared::work(const std::shared_ptr<Shared>& self) {
-    while (const JobPtr job = self->next()) {
-        self->run(*job);
-        job->inbox_->post(job);
-    }
-}
-
-// Waits for a job; null: this worker is to end.
-Resolver::Shared::JobPtr Resolver::Shared::next() {
-    const std::chrono::duration<double> limit(idle_seconds);
-    std::unique_lock lock(mutex);
-    changed.wait_for(lock, limit, [this] { return !queue.empty() || ending; });
-    --idle;
-    if (!queue.empty()) return pop(*queue.front());
-    --workers;
-    return nullptr;
-}
-
-void Resolver::Shared::run(Job& job) {
+void Resolver::Flight::run() noexcept {
+    const double began = shared_->clock.now();
     try {
-        job.result = answer(job);
+        result_ = answer();
+    } catch (const std::bad_alloc&) {
+        result_ = Errc::out_of_memory;
+    } catch (...) {
+        result_ = Errc::system_error;
+    }
+    took_ = shared_->clock.now() - began;
+}
+
+Result Resolver::Flight::answer() {
+    if (is_late()) return Errc::timeout;
+    const Endpoint endpoint = first_->endpoint();
+    return is_loopback_ ? lookup_localhost(endpoint, found_) : shared_->function(endpoint, found_);
+}
+
+// Whether the time of all who wait is over before it begins. Nobody joins it then.
+bool Resolver::Flight::is_late() {
+    const std::lock_guard lock(shared_->mutex);
+    const double now = shared_->clock.now();
+    const bool late = std::all_of(waiting_.begin(), waiting_.end(),
+                                  [&](const auto& job) { return job->deadline_ <= now; });
+    if (late) shared_->forget(*this);
+    return late;
+}
+
+void Resolver::Flight::finish() noexcept {
+    std::vector<Shared::JobPtr> waiting;
+    {
+        const std::lock_guard lock(shared_->mutex);
+        shared_->forget(*this);
+        shared_->remember(*this);
+        waiting.swap(waiting_);
+        for (const auto& job : waiting) hand_out(*job);
+    }
+    for (const auto& job : waiting) job->inbox_->post(job);
+}
+
+// With the lock held: who gives up may read the job's flight.
+void Resolver::Flight::hand_out(Job& job) const {
+    job.flight_ = nullptr;
+    job.result = result_;
+    try {
+        if (result_.ok()) job.found = found_;
     } catch (const std::bad_alloc&) {
         job.result = Errc::out_of_memory;
-    } catch (...) {
-        job.result = Errc::system_error;
     }
-    const std::lock_guard lock(mutex);
-    ++idle;
-}
-
-Result Resolver::Shared::answer(Job& job) {
-    if (job.deadline_ <= clock.now()) return Errc::timeout;
-    {
-        // An equal one may have been faster.
-        const std::lock_guard lock(mutex);
-        if (recall(job)) return Result::done();
-    }
-    const Result r = function(job.endpoint(), job.found);
-    if (r.ok()) {
-        const std::lock_guard lock(mutex);
-        remember(job);
-    }
-    return r;
 }
 
 // ---- with the lock ----
-
-Resolver::Shared::JobPtr Resolver::Shared::pop(Job& job) {
-    JobPtr taken = std::move(*job.place_);
-    queue.erase(job.place_);
-    job.queued_ = false;
-    return taken;
-}
 
 bool Resolver::Shared::recall(Job& job) const {
     if (!cache.on() || !cache.find(job.endpoint(), clock.now(), job.found)) return false;
@@ -203,13 +240,32 @@ bool Resolver::Shared::recall(Job& job) const {
     return true;
 }
 
-void Resolver::Shared::remember(const Job& job) {
-    if (!cache.on()) return;
+// An equal one may have taken its place.
+void Resolver::Shared::forget(const Flight& flight) {
+    const auto place = flights.find(flight.key_);
+    if (place != flights.end() && place->second.get() == &flight) flights.erase(place);
+}
+
+void Resolver::Shared::remember(const Flight& flight) {
+    const bool silence =
+        flight.result_.error() == Errc::temporary_lookup_failure && flight.took_ >= kLongSeconds;
+    if (!flight.result_.ok() && !silence) return;
     try {
-        cache.put(job.endpoint(), clock.now(), job.found);
+        (silence ? silent : cache).put(flight.first_->endpoint(), clock.now(), flight.found_);
     } catch (const std::bad_alloc&) {
         return;  // it is only a cache
     }
+}
+
+// Of names that are not in the hosts file for the family asked for the system goes on to the network,
+// localhost among them.
+bool Resolver::Shared::needs_network(const Endpoint& endpoint, bool& is_loopback) {
+    const bool back = (endpoint.flags & kReverse) != 0;
+    if (!back && is_literal(endpoint)) return false;
+    if (hosts.has(endpoint.host, back ? Family::unspecified : endpoint.family)) return false;
+    const bool mapped = (endpoint.flags & kV4Mapped) != 0 && endpoint.family == Family::inet6;
+    is_loopback = !back && !mapped && is_localhost(endpoint.host);
+    return !is_loopback;
 }
 
 }  // namespace socket2

@@ -1,59 +1,66 @@
-// Look-ups in the background: a few threads that may block in the system's resolver, so that no
+// Look-ups in the background: threads of the pool may block in the system's resolver, so that no
 // loop has to.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
 
 #include "core/io/inbox.h"
 #include "core/io/process.h"
+#include "core/io/workers.h"
 #include "core/net/lookup.h"
 
 namespace socket2 {
 
-// Threads start when there is work for them and end after a while without. Nobody joins them: the
-// system can keep one for minutes. What they share is theirs too, so the resolver can go, or the
-// process end, at any time.
+// Look-ups of equal endpoints share one *flight*. It goes by one of two lanes: what the hosts file
+// has, localhost, and literals with the name of a service need no network, and never wait for a
+// thread behind names that do. A name whose servers have kept a thread waiting for nothing is known
+// for a moment as one that they do not answer for.
 //
 // Every function is for any thread.
 class Resolver {
    public:
-    static constexpr size_t kMaxWorkers = 8;
-    static constexpr double kIdleSeconds = 10;
+    // Threads that wait for the network, for those who still want the answer, and with those that
+    // nobody waits for; and threads for names that need no network.
+    static constexpr int kMaxNames = 16;
+    static constexpr int kMaxAbandoned = 64;
+    static constexpr int kMaxLocal = 4;
+    // An asker that is alone has half of them: see Workers::Lane.
+    static constexpr int kShare = kMaxNames / 2;
+    // How long a name server's silence is remembered, when it lasted at least so long.
+    static constexpr double kSilenceSeconds = 3;
+    static constexpr double kLongSeconds = 0.9;
 
     using Function = std::function<Result(const Endpoint&, Lookup&)>;
 
     class Job;
 
     // `function` runs in several threads at once. May throw bad_alloc.
-    explicit Resolver(Function function = lookup, double idle_seconds = kIdleSeconds);
+    explicit Resolver(Workers& workers, Function function = lookup);
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
-    // What was started is still answered.
-    ~Resolver();
 
     // Done: the job has what was remembered. Pending: it is a worker's until it arrives. An error:
-    // its deadline has passed, or there is no worker and cannot be one. May throw bad_alloc, with
-    // nothing started.
+    // its deadline has passed, its name server is known to be silent, or there is no thread and
+    // cannot be one. May throw bad_alloc, with nothing started.
     Result start(const std::shared_ptr<Job>& job);
 
-    // How long found addresses are remembered; see LookupCache.
+    // How long found addresses are remembered; see LookupCache. Forgets silence, too.
     void set_cache(double seconds);
 
-    size_t workers() const;
-
    private:
+    class Flight;
     struct Shared;
 
     // The present process's.
     std::shared_ptr<Shared> shared() const;
+    std::shared_ptr<Shared> make() const;
 
+    Workers& workers_;
     const Function function_;
-    const double idle_seconds_;
     std::mutex& mutex_ = process_lock(LockKind::registry);  // for what follows; no worker takes it
     mutable std::shared_ptr<Shared> shared_;
     mutable uint32_t process_ = process_number();
@@ -67,8 +74,8 @@ class Resolver::Job : public Posted {
     // May throw bad_alloc.
     Job(std::shared_ptr<Inbox> inbox, const Endpoint& endpoint, double deadline);
 
-    // The one who waited does not any more: a job that no worker has begun is not begun at all,
-    // and does not arrive.
+    // The one who waited does not any more: a job that no worker has begun is not begun at all
+    // unless others wait for it, and this one does not arrive.
     void give_up();
 
     // What is asked, with texts of the job's.
@@ -86,9 +93,8 @@ class Resolver::Job : public Posted {
     const Endpoint asked_;  // but for the texts
     const std::string host_;
     const std::string service_;
-    std::shared_ptr<Shared> shared_;                   // of the one that has started it
-    std::list<std::shared_ptr<Job>>::iterator place_;  // in its queue
-    bool queued_ = false;
+    std::shared_ptr<Shared> shared_;  // of the one that has started it
+    std::shared_ptr<Flight> flight_;  // null: over, or given up
 };
 
 }  // namespace socket2

@@ -51,7 +51,10 @@ class Script {
         ++inside_;
         most_inside_ = std::max(most_inside_, inside_);
         changed_.notify_all();
-        changed_.wait(lock, [&] { return open_ || let_go_.count(host) != 0; });
+        changed_.wait(lock, [&] {
+            return open_ || let_go_.count(host) != 0 ||
+                   (host.rfind("hang", 0) == 0 && let_go_.count("hang") != 0);
+        });
         --inside_;
         ++answered_;
         changed_.notify_all();
@@ -186,28 +189,32 @@ class Program {
 
 class ResolverTest : public ::testing::Test {
    protected:
-    ResolverTest() { renew(Resolver::kIdleSeconds); }
+    ResolverTest() { renew(Workers::kIdleSeconds); }
     ~ResolverTest() override { script->open(); }
 
     void renew(double idle_seconds) {
+        workers = std::make_unique<Workers>(idle_seconds);
         resolver = std::make_unique<Resolver>(
-            [s = script](const Endpoint& asked, Lookup& out) { return (*s)(asked, out); },
-            idle_seconds);
+            *workers,
+            [s = script](const Endpoint& asked, Lookup& out) { return (*s)(asked, out); });
     }
 
-    // All workers busy with look-ups that hang, which belong to `program`.
+    // All threads that one asker can have busy with look-ups that hang, which belong to `program`.
     void occupy(Program& program) {
-        for (size_t i = 0; i < Resolver::kMaxWorkers; ++i) program.start("hang");
-        script->wait_asked(Resolver::kMaxWorkers);
+        for (int i = 0; i < kShare; ++i) program.start("hang" + std::to_string(i));
+        script->wait_asked(kShare);
     }
 
     void wait_workers(size_t count) {
         const double limit = now() + kLimit;
-        while (resolver->workers() != count && now() < limit) std::this_thread::yield();
-        EXPECT_EQ(resolver->workers(), count);
+        while (workers->threads() != count && now() < limit) std::this_thread::yield();
+        EXPECT_EQ(workers->threads(), count);
     }
 
+    static constexpr int kShare = Resolver::kShare;
+
     ScriptPtr script = std::make_shared<Script>();
+    std::unique_ptr<Workers> workers;
     std::unique_ptr<Resolver> resolver;
 };
 
@@ -231,7 +238,7 @@ TEST_F(ResolverTest, AnswersWithTheNumberOfAddresses) {
 TEST_F(ResolverTest, GivesTheTextsAsTheyWere) {
     std::atomic<bool> right = false;
     std::mutex gate;
-    Resolver own([&](const Endpoint& asked, Lookup& out) {
+    Resolver own(*workers, [&](const Endpoint& asked, Lookup& out) {
         const std::lock_guard lock(gate);
         right = std::string(asked.host) == "host" && asked.service == nullptr &&
                 asked.type == SocketType::udp && asked.family == Family::inet6 &&
@@ -276,7 +283,7 @@ TEST_F(ResolverTest, LiteralsNeedNoWorkerButComeAsEvents) {
     EXPECT_EQ(program.finish(port), value(Errc::invalid_port));
     EXPECT_EQ(program.finish(path), 1);
     EXPECT_TRUE(script->asked().empty());
-    EXPECT_EQ(resolver->workers(), 0U);
+    EXPECT_EQ(workers->threads(), 0U);
 }
 
 TEST_F(ResolverTest, LiteralsWithoutEndDoNotKeepTheLoopFromItsOtherWork) {
@@ -296,7 +303,7 @@ TEST_F(ResolverTest, LiteralsWithoutEndDoNotKeepTheLoopFromItsOtherWork) {
 TEST_F(ResolverTest, WorkersTakeNoSignals) {
     if (!kSignals) GTEST_SKIP() << "there are no signals here";
     std::atomic<bool> blocked = false;
-    Resolver own([&](const Endpoint&, Lookup& out) {
+    Resolver own(*workers, [&](const Endpoint&, Lookup& out) {
         blocked = !takes_signals();
         answer(out, 1);
         return Result::done();
@@ -344,7 +351,7 @@ TEST_F(ResolverTest, DeadlineIsAtOnceAndTheLateAnswerIsDropped) {
 TEST_F(ResolverTest, PassedDeadlineAsksNobody) {
     Program program(*resolver);
     EXPECT_EQ(program.finish(program.start("name", now() - 1)), value(Errc::timeout));
-    EXPECT_EQ(resolver->workers(), 0U);
+    EXPECT_EQ(workers->threads(), 0U);
 }
 
 TEST_F(ResolverTest, CloseWhilePendingCompletesOnce) {
@@ -407,6 +414,7 @@ TEST_F(ResolverTest, ResolverGoesWhileWorkersHang) {
     occupy(program);
     const int queued = program.start("queued");
     resolver.reset();
+    workers.reset();
     program.look();
     EXPECT_TRUE(program.results.empty());
     program.start("::1");
@@ -417,25 +425,25 @@ TEST_F(ResolverTest, ResolverGoesWhileWorkersHang) {
 
 // ---- the pool ----
 
-TEST_F(ResolverTest, NeverMoreThanEightAtOnceAndAllAreAnswered) {
+TEST_F(ResolverTest, NeverMoreThanEightOfOneAskerAtOnceAndAllAreAnswered) {
     Program program(*resolver);
     occupy(program);
     for (int i = 0; i < 100; ++i) program.start("name" + std::to_string(i));
-    EXPECT_EQ(resolver->workers(), Resolver::kMaxWorkers);
-    EXPECT_EQ(script->inside(), static_cast<int>(Resolver::kMaxWorkers));
+    EXPECT_EQ(workers->threads(), static_cast<size_t>(kShare));
+    EXPECT_EQ(script->inside(), kShare);
     script->open();
     program.finish_all();
-    EXPECT_EQ(program.results.size(), 100 + Resolver::kMaxWorkers);
+    EXPECT_EQ(program.results.size(), 100U + kShare);
     for (const auto& [name, result] : program.results) EXPECT_EQ(result, 1) << name;
-    EXPECT_LE(script->most_inside(), static_cast<int>(Resolver::kMaxWorkers));
-    EXPECT_LE(resolver->workers(), Resolver::kMaxWorkers);
+    EXPECT_LE(script->most_inside(), kShare);
+    EXPECT_LE(workers->threads(), static_cast<size_t>(kShare));
 }
 
 TEST_F(ResolverTest, FirstComeFirstServed) {
     Program program(*resolver);
-    for (int i = 1; i < static_cast<int>(Resolver::kMaxWorkers); ++i) program.start("hang");
+    for (int i = 1; i < kShare; ++i) program.start("hang" + std::to_string(i));
     program.start("last");
-    script->wait_asked(Resolver::kMaxWorkers);
+    script->wait_asked(kShare);
     std::vector<std::string> expected;
     for (int i = 0; i < 20; ++i) {
         expected.push_back("name" + std::to_string(i));
@@ -445,8 +453,93 @@ TEST_F(ResolverTest, FirstComeFirstServed) {
     script->let_go("last");  // one worker for all
     script->wait_answered(21);
     std::vector<std::string> asked = script->asked();
-    asked.erase(asked.begin(), asked.begin() + Resolver::kMaxWorkers);
+    asked.erase(asked.begin(), asked.begin() + kShare);
     EXPECT_EQ(asked, expected);
+}
+
+TEST_F(ResolverTest, NoAskerTakesAllThreads) {
+    Program greedy(*resolver);
+    for (int i = 0; i < 100; ++i) greedy.start("hang" + std::to_string(i));
+    script->wait_asked(kShare);
+    Program other(*resolver);
+    script->let_go("name");
+    EXPECT_EQ(other.finish(other.start("name")), 1);
+    EXPECT_TRUE(greedy.results.empty());
+}
+
+TEST_F(ResolverTest, LookupsThatNobodyWaitsForLeaveTheirPlaceToOthers) {
+    Program program(*resolver);
+    for (int round = 1; round <= 3; ++round) {
+        std::vector<int> names;
+        for (int i = 0; i < kShare; ++i) {
+            names.push_back(program.start("hang" + std::to_string(round * kShare + i)));
+        }
+        script->wait_asked(static_cast<size_t>(round * kShare));
+        for (const int name : names) program.at(name).cancel();
+    }
+    script->let_go("name");
+    EXPECT_EQ(program.finish(program.start("name")), 1);
+    EXPECT_EQ(script->inside(), 3 * kShare);
+}
+
+TEST_F(ResolverTest, NobodyFillsThePoolWithWhatNobodyWaitsFor) {
+    Program program(*resolver);
+    const int most = Resolver::kMaxAbandoned / 2;
+    for (int i = 0; i < most; ++i) {
+        const int name = program.start("hang" + std::to_string(i));
+        script->wait_asked(static_cast<size_t>(i) + 1);
+        program.at(name).cancel();
+    }
+    const int queued = program.start("name");
+    EXPECT_EQ(workers->threads(), static_cast<size_t>(most));
+    Program other(*resolver);
+    script->let_go("other");
+    EXPECT_EQ(other.finish(other.start("other")), 1);
+    EXPECT_EQ(program.results.count(queued), 0U);
+    script->open();
+    EXPECT_EQ(program.finish(queued), 1);
+}
+
+TEST_F(ResolverTest, EqualNamesShareALookup) {
+    Program one(*resolver);
+    Program two(*resolver);
+    const int first = one.start("hang");
+    script->wait_asked(1);
+    const int late = one.start("hang", now() + 0.02);
+    const int canceled = two.start("hang");
+    const int last = two.start("hang");
+    EXPECT_EQ(one.finish(late), value(Errc::timeout));
+    two.at(canceled).cancel();
+    EXPECT_EQ(two.finish(canceled), value(Errc::canceled));
+    one.at(first).cancel();
+    EXPECT_EQ(one.finish(first), value(Errc::canceled));
+    script->open();
+    EXPECT_EQ(two.finish(last), 1);
+    EXPECT_EQ(script->asked().size(), 1U);
+    EXPECT_EQ(two.at(last).found().addresses.size(), 1U);
+}
+
+TEST_F(ResolverTest, OneThatWasLeftIsJoined) {
+    Program program(*resolver);
+    const int left = program.start("hang");
+    script->wait_asked(1);
+    program.at(left).cancel();
+    const int joined = program.start("hang");
+    script->open();
+    EXPECT_EQ(program.finish(joined), 1);
+    EXPECT_EQ(script->asked().size(), 1U);
+}
+
+TEST_F(ResolverTest, WhatNeedsNoNetworkDoesNotWaitForIt) {
+    Program program(*resolver);
+    occupy(program);
+    for (int i = 0; i < 100; ++i) program.start("name" + std::to_string(i));
+    script->let_go("localhost");
+    script->let_go("192.0.2.1");
+    EXPECT_EQ(program.finish(program.start("localhost")), 1);
+    EXPECT_EQ(program.finish(program.start(endpoint("192.0.2.1", "http"))), 1);
+    EXPECT_EQ(program.finish(program.start("a.localhost")), 2);  // of both families
+    EXPECT_EQ(program.results.size(), 3U);
 }
 
 TEST_F(ResolverTest, AHangingLookupDoesNotHoldUpOthers) {
@@ -477,7 +570,9 @@ TEST_F(ResolverTest, QueuedJobsThatNobodyWaitsForAreDropped) {
     script->open();
     EXPECT_EQ(program.finish(kept), 1);
     program.finish_all();
-    for (const std::string& host : script->asked()) EXPECT_TRUE(host == "hang" || host == "kept");
+    for (const std::string& host : script->asked()) {
+        EXPECT_TRUE(host.rfind("hang", 0) == 0 || host == "kept") << host;
+    }
 }
 
 TEST_F(ResolverTest, WorkersAreUsedAgainAndEndWhenIdle) {
@@ -494,7 +589,7 @@ TEST_F(ResolverTest, WorkersAreUsedAgainAndEndWhenIdle) {
         Program one(*resolver);
         one.finish(one.start("name"));
         // It counts as idle before it posts, so the next one need not start another.
-        EXPECT_EQ(resolver->workers(), 1U);
+        EXPECT_EQ(workers->threads(), 1U);
     }
 }
 
@@ -506,7 +601,7 @@ TEST_F(ResolverTest, WithoutAThreadThereIsAnError) {
         const int name = program.start("name");
         EXPECT_EQ(program.finish(name), value(Errc::no_buffer_space));
         EXPECT_NE(program.at(name).result().os_code(), 0);
-        EXPECT_EQ(resolver->workers(), 0U);
+        EXPECT_EQ(workers->threads(), 0U);
     }
     script->let_go("name");
     EXPECT_EQ(program.finish(program.start("name")), 1);
@@ -519,10 +614,10 @@ TEST_F(ResolverTest, WithoutAnotherThreadTheOneDoesAll) {
     program.start("hang");
     script->wait_asked(1);
     const NoThreads none;
-    for (int i = 0; i < 20; ++i) program.start("name");
+    for (int i = 0; i < 20; ++i) program.start("name" + std::to_string(i));
     program.look();
     EXPECT_TRUE(program.results.empty());
-    EXPECT_EQ(resolver->workers(), 1U);
+    EXPECT_EQ(workers->threads(), 1U);
     script->open();
     program.finish_all();
     for (const auto& [name, result] : program.results) EXPECT_EQ(result, 1) << name;
@@ -572,8 +667,7 @@ TEST_F(ResolverTest, QueuedEqualsAreAnsweredByTheFirst) {
     script->let_go("hang");
     program.finish_all();
     for (const auto& [name, result] : program.results) EXPECT_EQ(result, 1) << name;
-    // As many as workers may have begun before the first was through.
-    EXPECT_LE(script->asked().size(), 2 * Resolver::kMaxWorkers);
+    EXPECT_EQ(script->asked().size(), static_cast<size_t>(kShare) + 1);
 }
 
 TEST_F(ResolverTest, LateAnswerOfOneWhoLeftIsRemembered) {
@@ -793,7 +887,7 @@ TEST_F(ResolverTest, LoopsInManyThreads) {
         });
     }
     for (std::thread& thread : threads) thread.join();
-    EXPECT_LE(script->most_inside(), static_cast<int>(Resolver::kMaxWorkers));
+    EXPECT_LE(script->most_inside(), Resolver::kMaxAbandoned);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "core/base/result.h"
 #include "core/io/io_source.h"
@@ -16,6 +17,9 @@ namespace socket2::posix {
 
 // What the system wants to be called before sockets and look-ups; nothing on POSIX. Any thread.
 void start();
+
+// Where the system's hosts file is.
+std::string hosts_path();
 
 // The error behind an errno.
 Errc errc_of(int os_code);

@@ -121,6 +121,12 @@ bool socket2::windows::was_reset(Descriptor fd) {
 
 namespace socket2::posix {
 
+std::string hosts_path() {
+    char folder[MAX_PATH] = "";
+    ::GetSystemDirectoryA(folder, sizeof folder);
+    return std::string(folder) + "\\drivers\\etc\\hosts";
+}
+
 void start() {
     // Until the process ends: a look-up's thread may outlive all else.
     static const int started = [] {
