@@ -161,10 +161,12 @@ threadset.__index = threadset
 
 -- threadset() -> ts: threads that are started, waited for and canceled together.
 function api.threadset()
-	return setmetatable({n = 0, running = 0, waiters = sync.list(), ended = {}}, threadset)
+	return setmetatable({started = 0, running = 0, results = {}, waiters = sync.list(),
+		ended = {}, first_ended = 1, last_ended = 0}, threadset)
 end
 
-local function over(self, result, ok, ...)
+local function over(self, number, ok, ...)
+	local result = self.results[number]
 	result.ok = ok
 	if ok then
 		result.n = select('#', ...)
@@ -175,7 +177,8 @@ local function over(self, result, ok, ...)
 		result.n, result[1], result.traceback = 1, failure.parts(...)
 	end
 	self.running = self.running - 1
-	self.ended[#self.ended + 1] = result
+	self.last_ended = self.last_ended + 1
+	self.ended[self.last_ended] = number
 	self.waiters:wake_all(true)
 end
 
@@ -185,14 +188,13 @@ function threadset:thread(f, ...)
 	if type(f) ~= 'function' then
 		raise("bad argument #1 to 'thread' (function expected, got %s)", type(f))
 	end
-	local result = {}
-	self.n = self.n + 1
-	self[self.n] = result
+	local number, result = self.started + 1, {}
+	self.started, self.results[number] = number, result
 	self.running = self.running + 1
 	local limit = sched.this() and sched.deadline() or NEVER
 	result.thread = sched.start_thread(limit, function(...)
 		result.thread = sched.this()
-		over(self, result, xpcall(f, failure.catch, ...))
+		over(self, number, xpcall(f, failure.catch, ...))
 	end, ...)
 	return result.thread
 end
@@ -212,41 +214,57 @@ local function all_over(self)
 	return self.running == 0
 end
 
--- wait([expires]) -> results | nil, err, errcode: until all threads are over; one result for each, in
--- the order they were started: {thread =, ok = true, n =, ...what it returned} or {thread =, ok = false,
--- err, traceback =}. After an error the threads go on, and can be waited for again.
+-- In the order the threads were started; what was given by first() is missing.
+local function ordered(self)
+	local list = {}
+	for number in pairs(self.results) do
+		list[#list + 1] = number
+	end
+	table.sort(list)
+	for i, number in ipairs(list) do
+		list[i] = self.results[number]
+	end
+	return list
+end
+
+-- wait([expires]) -> results | nil, err, errcode: until all threads are over; one result for each that
+-- first() has not given, in the order they were started: {thread =, ok = true, n =, ...what it returned} or
+-- {thread =, ok = false, err, traceback =}. After an error the threads go on, and can be waited for again.
 function threadset:wait(expires)
 	local ok, err, errcode = wait(self, all_over, expires)
 	if not ok then
 		return nil, err, errcode
 	end
-	local results = {}
-	for i = 1, self.n do
-		results[i] = self[i]
-	end
-	return results
+	return ordered(self)
+end
+
+local function any_ended(self)
+	return self.first_ended <= self.last_ended
 end
 
 local function any_over(self)
-	return self.ended[1] or self.running == 0
+	return any_ended(self) or self.running == 0
 end
 
 -- first([expires]) -> result | nil, err, errcode: of the thread that ended first, and, when called
--- again, of the next; nil, 'closed' when all were given.
+-- again, of the next; nil, 'closed' when all were given. The set forgets it.
 function threadset:first(expires)
 	local ok, err, errcode = wait(self, any_over, expires)
 	if not ok then
 		return nil, err, errcode
-	elseif not self.ended[1] then
+	elseif not any_ended(self) then
 		return fail(C.SOCKET2_ECLOSED)
 	end
-	return table.remove(self.ended, 1)
+	local at = self.first_ended
+	local number = self.ended[at]
+	local result = self.results[number]
+	self.ended[at], self.results[number], self.first_ended = nil, nil, at + 1
+	return result
 end
 
 -- cancel() -> true: cancels all threads that are not over.
 function threadset:cancel()
-	for i = 1, self.n do
-		local result = self[i]
+	for _, result in ipairs(ordered(self)) do
 		if result.ok == nil and result.thread then
 			cancel(result.thread)
 		end
