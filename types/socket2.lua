@@ -393,9 +393,10 @@ function socket.newthread(f, ...) end
 ---@return boolean? ok, socket2.err? err, integer? errcode
 function socket.poll(timeout) end
 
----Polls until stop(), or nothing waits any more (true), or the time is over (false).
----@param timeout? number seconds, default: for ever
----@return boolean? ok, socket2.err? err, integer? errcode
+---Polls until stop(), or nothing waits any more (true, and how many threads wait for each other, if any),
+---or the time is over (false).
+---@param timeout? number seconds, default: forever
+---@return boolean? ok, integer|socket2.err? n_or_err, integer? errcode
 function socket.start(timeout) end
 
 ---Makes start() return.
@@ -506,12 +507,12 @@ local ts = {}
 ---@return thread
 function ts:thread(f, ...) end
 
----Until all are over: a result of each, in the order they were started.
+---Until all are over: a result of each that first() has not given, in the order they were started.
 ---@param expires? number a time of socket.clock()
 ---@return socket2.result[]? results, socket2.err? err, integer? errcode
 function ts:wait(expires) end
 
----Of the first to end; then of the second ...; nil, "closed" after the last.
+---Of the first to end; then of the second ...; nil, "closed" after the last. The set forgets it.
 ---@param expires? number a time of socket.clock()
 ---@return socket2.result? result, socket2.err? err, integer? errcode
 function ts:first(expires) end

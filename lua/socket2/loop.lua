@@ -8,7 +8,7 @@ local sched = require'socket2.sched'
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local loop, api = sched.loop, sched.api
 local unfinished, round = sched.unfinished, sched.round
-local type, error, tonumber = type, error, tonumber
+local type, error, tonumber, pairs = type, error, tonumber, pairs
 local max = math.max
 
 local NEVER = 1/0
@@ -109,8 +109,20 @@ function api.poll(timeout)
 	return ok, err, errcode
 end
 
--- start([timeout]) -> true | false, 'timeout' | nil, err, errcode: polls until stop() is called or no
--- thread waits for anything and no timer is armed (true), or `timeout` seconds are over (false).
+-- How many threads wait for each other, when nothing else is waited for.
+local function count_waiting()
+	local n = 0
+	for thread, waiter in pairs(sched.waiters) do
+		if waiter.co and not sched.hidden[thread] then
+			n = n + 1
+		end
+	end
+	return n
+end
+
+-- start([timeout]) -> true, [n] | false, 'timeout' | nil, err, errcode: polls until stop() is called or no
+-- thread waits for I/O or a time and no timer is armed (true; and, if n threads still wait, for events,
+-- queues, semaphores of each other, n), or `timeout` seconds are over (false).
 -- Raises the error of a thread that failed; the loop can be started again.
 function api.start(timeout)
 	check_outside('start', timeout)
@@ -123,11 +135,16 @@ function api.start(timeout)
 			ok = stopping
 		end
 	end
+	local stopped = stopping
 	starting, stopping = false, false
 	if ok == false then
 		return false, 'timeout', C.SOCKET2_ETIMEOUT
 	elseif not ok then
 		return nil, err, errcode
+	end
+	local n = not stopped and count_waiting() or 0
+	if n > 0 then
+		return true, n
 	end
 	return true
 end

@@ -1,0 +1,41 @@
+-- start() returned true at once, without a word of the threads that waited for each other and never ran.
+
+local socket = require'socket2'
+local spec = require'spec'
+
+describe('start()', function()
+	it('tells how many threads wait for each other', function()
+		local event, queue, semaphore = socket.event(), socket.queue(1), socket.semaphore(0)
+		local suspended = socket.newthread(function() socket.suspend() end)
+		socket.newthread(function() event:wait() end)
+		socket.newthread(function() assert(queue:push(1) and queue:push(2)) end)
+		socket.newthread(function() semaphore:take() end)
+		assert.same({true, 4}, {socket.start()})
+		assert.equal(4, #socket.threads())
+		assert.same({true, 4}, {socket.start()})
+		event:set()
+		assert.same({true, 3}, {socket.start(5)})
+		socket.newthread(function() queue:pop() end)
+		semaphore:give()
+		assert.same({true, 1}, {socket.start()})
+		assert.is_true(socket.resume(suspended))
+		assert.same({true}, {socket.start()})
+	end)
+
+	it('that ends by stop() does not', function()
+		local event = socket.event()
+		socket.newthread(function() event:wait() end)
+		socket.newthread(function() socket.sleep(0) socket.stop() end)
+		assert.same({true}, {socket.start()})
+		event:set()
+		assert.same({true}, {socket.start()})
+	end)
+
+	it('waits for what others do in time', function()
+		local event = socket.event()
+		socket.newthread(function() event:wait() end)
+		socket.runafter(0.005, function() event:set() end)
+		assert.same({true}, {socket.start()})
+		spec.finish()
+	end)
+end)
