@@ -299,12 +299,12 @@ function sched.turn()
 	sched.yield()
 end
 
--- spend(): to be called for what is done without the loop, such as a read from a buffer: after some of
--- these a thread that never waits lets others have a turn, as the loop does with I/O.
+-- spend([cost = 1]): to be called for what is done without the loop, such as a read from a buffer: after
+-- some of these a thread that never waits lets others have a turn, as the loop does with I/O.
 local BUDGET = 256
 local spent = 0
-function sched.spend()
-	spent = spent + 1
+function sched.spend(cost)
+	spent = spent + (cost or 1)
 	if spent > BUDGET then
 		spent = 0
 		sched.turn()

@@ -69,13 +69,17 @@ function tcp:listen(...)
 	return true
 end
 
+-- Eight to a turn: what the program does with a new connection takes long, and the old ones wait meanwhile.
+local ACCEPT_COST = 32
+
 -- accept([expires]) -> tcp, ai | nil, err, errcode: the next connection and its peer's address. Out of
 -- descriptors ('too_many_open_files') the listener stays good: accept again, which rests 0.1 s first.
 function tcp:accept(expires)
 	inside'accept'
 	local peer = ffi.new'socket2_addr[1]'
 	local h = C.socket2_tcp_accept(loop, self.h, peer, deadline(expires, self.read_timeout))
-	if h == PENDING then
+	local waited = h == PENDING
+	if waited then
 		h = wait(self, READ, peer)
 	end
 	if h < 0 then
@@ -86,7 +90,11 @@ function tcp:accept(expires)
 		opened = lib.caller()
 		self.accepted_at = opened
 	end
-	return socket.wrap(tcp, h, own.family, own.protocol, opened), addr.wrap(peer)
+	local s = socket.wrap(tcp, h, own.family, own.protocol, opened)
+	if not waited then
+		sched.spend(ACCEPT_COST)
+	end
+	return s, addr.wrap(peer)
 end
 
 local NO_PORT = "no port to connect to (an IPv6 address with one is '[::1]:80')"
