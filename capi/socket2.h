@@ -404,7 +404,8 @@ SOCKET2_API int socket2_lookup_cache(double seconds);
 /*
  * A new socket: its handle. Non-blocking and close-on-exec. `family` SOCKET2_INET, SOCKET2_INET6 or
  * SOCKET2_UNIX; `protocol` 0 for the default. SOCKET2_EFAMILY, SOCKET2_EPROTOCOL, SOCKET2_EPERM
- * (raw sockets need a privilege), SOCKET2_EMFILE, SOCKET2_ENFILE, SOCKET2_ENOHANDLE.
+ * (raw sockets need a privilege), SOCKET2_EMFILE, SOCKET2_ENFILE, SOCKET2_ENOHANDLE. TCP sockets have
+ * TCP_NODELAY on.
  */
 SOCKET2_API int socket2_tcp_new(int loop, int family, int protocol);
 SOCKET2_API int socket2_udp_new(int loop, int family, int protocol);

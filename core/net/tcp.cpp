@@ -14,7 +14,8 @@ Tcp::Tcp(Loop& loop, Family family, int32_t protocol)
 
 Result Tcp::create(Loop& loop, Family family, int32_t protocol, std::unique_ptr<Tcp>& out) {
     out.reset(new Tcp(loop, family, protocol));
-    return out->open();
+    const Result r = out->open();
+    return r.is_error() ? r : out->send_at_once();
 }
 
 Result Tcp::attach(Loop& loop, Family family, Descriptor fd, std::unique_ptr<Socket>& out) {
@@ -48,9 +49,15 @@ Result Tcp::accept(Address* peer, double deadline) {
 Result Tcp::take_accepted(std::unique_ptr<Tcp>& out) {
     out.reset(new Tcp(loop_, family(), protocol()));
     const Result r = out->adopt(std::exchange(read_.accepted, kNoDescriptor));
-    if (r.is_error() || family() == Family::local) return r;
-    // Replies go out at once; who batches writes does better without Nagle's delay.
-    return out->set_option("tcp_nodelay", 1);
+    return r.is_error() ? r : out->send_at_once();
+}
+
+// A request in two parts would else wait for the peer's delayed acknowledgement of the first; who batches
+// writes does better without Nagle's delay, too. Other protocols of streams have no such option.
+Result Tcp::send_at_once() {
+    if (family() == Family::local) return Result::done();
+    const Result r = set_option("tcp_nodelay", 1);
+    return r.error() == Errc::not_supported ? Result::done() : r;
 }
 
 Result Tcp::connect(const Address& address, double deadline) {

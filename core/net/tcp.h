@@ -31,6 +31,8 @@ class Tcp final : public Socket {
 
    private:
     Tcp(Loop& loop, Family family, int32_t protocol);
+
+    Result send_at_once();
 };
 
 }  // namespace socket2

@@ -360,7 +360,7 @@ describe('tcp:connect to a host with several addresses', function()
 				if ip ~= list[i] and i == 3 then holes[#holes + 1] = black_hole(ip) end
 			end
 			local s, plain = assert(socket.tcp()), assert(socket.tcp())
-			local options = {tcp_nodelay = true, keepalive = true, rcvbuf = 20000, linger = 3}
+			local options = {tcp_nodelay = false, keepalive = true, rcvbuf = 20000, linger = 3}
 			options.tcp_keepidle = not spec.windows and 77 or nil -- which Wine lacks
 			local expected = {}
 			for name, value in pairs(options) do

@@ -219,8 +219,8 @@ describe('tcp:accept', function()
 				f:close()
 				assert.equal(O_NONBLOCK, bit.band(flags, O_NONBLOCK))
 				assert.equal(O_CLOEXEC, bit.band(flags, O_CLOEXEC))
+				assert.is_true(s:getopt'tcp_nodelay')
 			end
-			assert.is_true(d:getopt'tcp_nodelay')
 			close(c, d)
 		end
 	end, '/proc')

@@ -108,10 +108,14 @@ local function whole(n)
 	return n == n and max(min(n, 2^53), -2^53) or -2^53
 end
 
--- The options that are set before it is connected are for the sockets that a connect tries, too.
+-- The options that are set before it is connected are for the sockets that a connect tries, too. Nagle's
+-- delay is as there.
 local open = object.opener(C.socket2_tcp_new, function(h, family)
 	local s = wrap(h, family)
 	s.any_family = false
+	if family ~= C.SOCKET2_UNIX then
+		s:setopt('tcp_nodelay', false)
+	end
 	return s
 end)
 
