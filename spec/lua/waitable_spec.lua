@@ -274,6 +274,16 @@ local function stuck_socket()
 	return a, function() close(a, b) end
 end
 
+-- wait(), which ends by its time. Room that the system finds for a socket late, on a busy machine, is filled.
+local function times_out(s, wait)
+	local ready, err, errcode = wait()
+	if ready == 'w' and s.type_number then
+		s:send(buffer(BIG), BIG, soon())
+		return times_out(s, wait)
+	end
+	fails('timeout', ready, err, errcode)
+end
+
 local function stuck_descriptor()
 	local x, y = socketpair()
 	descriptor.fill(x)
@@ -304,7 +314,7 @@ for kind, make in pairs{['a tcp socket'] = stuck_socket, ['a descriptor'] = stuc
 				local over = go(function()
 					thread = socket.currentthread()
 					fails('canceled', s:wait(what))
-					fails('timeout', s:wait(what, soon()))
+					times_out(s, function() return s:wait(what, soon()) end)
 				end)
 				assert.is_false(over'done?')
 				assert.is_true(socket.cancel(thread))
@@ -315,14 +325,17 @@ for kind, make in pairs{['a tcp socket'] = stuck_socket, ['a descriptor'] = stuc
 
 			runs('is ended by its time', function()
 				local s, free = make()
-				local start = socket.clock()
-				fails('timeout', s:wait(what, start + SHORT))
+				local start
+				times_out(s, function()
+					start = socket.clock()
+					return s:wait(what, start + SHORT)
+				end)
 				assert.is_true(socket.clock() >= start + SHORT)
-				fails('timeout', s:wait(what, 0))
-				fails('timeout', socket.deadline(soon(), s.wait, s, what))
+				times_out(s, function() return s:wait(what, 0) end)
+				times_out(s, function() return socket.deadline(soon(), s.wait, s, what) end)
 				assert(s:settimeout(SHORT))
-				fails('timeout', s:wait(what))
-				fails('timeout', s:wait(what))
+				times_out(s, function() return s:wait(what) end)
+				times_out(s, function() return s:wait(what) end)
 				fails('invalid_argument', s:wait(what, 0/0))
 				nobody_waits_on(s)
 				free()
@@ -337,7 +350,7 @@ for kind, make in pairs{['a tcp socket'] = stuck_socket, ['a descriptor'] = stuc
 					assert.is_false(ok)
 					assert.matches('plain coroutine', err)
 					turn()
-					fails('timeout', s:wait(what, soon()))
+					times_out(s, function() return s:wait(what, soon()) end)
 					free()
 				end)
 			end)
