@@ -213,14 +213,14 @@ local stream = {}
 
 ---What has come, at most `maxlen` bytes; 0 at the end of the stream.
 ---@param buf ffi.cdata*
----@param maxlen integer bytes, more than 0
+---@param maxlen? integer bytes, more than 0; of an array or struct: its own
 ---@param expires? number a time of socket.clock()
 ---@return integer? len, socket2.err? err, integer? errcode
 function stream:recv(buf, maxlen, expires) end
 
 ---n bytes into a buffer.
 ---@param buf ffi.cdata*
----@param n integer bytes
+---@param n? integer bytes; of an array or struct: its own
 ---@param expires? number a time of socket.clock()
 ---@return integer? n, socket2.err? err, integer? errcode
 function stream:recvn(buf, n, expires) end
@@ -321,7 +321,7 @@ function udp:send(data, len, host, port, expires) end
 
 ---One datagram and its sender; with an address given, the next one from there.
 ---@param buf ffi.cdata*
----@param maxlen integer bytes
+---@param maxlen? integer bytes; of an array or struct: its own
 ---@param host? socket2.host|number
 ---@param port? integer|string|number|socket2.addr
 ---@param expires? number|socket2.addr a time of socket.clock()

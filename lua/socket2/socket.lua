@@ -103,11 +103,23 @@ local function checked_size(len)
 	return len >= 0 and len < 2^31 and len or 2^31
 end
 
--- The length of a buffer to fill. Nil is C's to refuse; a userdata is memory that C can write to but
--- should not.
+-- size_of(data, what) -> bytes: of an array or struct.
+local function size_of(data, what)
+	local ctype = data == nil and '*>' or tostring(ffi.typeof(data))
+	if ctype:find'[*&][%a ]*>$' or ctype:find'%([*&]' then
+		raise('bad %s (a pointer needs its length)', what)
+	end
+	return ffi.sizeof(data)
+end
+socket.size_of = size_of
+
+-- The length of a buffer to fill: `len`, or all of it. Nil is C's to refuse; a userdata is memory that C can
+-- write to but should not.
 function socket.buffer_size(buf, len)
 	if type(buf) ~= 'cdata' and buf ~= nil then
 		raise('bad buffer (cdata expected, got %s)', type(buf))
+	elseif len == nil and buf ~= nil then
+		return size_of(buf, 'buffer')
 	end
 	return checked_size(len)
 end
@@ -125,11 +137,7 @@ function socket.data_size(data, len)
 	elseif len ~= nil then
 		return checked_size(len)
 	end
-	local ctype = data == nil and '*>' or tostring(ffi.typeof(data))
-	if ctype:find'[*&][%a ]*>$' or ctype:find'%([*&]' then
-		raise('bad data (a pointer needs its length)')
-	end
-	return ffi.sizeof(data)
+	return size_of(data, 'data')
 end
 
 local function done(r)

@@ -9,9 +9,10 @@
 local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
+local socket = require'socket2.socket'
 local waitable = require'socket2.waitable'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
+local C, fail, raise, size_of = lib.C, lib.fail, lib.raise, socket.size_of
 local inside, spend, deadline = sched.inside, sched.spend, sched.deadline
 local type, pcall, error = type, pcall, error
 local min, max, ceil, floor = math.min, math.max, math.ceil, math.floor
@@ -167,6 +168,11 @@ local function limit(maxlen, default)
 	return maxlen == nil and default or maxlen == 1/0 and MAX or length(maxlen)
 end
 
+-- That of a buffer: `n`, or all of it.
+local function room(buf, n)
+	return n == nil and type(buf) == 'cdata' and size_of(buf, 'buffer') or length(n)
+end
+
 -- The address of a buffer; nil for NULL. Constants and numbers are errors.
 local function address(buf)
 	if type(buf) ~= 'cdata' and buf ~= nil then
@@ -192,13 +198,13 @@ function stream.check_thread(_, what)
 	inside(what)
 end
 
--- recv(buf, maxlen, [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
--- at the end of the stream.
+-- recv(buf, [maxlen], [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
+-- at the end of the stream. An array or struct need not be given its length.
 function stream:recv(buf, maxlen, expires)
 	if not self.rbuf then
 		return self:receive(buf, maxlen, expires)
 	end
-	local p, n = address(buf), length(maxlen)
+	local p, n = address(buf), room(buf, maxlen)
 	local b, err, errcode = gather(self, 'recv', p and n and n > 0 and 1, expires)
 	if b then
 		n = min(n, b.last - b.first)
@@ -212,11 +218,11 @@ function stream:recv(buf, maxlen, expires)
 	return nil, err, errcode
 end
 
--- recvn(buf, n, [expires]) -> n | nil, err, errcode: n bytes into buf. A failure leaves some of them in
--- buf, but they are not read.
+-- recvn(buf, [n], [expires]) -> n | nil, err, errcode: n bytes into buf, or as many as the array or struct
+-- has. A failure leaves some of them in buf, but they are not read.
 function stream:recvn(buf, n, expires)
 	local p = address(buf)
-	n = p and length(n)
+	n = p and room(buf, n)
 	local direct = n and n - self:buffered() >= CHUNK
 	local b, err, errcode = gather(self, 'recvn', direct and 0 or n, expires)
 	if not b then

@@ -184,7 +184,7 @@ for name, method in pairs(stream) do
 	tcp[name] = method
 end
 
--- recv(buf, maxlen, [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
+-- recv(buf, [maxlen], [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
 -- at the end of the stream.
 local recv_buffered = stream.recv
 function tcp:recv(buf, maxlen, expires)

@@ -84,7 +84,7 @@ function udp:send(data, len, host, port, expires)
 	return n
 end
 
--- recv(buf, maxlen, [addr | host, port], [expires], [ai]) -> len, ai, [truncated] | nil, err, errcode: one
+-- recv(buf, [maxlen], [addr | host, port], [expires], [ai]) -> len, ai, [truncated] | nil, err, errcode: one
 -- datagram and its sender; with an address given, the next one from there, and what others send is
 -- dropped. `len` is what was copied; the third result is true when the datagram was longer. The sender goes
 -- to the ai that is given behind all others, or to a new one.

@@ -659,7 +659,7 @@ describe('tcp:recv', function()
 		local buf = buffer(8)
 		for i, args in ipairs{
 			{'a string', 5}, {{}, 5}, {5, 5}, {true, 5}, {print, 5}, {5LL, 5}, {newproxy(), 5}, {io.stdout, 5},
-			{buf}, {buf, {}}, {buf, 'x'}, {buf, true}, {ffi.cast('const char *', buf), 5},
+			{ffi.cast('char *', buf)}, {buf, {}}, {buf, 'x'}, {buf, true}, {ffi.cast('const char *', buf), 5},
 		} do
 			assert.error(function() d:recv(unpack(args)) end, nil, 'call ' .. i)
 		end

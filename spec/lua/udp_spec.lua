@@ -445,7 +445,7 @@ describe('udp:recv', function()
 
 	it('raises on wrong types', threaded(function()
 		for _, t in ipairs{
-			{buf}, {buf, 'x'}, {buf, {}}, {buf, true}, {'constant', 8}, {{}, 8}, {5, 8}, {true, 8},
+			{ffi.cast('char *', buf)}, {buf, 'x'}, {buf, {}}, {buf, true}, {'constant', 8}, {{}, 8}, {5, 8}, {true, 8},
 			{buf, 8, {}}, {buf, 8, true}, {buf, 8, '127.0.0.1', {}},
 		} do
 			c:send('x', to)
