@@ -105,8 +105,10 @@ function api.poll(timeout)
 	local ok, err, errcode = poll(deadline_of(timeout))
 	if ok == false then
 		return false, 'timeout', C.SOCKET2_ETIMEOUT
+	elseif not ok then
+		return nil, err, errcode
 	end
-	return ok, err, errcode
+	return true
 end
 
 -- How many threads wait for each other, when nothing else is waited for.

@@ -118,10 +118,12 @@ end
 -- then `err` is the text of the first failure.
 function server:wait(expires)
 	local ok, err, errcode = self.ended:wait(expires)
-	if ok and self.failure then
+	if not ok then
+		return nil, err, errcode
+	elseif self.failure then
 		return nil, self.failure
 	end
-	return ok, err, errcode
+	return true
 end
 
 local function tell_to_stop(self, w)

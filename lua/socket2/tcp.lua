@@ -158,11 +158,13 @@ end
 local setopt = tcp.setopt
 function tcp:setopt(name, value)
 	local ok, err, errcode = setopt(self, name, value)
-	if ok and self.any_family ~= nil then
+	if not ok then
+		return nil, err, errcode
+	elseif self.any_family ~= nil then
 		self.options = self.options or {}
 		self.options[name] = value
 	end
-	return ok, err, errcode
+	return true
 end
 
 -- receive(buf, maxlen, [expires]) -> len | nil, err, errcode: recv() past the buffer of the reads.

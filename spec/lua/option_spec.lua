@@ -264,6 +264,13 @@ describe('an option', function()
 		end
 	end)
 
+	it('are set with one result', function()
+		for _, s in ipairs{socket.tcp'inet', socket.tcp(), socket.udp()} do
+			assert.equal(1, select('#', s:setopt('keepalive', true)))
+			s:close()
+		end
+	end)
+
 	it('error is read only, and false without a failure', function()
 		for _, kind in ipairs{'tcp', 'udp', 'listener'} do
 			with(kind, function(s)
