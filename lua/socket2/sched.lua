@@ -328,8 +328,8 @@ local function finish(co, ok, caught)
 	return leave(resumer)
 end
 
-local function body(f, ...)
-	return finish(self(), xpcall(f, catch, ...))
+local function body(co, f, ...)
+	return finish(co, xpcall(f, catch, ...))
 end
 
 -- run_nested(thread, co, ...): passes control to co, a thread or a generator that it waits in, on top
@@ -350,7 +350,7 @@ sched.run_nested = run_nested
 function sched.start_thread(deadline, f, ...)
 	local co, outer_limit = create(body), limit
 	limit = deadline
-	run_nested(co, co, f, ...)
+	run_nested(co, co, co, f, ...)
 	limit = outer_limit
 	return co
 end
