@@ -17,6 +17,8 @@ void close_object(LoopEntry& entry, Object object) {
         Query::close(std::move(*query));
     } else if (auto* port = std::get_if<std::unique_ptr<Port>>(&object)) {
         Port::close(std::move(*port));
+    } else if (auto* watch = std::get_if<std::unique_ptr<SignalWatch>>(&object)) {
+        SignalWatch::close(std::move(*watch));
     }
 }
 

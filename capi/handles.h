@@ -14,6 +14,7 @@
 #include "core/base/slot_map.h"
 #include "core/io/loop.h"
 #include "core/io/process.h"
+#include "core/io/signal.h"
 #include "core/net/fd.h"
 #include "core/net/query.h"
 #include "core/net/socket.h"
@@ -25,7 +26,8 @@ namespace socket2::capi {
 
 // What a handle on a loop names.
 using Object = std::variant<std::monostate, std::unique_ptr<Socket>, std::unique_ptr<Fd>,
-                            std::unique_ptr<Timer>, std::unique_ptr<Query>, std::unique_ptr<Port>>;
+                            std::unique_ptr<Timer>, std::unique_ptr<Query>, std::unique_ptr<Port>,
+                            std::unique_ptr<SignalWatch>>;
 
 // What a loop handle names. Its objects live here until they are closed.
 struct LoopEntry {
@@ -62,6 +64,7 @@ using Kept = std::conditional_t<std::is_base_of_v<Socket, T>, Socket, T>;
 inline void set_user(Waitable& object, int name) { object.set_user(name); }
 inline void set_user(Query& object, int name) { object.set_user(name); }
 inline void set_user(Port& object, int name) { object.set_user(name); }
+inline void set_user(SignalWatch& object, int name) { object.set_user(name); }
 inline void set_user(Timer& object, int name) { object.user = name; }
 
 template <typename T>

@@ -151,12 +151,14 @@ int leave_parent(LoopEntry& entry) {
     const Result r = pollers().make(-1, poller);
     if (r.is_error()) return entry.report(r);
     use(entry, std::move(poller), r.value());
-    entry.objects.for_each([](Object& object) {
+    bool watches = false;
+    entry.objects.for_each([&](Object& object) {
         if (auto* query = std::get_if<std::unique_ptr<Query>>(&object)) ask_again(**query);
         if (auto* port = std::get_if<std::unique_ptr<Port>>(&object)) (*port)->line_up_again();
+        if (std::holds_alternative<std::unique_ptr<SignalWatch>>(object)) watches = true;
     });
     entry.process = process_number();
-    return 0;
+    return watches ? entry.report(SignalHub::instance().revive()) : 0;
 }
 
 }  // namespace socket2::capi

@@ -30,12 +30,26 @@ int op_number(OpKind kind) {
     }
 }
 
-// Runs `body` on whatever has an op a direction: a socket, a descriptor, a channel.
+// What can be canceled and asked for its ops: null for a direction that it has not.
+const Op* op_of(const Waitable& waitable, Side side) { return &waitable.op(side); }
+const Op* op_of(const Port& port, Side side) { return &port.op(side); }
+const Op* op_of(const SignalWatch& watch, Side side) {
+    return side == Side::read ? &watch.op() : nullptr;
+}
+
+void cancel(Waitable& waitable, Side side) { waitable.cancel(side); }
+void cancel(Port& port, Side side) { port.cancel(side); }
+void cancel(SignalWatch& watch, Side side) {
+    if (side == Side::read) watch.cancel();
+}
+
+// Runs `body` on whatever has ops of that kind.
 template <typename Body>
 int on_ops(int loop, int handle, Body body) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
         if (auto* waitable = find_socket<Waitable>(entry, handle)) return body(*waitable);
         if (auto* port = find_object<Port>(entry, handle)) return body(*port);
+        if (auto* watch = find_object<SignalWatch>(entry, handle)) return body(*watch);
         return SOCKET2_EBADHANDLE;
     });
 }
@@ -53,7 +67,7 @@ int socket2_socket_close(int loop, int handle) {
 int socket2_socket_cancel(int loop, int handle, int kind) {
     return on_ops(loop, handle, [&](auto& s) -> int {
         if (!is_kind(kind)) return SOCKET2_EINVAL;
-        s.cancel(side_of(kind));
+        cancel(s, side_of(kind));
         return 0;
     });
 }
@@ -68,10 +82,10 @@ int socket2_socket_wait(int loop, int handle, int kind, double deadline) {
 int socket2_socket_pending(int loop, int handle, int kind, double* since) {
     return on_ops(loop, handle, [&](auto& s) -> int {
         if (!is_kind(kind)) return SOCKET2_EINVAL;
-        const Op& op = s.op(side_of(kind));
-        if (op.state == OpState::idle) return 0;
-        if (since != nullptr) *since = op.since;
-        return op_number(op.kind);
+        const Op* const op = op_of(s, side_of(kind));
+        if (op == nullptr || op->state == OpState::idle) return 0;
+        if (since != nullptr) *since = op->since;
+        return op_number(op->kind);
     });
 }
 

@@ -138,6 +138,29 @@ enum {
     SOCKET2_OP_WAIT = 5
 };
 
+/* Signals of the system, to be added up; see socket2_signal_new(). */
+enum {
+    SOCKET2_SIGINT = 1,   /* the user's Ctrl-C */
+    SOCKET2_SIGBREAK = 2, /* Windows: Ctrl-Break */
+    SOCKET2_SIGTERM = 4,  /* the program is to end */
+    SOCKET2_SIGHUP = 8,   /* its terminal is gone */
+    SOCKET2_SIGQUIT = 16, /* Ctrl-\ */
+    SOCKET2_SIGUSR1 = 32,
+    SOCKET2_SIGUSR2 = 64,
+    SOCKET2_SIGCHLD = 128,   /* a child process has ended or stopped */
+    SOCKET2_SIGWINCH = 256,  /* the terminal has another size */
+    SOCKET2_SIGCONT = 512,   /* the program goes on after a stop */
+    SOCKET2_SIGTSTP = 1024,  /* Ctrl-Z */
+    SOCKET2_SIGTTIN = 2048,  /* a read or */
+    SOCKET2_SIGTTOU = 4096,  /* a write at the terminal from the background */
+    SOCKET2_SIGALRM = 8192,  /* alarm(2) */
+    SOCKET2_SIGPIPE = 16384, /* a write that nobody reads; none of this library's */
+    SOCKET2_SIGURG = 32768,
+    SOCKET2_SIGIO = 65536,
+    SOCKET2_SIGXCPU = 131072, /* the limit of CPU time */
+    SOCKET2_SIGXFSZ = 262144  /* the limit of a file's size */
+};
+
 /* Socket types; tcp and udp over the unix family are stream and datagram. */
 enum { SOCKET2_TCP = 1, SOCKET2_UDP = 2, SOCKET2_RAW = 3 };
 
@@ -307,6 +330,39 @@ SOCKET2_API int socket2_timer_new(int loop, double deadline);
 /* Disarms a timer: 0, and no event will come. SOCKET2_EBADHANDLE when it was given already. */
 SOCKET2_API int socket2_timer_close(int loop, int handle);
 
+/* ---- signals ---- */
+
+/*
+ * Watches for signals of the system: a handle. From now on and until socket2_signal_close() they do
+ * nothing else to the process: the library's handlers take the place of those that it had. Each signal
+ * comes to all handles that watch for it, on any loop of any thread. SOCKET2_ENOTSUPPORTED when the
+ * system has one of them not; SOCKET2_ENOHANDLE.
+ *
+ * On Windows they are what a console tells its programs: SOCKET2_SIGINT, SOCKET2_SIGBREAK, and
+ * SOCKET2_SIGTERM when the console is closed (SOCKET2_SIGHUP comes as well), the user logs off or the
+ * system shuts down. From those last three on the system gives the program some seconds to end.
+ *
+ * A thread of the library's takes part, which the first call starts; it takes no signals itself. At
+ * least one thread of the program's must have the signals unblocked.
+ */
+SOCKET2_API int socket2_signal_new(int loop, int signals);
+
+/*
+ * SOCKET2_READ: one of the signals, SOCKET2_SIG..., that came since the handle was made and were not
+ * given yet. One that comes several times before it is given is given once; of different ones that with
+ * the lowest number comes first. socket2_socket_cancel() and socket2_socket_pending() (SOCKET2_OP_WAIT)
+ * take the handle too. SOCKET2_AT_ONCE: SOCKET2_ETIMEOUT when there is none; a later one makes
+ * socket2_poll() return.
+ */
+SOCKET2_API int socket2_signal_wait(int loop, int handle, double deadline);
+
+/*
+ * Watches no more: SOCKET2_ECLOSED follows for what was pending. When no handle of the process is left
+ * that watches for a signal, it does what it did before, unless the program has set another handler
+ * meanwhile. (On Windows other handlers get it again.) socket2_loop_close() does this too.
+ */
+SOCKET2_API int socket2_signal_close(int loop, int handle);
+
 /* ---- addresses -- any thread, no loop ---- */
 
 /*
@@ -420,7 +476,7 @@ SOCKET2_API int socket2_socket_close(int loop, int handle);
 /*
  * Ends what is pending on the socket, of `kind` (SOCKET2_READ or SOCKET2_WRITE): its event follows,
  * with SOCKET2_ECANCELED, or with its result when the system was faster. Nothing pending: does
- * nothing. Takes handles of channels too.
+ * nothing. Takes handles of channels and signals too.
  */
 SOCKET2_API int socket2_socket_cancel(int loop, int handle, int kind);
 

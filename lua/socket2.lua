@@ -11,6 +11,7 @@ local addr = require'socket2.addr'
 local tcp = require'socket2.tcp'
 local udp = require'socket2.udp'
 local fd = require'socket2.fd'
+local signal = require'socket2.signal'
 require'socket2.loop'
 require'socket2.timer'
 require'socket2.sync'
@@ -24,6 +25,7 @@ socket.connect = tcp.new_connected
 socket.udp = udp.new
 socket.raw = udp.new_raw
 socket.wrapfd = fd.new
+socket.signal = signal.new
 
 -- serve{handler =, ...} -> server | nil, err, errcode: a TCP server on all processors; see serve.lua.
 function socket.serve(options)

@@ -434,6 +434,32 @@ function socket.sleep(seconds) end
 ---@return true? ok, socket2.err? err, integer? errcode
 function socket.sleep_until(time) end
 
+---The names of signals. Those that a system lacks are "not_supported".
+---@alias socket2.signal_of_all "int"|"term"|"hup"
+---@alias socket2.signal_of_windows "break"
+---@alias socket2.signal_of_jobs "quit"|"chld"|"winch"|"cont"|"tstp"|"ttin"|"ttou"
+---@alias socket2.signal_of_posix "usr1"|"usr2"|"alrm"|"pipe"|"urg"|"io"|"xcpu"|"xfsz"|socket2.signal_of_jobs
+---@alias socket2.signal_name socket2.signal_of_all|socket2.signal_of_windows|socket2.signal_of_posix
+
+---Watches for signals of the system.
+---@class socket2.signal
+local signal = {}
+
+---The name of a signal that came since the object was made and that no wait has returned yet.
+---@param expires? number
+---@return socket2.signal_name? name, socket2.err? err, integer? errcode
+function signal:wait(expires) end
+
+---The signals do what they did before.
+---@return true
+function signal:close() end
+
+---Signals of these names do nothing else to the process from now on than to be waited for.
+---@param name socket2.signal_name
+---@param ... socket2.signal_name
+---@return socket2.signal? s, socket2.err? err, integer? errcode
+function socket.signal(name, ...) end
+
 ---A function that runs at a time.
 ---@class socket2.timer
 local timer = {}

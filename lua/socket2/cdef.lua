@@ -59,6 +59,27 @@ enum {
     SOCKET2_OP_CONNECT = 4,
     SOCKET2_OP_WAIT = 5
 };
+enum {
+    SOCKET2_SIGINT = 1,
+    SOCKET2_SIGBREAK = 2,
+    SOCKET2_SIGTERM = 4,
+    SOCKET2_SIGHUP = 8,
+    SOCKET2_SIGQUIT = 16,
+    SOCKET2_SIGUSR1 = 32,
+    SOCKET2_SIGUSR2 = 64,
+    SOCKET2_SIGCHLD = 128,
+    SOCKET2_SIGWINCH = 256,
+    SOCKET2_SIGCONT = 512,
+    SOCKET2_SIGTSTP = 1024,
+    SOCKET2_SIGTTIN = 2048,
+    SOCKET2_SIGTTOU = 4096,
+    SOCKET2_SIGALRM = 8192,
+    SOCKET2_SIGPIPE = 16384,
+    SOCKET2_SIGURG = 32768,
+    SOCKET2_SIGIO = 65536,
+    SOCKET2_SIGXCPU = 131072,
+    SOCKET2_SIGXFSZ = 262144
+};
 enum { SOCKET2_TCP = 1, SOCKET2_UDP = 2, SOCKET2_RAW = 3 };
 enum { SOCKET2_UNSPECIFIED = 0, SOCKET2_INET = 1, SOCKET2_INET6 = 2, SOCKET2_UNIX = 3 };
 enum {
@@ -110,6 +131,9 @@ int socket2_loop_iocp(int loop, intptr_t* port);
 int socket2_loop_set_iocp(int loop, intptr_t port);
 int socket2_timer_new(int loop, double deadline);
 int socket2_timer_close(int loop, int handle);
+int socket2_signal_new(int loop, int signals);
+int socket2_signal_wait(int loop, int handle, double deadline);
+int socket2_signal_close(int loop, int handle);
 int socket2_addr_parse(const char* host, const char* service, int type, int family,
                                    int protocol, int flags, socket2_addr* out);
 int socket2_addr_unix(const char* name, size_t size, int type, int protocol,

@@ -147,12 +147,13 @@ def closing(*kinds):
     return seldom(*kinds, full=ROOM * 3 // 4)
 
 
-TCP_, UDP_, FD_, TIMER_, LOOKUP_, CHANNEL_ = 'tcp', 'udp', 'fd', 'timer', 'lookup', 'channel'
+TCP_, UDP_, FD_, TIMER_ = 'tcp', 'udp', 'fd', 'timer'
+LOOKUP_, CHANNEL_, SIGNAL_ = 'lookup', 'channel', 'signal'
 a_socket = handle_of(TCP_, UDP_)
 waitable = handle_of(TCP_, UDP_, FD_)
-port = handle_of(TCP_, UDP_, FD_, CHANNEL_)
+port = handle_of(TCP_, UDP_, FD_, CHANNEL_, SIGNAL_)
 tcp, udp, fd = handle_of(TCP_), handle_of(UDP_), handle_of(FD_)
-lookup, channel = handle_of(LOOKUP_), handle_of(CHANNEL_)
+lookup, channel, signal = handle_of(LOOKUP_), handle_of(CHANNEL_), handle_of(SIGNAL_)
 
 
 def some_time(w, *times):
@@ -494,6 +495,9 @@ RULES = {
     'loop_set_iocp': rule(loop, number),
     'timer_new': rule(roomy_loop, deadline, after=made(TIMER_)),
     'timer_close': rule(loop, closing(TIMER_), after=gone),
+    'signal_new': rule(roomy_loop, one_of(SIGUSR1, SIGWINCH, SIGWINCH | SIGURG), after=made(SIGNAL_)),
+    'signal_wait': rule(loop, signal, deadline, pends=READ),
+    'signal_close': rule(loop, closing(SIGNAL_), after=gone),
     'addr_parse': rule(*endpoint, addr_out, after=parsed),
     'addr_unix': rule(needed_text, type_, protocol, addr_out),
     'addr_lookup': rule(*endpoint, array('found'), text),
@@ -771,8 +775,8 @@ class Worker:
             for handle, kind_of_it in list(at.live.items()):
                 self.on(at)
                 self.handle, self.kinds = handle, (kind_of_it,)
-                self.perform({TIMER_: 'timer_close', LOOKUP_: 'lookup_close', CHANNEL_: 'channel_close'}.get(
-                    kind_of_it, 'socket_close'), at.handle, handle)
+                of_its_own = kind_of_it in (TIMER_, LOOKUP_, CHANNEL_, SIGNAL_)
+                self.perform((kind_of_it if of_its_own else 'socket') + '_close', at.handle, handle)
             limit = time.monotonic() + 20
             while at.pending and time.monotonic() < limit:
                 self.on(at)
@@ -808,6 +812,9 @@ def main(calls=100000, seed=1, trace=None, seconds=240):
     print(f'seed {seed}, {calls} calls', flush=True)
     if set(RULES) != set(C):
         raise Wrong(f'functions and rules differ: {set(RULES) ^ set(C)}')
+    first = C['loop_new']()
+    C['signal_new'](first, SIGUSR1)  # makes a pipe, which stays
+    C['loop_close'](first)
     descriptors = open_descriptors()
     workers = [Worker(seed, i, trace) for i in range(2)]
     for worker in workers:

@@ -23,6 +23,7 @@ local as = {waitable = 's', stream = 's'}
 local needs = {
 	['ffi%.C%.pipe'] = 'descriptors of pipes and files',
 	['ffi%.C%.fork'] = 'fork',
+	['kill %-TERM'] = 'signals',
 	["socket%.tcp'unix'"] = 'unix sockets',
 	["'multicast_if'"] = 'the option multicast_if',
 	["require'cqueues"] = 'the libraries of others',

@@ -35,6 +35,7 @@ local fd = assert(socket.wrapfd(theirs:fd()))
 -- The tables of the methods.
 local real = {
 	['socket2'] = socket,
+	['socket2.signal'] = class_of(assert(socket.signal'int')),
 	['socket2.addr'] = class_of(assert(socket.addr'127.0.0.1')),
 	['socket2.tcp'] = class_of(assert(socket.tcp())),
 	['socket2.udp'] = class_of(assert(socket.udp())),

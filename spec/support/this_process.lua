@@ -7,12 +7,24 @@ local C = ffi.C
 ffi.cdef[[
 int spec_getpid(void) __asm__("getpid");
 unsigned spec_geteuid(void) __asm__("geteuid");
+int spec_kill(int, int) __asm__("kill");
 ]]
 
 local this_process = {}
 
 function this_process.pid()
 	return C.spec_getpid()
+end
+
+local numbers = {hup = 1, int = 2, quit = 3, term = 15}
+
+function this_process.can_signal()
+	return true
+end
+
+-- signal(name): this process gets it before this returns, when its main thread calls.
+function this_process.signal(name)
+	assert(C.spec_kill(C.spec_getpid(), numbers[name]) == 0)
 end
 
 -- privileged() -> boolean: may it do all that there is?

@@ -47,4 +47,12 @@ int make_quiet(int fd) {
     return ::setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 }
 
+int new_pipe(int ends[2]) {
+    if (::pipe(ends) < 0) return -1;
+    // This cannot fail.
+    ::fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    ::fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
 }  // namespace socket2::posix

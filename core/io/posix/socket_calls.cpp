@@ -1,6 +1,9 @@
 // Of Linux, FreeBSD, NetBSD and OpenBSD.
 #include "core/io/posix/socket_calls.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace socket2::posix {
 
 const int kSendFlags = MSG_NOSIGNAL;
@@ -14,5 +17,7 @@ int new_accepted(int listener, sockaddr* peer, socklen_t* size) {
 }
 
 int make_quiet(int) { return 0; }
+
+int new_pipe(int ends[2]) { return ::pipe2(ends, O_CLOEXEC); }
 
 }  // namespace socket2::posix

@@ -19,6 +19,9 @@ extern const int kSendFlags;
 ssize_t receive_datagram(int fd, void* data, size_t size, sockaddr* from, socklen_t* from_size,
                          bool& truncated);
 
+// pipe(2), close-on-exec.
+int new_pipe(int ends[2]);
+
 // write(2), of a descriptor that is no socket, without SIGPIPE.
 ssize_t write_quietly(int fd, const void* data, size_t size);
 
