@@ -19,13 +19,6 @@ end
 -- What is raised in the specs is what every system has that they run on.
 local A, B = 'int', spec.windows and 'break' or 'term'
 
-if not this_process.can_signal() then
-	describe('signals', function()
-		pending('skipped: no console here whose events could be made')
-	end)
-	return
-end
-
 describe('a signal', function()
 	it('is waited for by its name', threaded(function()
 		local s = watch(A, B)

@@ -18,10 +18,6 @@ end
 
 local numbers = {hup = 1, int = 2, quit = 3, term = 15}
 
-function this_process.can_signal()
-	return true
-end
-
 -- signal(name): this process gets it before this returns, when its main thread calls.
 function this_process.signal(name)
 	assert(C.spec_kill(C.spec_getpid(), numbers[name]) == 0)

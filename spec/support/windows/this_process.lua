@@ -19,6 +19,9 @@ void *CreateToolhelp32Snapshot(uint32_t, uint32_t);
 int Thread32First(void *, spec_thread_entry *);
 int Thread32Next(void *, spec_thread_entry *);
 int CloseHandle(void *);
+void *CreateThread(void *, size_t, uint32_t (__stdcall *)(void *), void *, uint32_t, uint32_t *);
+uint32_t __stdcall CtrlRoutine(void *);
+uint32_t WaitForSingleObject(void *, uint32_t);
 void *CreateFileA(const char *, uint32_t, uint32_t, const void *, uint32_t, uint32_t, void *);
 ]]
 
@@ -32,6 +35,16 @@ local this_process = {}
 
 function this_process.pid()
 	return C.GetCurrentProcessId()
+end
+
+local events = {int = 0, ['break'] = 1}
+
+-- signal(name): as if a console told this process alone of it: in a thread like the system's, until the
+-- handlers have returned.
+function this_process.signal(name)
+	local thread = C.CreateThread(nil, 0, C.CtrlRoutine, ffi.cast('void *', events[name]), 0, nil)
+	C.WaitForSingleObject(thread, 10000)
+	C.CloseHandle(thread)
 end
 
 -- privileged() -> boolean: may it use raw sockets?
