@@ -227,6 +227,13 @@ local function suite(load)
 			end
 			refused('thread expected, got nil')
 		end)
+		it('refuses threads that have left', function()
+			local t = coro.create(function() return coro.leave(root) end)
+			coro.transfer(t)
+			assert.equal('dead', coro.status(t))
+			refused('dead thread', t)
+		end)
+
 		it('refuses dead threads', function()
 			local t = create(function() end)
 			resume(t)

@@ -248,6 +248,14 @@ describe('stream:readline', function()
 		close(c, d)
 	end)
 
+	runs('looks at no byte before the line', function()
+		local d, c = having'ab\r\ncd\n'
+		assert.equal('ab\r', d:read(3))
+		assert.equal('', d:readline())
+		assert.equal('cd', d:readline())
+		close(c, d)
+	end)
+
 	runs('takes lines that come one byte at a time', function()
 		local c, d = pair()
 		for text, line in pairs{['ab\r\n'] = 'ab', ['\r\n'] = '', ['\n'] = '', ['a\rb\r\r\n'] = 'a\rb\r'} do
