@@ -126,6 +126,10 @@ end
 -- call f, which starts a trampoline, on top of one further down the native
 -- stack. Threads down there cannot be reached meanwhile.
 local function nested(f, ...)
+	if (nrunning() or main) == root then -- an error (of a debug hook) has ended that one
+		current, root, waits, parent = nil, nil, nil, nil
+		return f(...)
+	end
 	local c, s, r, w, p = current, state[current], root, waits, parent
 	state[c], current, root, waits, parent = nil, nil, nil, nil, nil
 	return unnest(c, s, r, w, p, pcall(f, ...))

@@ -5,7 +5,7 @@ local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local endpoint = require'socket2.endpoint'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
+local C, fail, raise = lib.C, sched.fail, lib.raise
 local type, tostring, setmetatable, getmetatable = type, tostring, setmetatable, getmetatable
 local floor = math.floor
 
@@ -288,26 +288,47 @@ local function parse(host, service, socket_type, family, protocol, flags)
 	return C.socket2_addr_parse(host, service, socket_type, family, protocol, flags, found)
 end
 
+local query = {}
+query.__index = query
+
+function query:close()
+	C.socket2_lookup_close(sched.loop, self.h)
+	if self.socket then
+		self.socket.lookups[self.h] = nil
+	end
+end
+
+-- is_asking(socket) -> boolean: does a thread look up a name for it?
+function addr.is_asking(socket)
+	for _, q in pairs(socket.lookups or {}) do
+		if not sched.left(q.thread) then
+			return true
+		end
+		q:close() -- an error has ended it
+	end
+	return false
+end
+
 -- In a thread that can wait: others go on meanwhile. For a socket, which may be closed, or for none.
 local function resolve(socket, ...)
-	local h = C.socket2_lookup_new(sched.loop, ...)
-	if h < 0 then
-		return h
-	end
+	local q = setmetatable({h = 0, since = C.socket2_clock(), thread = sched.this(), socket = socket}, query)
 	if socket then
 		socket.lookups = socket.lookups or {}
-		socket.lookups[h] = true
 	end
-	local n = sched.wait({h = h, since = C.socket2_clock()}, LOOKUP)
-	if n >= 0 then
-		n = C.socket2_lookup_result(sched.loop, h, found, MAX_ADDRS, name, NAME_SIZE)
+	sched.hold(q, LOOKUP)
+	q.h = C.socket2_lookup_new(sched.loop, ...)
+	if q.h < 0 then
+		return q.h
 	end
-	C.socket2_lookup_close(sched.loop, h)
 	if socket then
-		socket.lookups[h] = nil
-		n = socket.h == 0 and C.SOCKET2_ECLOSED or n
+		socket.lookups[q.h] = q
 	end
-	return n
+	local n = sched.wait(q, LOOKUP)
+	if n >= 0 then
+		n = C.socket2_lookup_result(sched.loop, q.h, found, MAX_ADDRS, name, NAME_SIZE)
+	end
+	q:close()
+	return socket and socket.h == 0 and C.SOCKET2_ECLOSED or n
 end
 
 local function lookup(socket, host, port, socket_type, family, protocol, flags, deadline)

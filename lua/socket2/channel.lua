@@ -9,8 +9,9 @@ local message = require'socket2.message'
 local reader = require'socket2.message.reader'
 local writer = require'socket2.message.writer'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, wait, deadline, spend, inside = sched.loop, sched.wait, sched.deadline, sched.spend, sched.inside
+local C, fail, raise = lib.C, sched.fail, lib.raise
+local loop, deadline, inside, left = sched.loop, sched.deadline, sched.inside, sched.left
+local hold, wait, over = sched.hold, sched.wait, sched.over
 local write, read, done = message.write, message.read, message.done
 local type, pcall, error, setmetatable = type, pcall, error, setmetatable
 local cast, bytes, int_array = ffi.cast, message.pointer, ffi.typeof'int[?]'
@@ -85,20 +86,19 @@ end)
 
 local function pass_turn(line)
 	local waiter = line:pop()
+	line.taken, line.thread = waiter ~= nil, waiter and waiter.thread
 	if waiter then
 		sched.wake(waiter, true)
-	else
-		line.taken = false
 	end
 end
 
 -- -> true | code
 local function take_turn(self, line, what, time)
-	if line.taken then
+	if line.taken and not (line.thread and left(line.thread)) then
 		inside(what)
 		return (line:wait(what, time, nil, self))
 	end
-	line.taken = true
+	line.taken, line.thread = true, sched.this()
 	return true
 end
 
@@ -114,15 +114,17 @@ local function cannot_wait(self, line, what)
 	line:wait(what, NEVER, nil, self)
 end
 
--- The result of what is pending. If something else resumes the thread, which raises, the turn is passed
--- when the operation is over; `sockets` on their way are lost to the program then.
-local function result_of(self, kind, line, sockets)
-	local ok, r = pcall(wait, self, kind)
+-- The turn is over: the results of what was done in it | raises its error. If that has ended an operation,
+-- the turn is passed when the operation is over.
+local function after(self, kind, line, ok, ...)
 	if ok then
-		return r
+		pass_turn(line)
+		return ...
 	end
-	if sockets then
-		cargo.gone(sockets)
+	sched.settle()
+	if not sched.waiting_for[kind][self.h] then
+		pass_turn(line)
+		error((...), 0)
 	end
 	sched.start_thread(NEVER, function()
 		sched.hidden[sched.this()] = true
@@ -131,7 +133,20 @@ local function result_of(self, kind, line, sockets)
 		end
 		pass_turn(line)
 	end)
-	error(r, 0)
+	error((...), 0)
+end
+
+-- The result of what is pending; `sockets` on their way are lost to the program when that raises.
+local function result_of(self, kind, sockets)
+	if not sockets then
+		return (wait(self, kind))
+	end
+	local ok, r = pcall(wait, self, kind)
+	if not ok then
+		cargo.gone(sockets)
+		error(r, 0)
+	end
+	return r
 end
 
 -- Whose the sockets are when their message was sent or was not.
@@ -146,49 +161,52 @@ local function settle(self, sockets, fds, r, pending)
 	cargo.unload(sockets, fds, #sockets)
 end
 
--- Sends what the writer has, which is given back, in the thread's turn: 0 | code.
+-- Sends what the writer has, which is given back: 0 | code.
 local function transmit(self, w, time)
-	local line, sockets, channels = self.senders, w.sockets, w.channels
+	local sockets, channels = w.sockets, w.channels
 	local n, nfds, fds, r = channels and #channels or 0, sockets and #sockets or 0, nil, 0
 	if sockets then
 		fds, r = cargo.load(sockets)
 	end
 	if not sockets or fds then
+		hold(self, WRITE)
 		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, channels and int_array(n, channels) or nil, n, fds,
 			nfds, time)
 	end
 	done(w)
 	local pending = r == PENDING
 	if pending then
-		r = result_of(self, WRITE, line, sockets)
+		r = result_of(self, WRITE, sockets)
 	end
 	if fds then
 		settle(self, sockets, fds, r, pending)
 	end
-	pass_turn(line)
-	if r == ETIMEOUT and time == AT_ONCE then
-		cannot_wait(self, line, 'send')
-	end
 	return r
 end
 
-local function sent(r)
-	if r < 0 then
-		return fail(r)
+local function sent(self, r, time)
+	over(1)
+	if r >= 0 then
+		return true
+	elseif r == ETIMEOUT and time == AT_ONCE then
+		cannot_wait(self, self.senders, 'send')
 	end
-	spend()
-	return true
+	return fail(r)
 end
 
 -- send_written(channel, w, [expires]) -> true | nil, err, errcode: what a writer has, which is given back.
 function channel.send_written(self, w, expires)
-	local time = time_of(expires)
-	local r = take_turn(self, self.senders, 'send', time)
+	local time, line = time_of(expires), self.senders
+	local r = take_turn(self, line, 'send', time)
 	if r ~= true then
 		done(w)
 		return fail(r)
 	end
-	return sent(transmit(self, w, time))
+	return sent(self, after(self, WRITE, line, pcall(transmit, self, w, time)), time)
+end
+
+local function write_and_transmit(self, v, time)
+	return transmit(self, write(v), time)
 end
 
 -- send(v, [expires]) -> true | nil, err, errcode: a copy of any value but nil; message.lua says of which. It
@@ -203,12 +221,7 @@ function channel:send(v, expires)
 	if r ~= true then
 		return fail(r)
 	end
-	local ok, w = pcall(write, v)
-	if not ok then
-		pass_turn(line)
-		error(w, 0)
-	end
-	return sent(transmit(self, w, time))
+	return sent(self, after(self, WRITE, line, pcall(write_and_transmit, self, v, time)), time)
 end
 
 local LARGE = 65536 -- a message of more bytes is not kept until the next comes
@@ -217,33 +230,44 @@ local function received(self, size, ok, ...)
 	if size > LARGE or not ok then
 		C.socket2_message_close(loop, self.h)
 	end
-	pass_turn(self.receivers)
 	if not ok then
 		error((...), 0)
 	end
-	spend()
-	return ...
+	return size, ...
+end
+
+-- Receives in the thread's turn: size, results of f | code
+local function take(self, f, time)
+	local h = self.h
+	hold(self, READ)
+	local n = C.socket2_channel_recv(loop, h, time)
+	if n == PENDING then
+		n = wait(self, READ)
+	end
+	if n < 0 then
+		return n
+	end
+	return received(self, n, pcall(f, cast(bytes, C.socket2_message_data(loop, h)), n, h))
+end
+
+local function taken(self, time, n, ...)
+	over(1)
+	if n >= 0 then
+		return ...
+	elseif n == ETIMEOUT and time == AT_ONCE then
+		cannot_wait(self, self.receivers, 'recv')
+	end
+	return fail(n)
 end
 
 -- receive(channel, f, [expires]) -> results of f | nil, err, errcode: f(mem, size, handle) reads the message.
 function channel.receive(self, f, expires)
-	local time, line, h = time_of(expires), self.receivers, self.h
-	local n = take_turn(self, line, 'recv', time)
-	if n ~= true then
-		return fail(n)
+	local time, line = time_of(expires), self.receivers
+	local r = take_turn(self, line, 'recv', time)
+	if r ~= true then
+		return fail(r)
 	end
-	n = C.socket2_channel_recv(loop, h, time)
-	if n == PENDING then
-		n = result_of(self, READ, line)
-	end
-	if n < 0 then
-		pass_turn(line)
-		if n == ETIMEOUT and time == AT_ONCE then
-			cannot_wait(self, line, 'recv')
-		end
-		return fail(n)
-	end
-	return received(self, n, pcall(f, cast(bytes, C.socket2_message_data(loop, h)), n, h))
+	return taken(self, time, after(self, READ, line, pcall(take, self, f, time)))
 end
 local receive = channel.receive
 

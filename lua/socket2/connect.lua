@@ -4,9 +4,10 @@ local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
 local socket = require'socket2.socket'
+local waitable = require'socket2.waitable'
 local sync = require'socket2.sync'
 
-local C, fail = lib.C, lib.fail
+local C, fail = lib.C, sched.fail
 local loop = sched.loop
 local min, ipairs, pairs, getmetatable = math.min, ipairs, pairs, getmetatable
 
@@ -32,10 +33,12 @@ local HEAD_START = 0.25 -- seconds: the "connection attempt delay" of section 5
 -- One address: 0 or an error code.
 local function attempt(self, ai, time)
 	local p = addr.pointer(ai)
+	sched.hold(self, WRITE, addr.memory(ai))
 	local r = p and C.socket2_tcp_connect(loop, self.h, p, time) or ECLOSED
 	if r == PENDING then
-		r = sched.wait(self, WRITE, addr.memory(ai))
+		return (sched.wait(self, WRITE))
 	end
+	sched.over()
 	return r
 end
 
@@ -74,7 +77,7 @@ end
 
 -- A socket like this one, in another family: with the options that were set on it.
 local function sibling(self, family)
-	local h = C.socket2_tcp_new(loop, family, 0)
+	local h = waitable.opened_by(C.socket2_tcp_new, loop, family, 0)
 	if h < 0 then
 		return nil, h
 	end

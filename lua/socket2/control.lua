@@ -8,7 +8,7 @@ local failure = require'socket2.failure'
 local sched = require'socket2.sched'
 local sync = require'socket2.sync'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
+local C, fail, raise = lib.C, sched.fail, lib.raise
 local api, loop, inside = sched.api, sched.loop, sched.inside
 local waits, waiters, waiting_for = sched.waits, sched.waiters, sched.waiting_for
 local generators = sched.generators
@@ -207,6 +207,7 @@ local function wait(self, done, expires)
 			return fail(r)
 		end
 	end
+	sched.spend()
 	return true
 end
 

@@ -1,8 +1,9 @@
 -- A host and a port as programs give them: for C, out of 'host:port', and in sentences.
 
 local lib = require'socket2.lib'
+local sched = require'socket2.sched'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
+local C, fail, raise = lib.C, sched.fail, lib.raise
 local type, tostring, select, floor = type, tostring, select, math.floor
 
 local UNIX, INET6 = C.SOCKET2_UNIX, C.SOCKET2_INET6

@@ -83,7 +83,7 @@ local function deadline_of(timeout)
 end
 
 local function check_outside(what, timeout)
-	if sched.this() then
+	if sched.running() then
 		raise('%s() inside a socket thread: it would wait for itself', what)
 	elseif timeout ~= nil and type(timeout) ~= 'number' then
 		raise("bad argument #1 to '%s' (number expected, got %s)", what, type(timeout))

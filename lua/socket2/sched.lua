@@ -8,17 +8,21 @@ local coro = require'coro'
 local lib = require'socket2.lib'
 local failure = require'socket2.failure'
 local moment = require'socket2.moment'
+local pending = require'socket2.pending'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local create, running, transfer = coro.create, coro.running, coro.transfer
 local self, park, enter, leave = coro.self, coro.park, coro.enter, coro.leave
+local loop, waits, waiting_for = pending.loop, pending.waits, pending.waiting_for
+local hold, held, drop, settle = pending.hold, pending.held, pending.drop, pending.settle
+local add, remove, arm, disarm, cancel =
+	pending.add, pending.remove, pending.arm, pending.disarm, pending.cancel
 local text_of, catch = failure.text_of, failure.catch
 local moment_of = moment.of
 local CANNOT_WAIT, INTRUDER = failure.CANNOT_WAIT, failure.INTRUDER
 local error, type, pcall, xpcall, setmetatable = error, type, pcall, xpcall, setmetatable
 
-local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
-local TIMER, LOOKUP = C.SOCKET2_TIMER, C.SOCKET2_LOOKUP
+local TIMER = C.SOCKET2_TIMER
 local ETIMEOUT, ECANCELED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECANCELED
 local NEVER = 1/0
 
@@ -28,29 +32,15 @@ local sched = {}
 local api = {}
 sched.api = api
 
--- A stale loop is an error and no crash, so the order of finalizers at exit does not matter.
-ffi.cdef'typedef struct { int32_t handle; } socket2_lua_loop;'
-local owner = ffi.metatype('socket2_lua_loop', {__gc = function(o)
-	C.socket2_loop_close(o.handle)
-end})
-local loop = C.socket2_loop_new()
-if loop < 0 then
-	error('socket2: ' .. ffi.string(C.socket2_error_message(loop)), 0)
-end
-sched.loop, sched.owner = loop, owner(loop)
+sched.loop, sched.waits, sched.waiting_for = loop, waits, waiting_for
+sched.hold, sched.settle = hold, settle
+sched.cancel, sched.abandon, sched.arm, sched.disarm = cancel, pending.abandon, arm, disarm
 
 local this         -- the socket thread that runs; nil outside
 local limit = NEVER -- the deadline over all that it does
 local resumer      -- who gets control when it waits: the poller, or its starter
-local nwaiting = 0 -- events to come
 
--- handle -> the coroutine (the thread's own, or a generator's inside it) that waits to read, to write,
--- for a look-up; of a timer the waiter, or an object with fire()
-local readers, writers, timers, lookups = {}, {}, {}, {}
-local waiting_for = {[READ] = readers, [WRITE] = writers, [TIMER] = timers, [LOOKUP] = lookups}
-
--- thread -> the object with a handle `h` that it waits on; its waiter, which has a `co` while it waits
-local waits, waiters = {}, {}
+local waiters = {} -- thread -> its waiter, which has a `co` while it waits
 local last_waiter -- the one that was asked for last
 local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
 local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
@@ -59,12 +49,21 @@ local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread 
 local ready, ready_values, nready = {}, {}, 0
 
 local round_time = false -- of clock(), when the round that runs began
-sched.waits, sched.waiters, sched.waiting_for = waits, waiters, waiting_for
+sched.waiters = waiters
 sched.canceled, sched.generators = canceled, generators
 sched.hidden = setmetatable({}, {__mode = 'k'}) -- thread -> true: a helper of ours, not for threads()
 
 -- this() -> thread | nil
 function sched.this()
+	return this
+end
+
+-- running() -> thread | nil: as this(), which an error in the middle of a switch may leave behind.
+function sched.running()
+	local state = this and coro.status(this)
+	if state == 'suspended' or state == 'dead' then
+		this, limit = nil, NEVER
+	end
 	return this
 end
 
@@ -103,53 +102,26 @@ function sched.set_limit(deadline)
 end
 
 local detail = 0 -- of the event that resumes a thread
+local entering = false -- which of the batch is about to be resumed, until it has been
 
--- In a thread's place: takes the event of its operation, and keeps the memory until then.
-local function stand_in(...)
-	local memory = {...}
-	return create(function()
-		return leave(resumer, memory)
-	end)
-end
-
--- cancel(handle, kind): ends a pending operation; its event comes soon.
-local function cancel(h, kind)
-	if kind == LOOKUP then
-		C.socket2_lookup_cancel(loop, h)
-	else
-		C.socket2_socket_cancel(loop, h, kind)
-	end
-end
-sched.cancel = cancel
-
--- abandon(object, kind): ends an operation whose thread gets an error instead of its event.
-local function abandon(object, kind)
-	cancel(object.h, kind)
-	if kind == READ and object.leave_behind then
-		object:leave_behind()
-	end
-end
-
-sched.abandon = abandon
-
--- Parks the running thread until the pending operation is over; returns its result and the event's
--- detail. `object` (whose handle it is on), and `data`, `addr`, `from` (the memory that C has pointers
--- to), stay alive until then. Where the caller cannot wait that raises, unless the object has a
--- wait_elsewhere(wait, kind, ...) -> results of wait(object, kind, ...), which it calls in a thread.
+-- Parks the running thread until the pending operation that is held is over; returns its result and the
+-- event's detail. Where the caller cannot wait that raises, unless the object has a
+-- wait_elsewhere(wait, kind) -> results of wait(object, kind), which it calls in a thread.
 local wait
-function wait(object, kind, data, addr, from)
+function wait(object, kind)
 	local thread, outer, h = this, limit, object.h
 	local me = thread and self()
-	if not me and object.wait_elsewhere then
-		return object:wait_elsewhere(wait, kind, data, addr, from)
-	end
-	local waiting = kind == READ and readers or waiting_for[kind]
-	waiting[h] = me or stand_in(object, data, addr, from)
-	nwaiting = nwaiting + 1
 	if not me then
-		abandon(object, kind)
+		if object.wait_elsewhere then
+			return object:wait_elsewhere(wait, kind)
+		end
+		settle()
 		raise(CANNOT_WAIT)
-	elseif me ~= thread then
+	end
+	local data, addr, from = pending.memory()
+	pending.park(thread, me)
+	add(h, kind, me)
+	if me ~= thread then
 		generators[me] = thread
 	end
 	if canceled[thread] then
@@ -157,46 +129,43 @@ function wait(object, kind, data, addr, from)
 	end
 	waits[thread] = object
 	local result = park(resumer)
+	entering = false
 	this, limit, waits[thread] = thread, outer, nil
+	local waiting = waiting_for[kind]
 	if waiting[h] == me then
-		waiting[h] = stand_in(object, data, addr, from)
-		abandon(object, kind)
+		hold(object, kind, data, addr, from)
+		pending.park(thread, me)
+		settle()
 		raise(INTRUDER)
 	end
 	if result < 0 then -- the events of others came after its own
 		C.socket2_socket_os_error(loop, h, kind)
 		canceled[thread] = result ~= ECANCELED and canceled[thread] or nil
 	end
+	if object.rline or object.wline then
+		pending.side_free(object, kind)
+	end
 	-- Callers take the first two. Compiled code would not keep the others alive if they were not here.
 	return result, detail, object, data, addr, from
 end
 sched.wait = wait
 
+-- left(thread) -> boolean: is it over, or the one that asks? Then it is not in the middle of anything.
+function sched.left(thread)
+	return thread == this or pending.gone(thread)
+end
+
+-- take_cancel() -> boolean: has cancel() told the running thread to end its next wait? This is that wait.
+function sched.take_cancel()
+	local is = canceled[this]
+	canceled[this] = nil
+	return is
+end
+
 local function make_ready(co, value)
 	nready = nready + 1
 	ready[nready], ready_values[nready] = co, value
 end
-
--- Arms a timer for the waiter, or for an object with fire(). -> its handle, or an error code
-local function arm(object, time)
-	local h = C.socket2_timer_new(loop, time)
-	if h > 0 then
-		timers[h] = object
-		nwaiting = nwaiting + 1
-	end
-	return h
-end
-sched.arm = arm
-
--- disarm(handle): it will not go off.
-function sched.disarm(h)
-	if timers[h] then
-		timers[h] = nil
-		nwaiting = nwaiting - 1
-		C.socket2_timer_close(loop, h)
-	end
-end
-local disarm = sched.disarm
 
 -- release(waiter) -> coroutine: it waits no more; whoever calls this has taken it from all lists, and lets
 -- the coroutine go on.
@@ -205,7 +174,7 @@ local function release(waiter)
 		disarm(waiter.timer)
 	end
 	local co = waiter.co
-	waiter.co = false
+	waiter.co, waiter.timer = false, false
 	return co
 end
 sched.release = release
@@ -239,8 +208,11 @@ end
 -- the waiter says what it waits for.
 function sched.pause(waiter, deadline)
 	local me, thread, outer = self(), this, limit
+	if not held(waiter) then
+		hold(waiter)
+	end
 	if not me then
-		waiter:forget()
+		settle()
 		raise(CANNOT_WAIT)
 	end
 	local code
@@ -253,11 +225,13 @@ function sched.pause(waiter, deadline)
 		code = C.SOCKET2_EINVAL
 	end
 	if code and code < 0 then
-		waiter:forget()
+		settle()
 		return code
 	end
+	pending.park(thread, me)
 	waiter.timer, waiter.co, waiter.since = code or false, me, round_time or C.socket2_clock()
 	local value = park(resumer)
+	entering = false
 	this, limit, last_waiter = thread, outer, waiter
 	if waiter.co then
 		waiter:forget()
@@ -270,6 +244,16 @@ function sched.pause(waiter, deadline)
 end
 
 local TURN = {} -- what a turn ends with
+local nobody = {fire = function() end}
+
+function TURN.forget(_, co)
+	for i = 1, nready do
+		if ready[i] == co and ready_values[i] == TURN then
+			ready[i] = nobody
+		end
+	end
+end
+
 local POLL_EVERY = 50e-6 -- seconds, while threads are ready: not in each round
 local next_poll = 0
 
@@ -279,15 +263,14 @@ function sched.yield()
 	if not me or not thread then
 		return
 	end
+	hold(TURN)
+	pending.park(thread, me)
 	make_ready(me, TURN)
 	local value = park(resumer)
+	entering = false
 	this, limit = thread, outer
 	if value ~= TURN then
-		for i = 1, nready do
-			if ready[i] == me then
-				ready[i] = stand_in()
-			end
-		end
+		TURN.forget(TURN, me)
 		raise(INTRUDER)
 	end
 	return true
@@ -299,16 +282,31 @@ function sched.turn()
 	sched.yield()
 end
 
--- spend([cost = 1]): to be called for what is done without the loop, such as a read from a buffer: after
--- some of these a thread that never waits lets others have a turn, as the loop does with I/O.
+-- spend([cost = 1]): to be called for what is done without a wait, such as a read from a buffer: after some
+-- of these a thread that never waits lets others have a turn.
 local BUDGET = 256
 local spent = 0
-function sched.spend(cost)
+local function spend(cost)
 	spent = spent + (cost or 1)
 	if spent > BUDGET then
 		spent = 0
 		sched.turn()
 	end
+end
+sched.spend = spend
+
+local OPERATION = 4 -- what one costs, compared with a read from a buffer
+
+-- over([cost]): the operation that is held was over at once.
+function sched.over(cost)
+	drop()
+	spend(cost or OPERATION)
+end
+
+-- fail(code) -> nil, err, errcode: as lib.fail(), of what a thread may try again at once.
+function sched.fail(code)
+	spend(OPERATION)
+	return fail(code)
 end
 
 local interrupted = false -- by stop() or a failure: the rest of the batch is for the next poll
@@ -318,13 +316,14 @@ local function failed(thread, caught)
 end
 
 local function finish(co, ok, caught)
+	settle()
 	if not ok then
 		failed(co, caught)
 	end
 	if waiters[co] then
 		waiters[co], last_waiter = nil, nil
 	end
-	this = nil -- whoever goes on knows better, but for one that resumed a waiting thread
+	this, waits[co] = nil, nil -- whoever goes on knows better, but for one that resumed a waiting thread
 	return leave(resumer)
 end
 
@@ -339,6 +338,7 @@ local function run_nested(thread, co, ...)
 	this, resumer = thread, running()
 	local ok, err = pcall(transfer, co, ...)
 	this, limit, resumer = outer, outer_limit, outer_resumer
+	settle()
 	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
 		waiters[thread] = nil
 		failed(thread, text_of(err))
@@ -365,29 +365,43 @@ local next_event, event_count = 1, 0
 
 -- The time of a waiter is over: whoever could have woken it comes too late.
 local function expired(waiter)
+	if not waiter.co then -- it never came to wait
+		return nobody
+	end
 	waiter:forget()
 	return release(waiter), ETIMEOUT
 end
 
-local function drain(deadline)
-	local n = C.socket2_poll(loop, events, CAPACITY, deadline)
-	if n < 0 then
-		return n
-	end
-	round_time = C.socket2_clock()
-	next_poll = round_time + POLL_EVERY
-	for i = 1, n do
-		local e = events[i - 1]
-		local handle, kind = e.handle, e.kind
-		local waiting = kind == READ and readers or waiting_for[kind]
-		local who, result = waiting[handle], e.result
-		waiting[handle] = nil
+local drained, matched = 0, 0 -- events, so that an error in the middle loses none
+
+local function match(i)
+	local e = events[i - 1]
+	local handle, kind = e.handle, e.kind
+	local who, result = waiting_for[kind][handle], e.result
+	if who then
 		if kind == TIMER and who.what then
 			who, result = expired(who)
 		end
 		resumees[i], results[i], details[i] = who, result, e.detail
+		remove(handle, kind)
 	end
-	nwaiting = nwaiting - n
+	matched = i
+end
+
+local function drain(deadline)
+	if matched == drained then
+		local n = C.socket2_poll(loop, events, CAPACITY, deadline)
+		if n < 0 then
+			return n
+		end
+		matched, drained = 0, n
+	end
+	round_time = C.socket2_clock()
+	next_poll = round_time + POLL_EVERY
+	for i = matched + 1, drained do
+		match(i)
+	end
+	local n = drained
 	for i = 1, nready do
 		n = n + 1
 		resumees[n], results[n] = ready[i], ready_values[i]
@@ -411,12 +425,17 @@ local function resume_each(me)
 	while next_event <= event_count do -- which a nested round changes, too
 		local i = next_event
 		local co = resumees[i]
-		resumees[i] = false
-		next_event, detail = i + 1, details[i]
 		if type(co) == 'thread' then
+			entering = i
+			next_event, detail = i + 1, details[i]
 			enter(me, co, results[i])
+			drop() -- it is parked or over
+			resumees[i] = false
 		else
-			co:fire()
+			next_event = i + 1
+			if co then
+				co:fire(results[i])
+			end
 		end
 		if interrupted then
 			return
@@ -431,13 +450,17 @@ local function resume_all()
 	local ok, err = pcall(resume_each, me)
 	resumer, this, limit, round_time = outer, nil, NEVER, false
 	if not ok then
+		settle()
+		if entering and coro.status(resumees[entering]) == 'suspended' then -- an error on the way to it
+			next_event = entering
+		end
 		failed(nil, text_of(err))
 	end
 end
 
 -- Does any thread wait for what can come, or have something to get?
 function sched.unfinished()
-	return nwaiting > 0 or nready > 0 or next_event <= event_count
+	return nready > 0 or next_event <= event_count or pending.any()
 end
 
 -- For what is to be interpreted: a loop that is compiled as a whole never sees the hook by which the luajit
@@ -469,6 +492,7 @@ end
 -- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
 -- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
 function sched.round(deadline, once)
+	settle()
 	if next_event > event_count and (once or nready == 0 or not take_ready()) then
 		if deadline == NEVER and not once and not sched.unfinished() then
 			return false

@@ -7,15 +7,16 @@ local addr = require'socket2.addr'
 local waitable = require'socket2.waitable'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, owner_of = sched.loop, waitable.owner_of
-local type, next, tostring, tonumber, pcall, error, setmetatable =
-	type, next, tostring, tonumber, pcall, error, setmetatable
+local loop, owner_of, counted = sched.loop, waitable.owner_of, waitable.counted
+local type, tostring, tonumber, pcall, error, setmetatable =
+	type, tostring, tonumber, pcall, error, setmetatable
 local floor = math.floor
 
 local socket = waitable:class()
 
 -- An object for a handle that C gave, and the place in the program that opened it.
 function socket.wrap(class, handle, family, protocol, opened)
+	counted()
 	return setmetatable({h = handle, owner = owner_of(loop, handle, family, protocol), opened = opened}, class)
 end
 
@@ -26,7 +27,7 @@ function socket.constructor(class, new)
 	classes[class.type_number] = class
 	return function(family, protocol)
 		local f, p = addr.family(family), addr.protocol(protocol)
-		local h = f < 0 and f or p < 0 and p or new(loop, f, p)
+		local h = f < 0 and f or p < 0 and p or waitable.opened_by(new, loop, f, p)
 		if h < 0 then
 			return fail(h)
 		end
@@ -49,7 +50,7 @@ end
 function socket:is_busy()
 	return C.socket2_socket_pending(loop, self.h, C.SOCKET2_READ, nil) > 0
 		or C.socket2_socket_pending(loop, self.h, C.SOCKET2_WRITE, nil) > 0
-		or self.lookups and next(self.lookups) ~= nil
+		or (self.rline or self.wline) ~= false or addr.is_asking(self)
 end
 
 -- let_go() -> fd | code: detach() for one that is not busy.

@@ -12,8 +12,8 @@ local sched = require'socket2.sched'
 local socket = require'socket2.socket'
 local waitable = require'socket2.waitable'
 
-local C, fail, raise, size_of = lib.C, lib.fail, lib.raise, socket.size_of
-local inside, spend, deadline = sched.inside, sched.spend, sched.deadline
+local C, fail, raise, size_of = lib.C, sched.fail, lib.raise, socket.size_of
+local inside, spend, deadline, this, left = sched.inside, sched.spend, sched.deadline, sched.this, sched.left
 local type, pcall, error = type, pcall, error
 local min, max, ceil, floor = math.min, math.max, math.ceil, math.floor
 local string_of, copy, cast = ffi.string, ffi.copy, ffi.cast
@@ -32,8 +32,8 @@ int socket2_memcmp(const void *, const void *, size_t) __asm__("memcmp");
 local memchr, memcmp = ffi.C.socket2_memchr, ffi.C.socket2_memcmp
 
 -- The unread bytes are mem[first] to mem[last - 1]. A socket whose buffer is empty has none (rbuf is
--- false) between reads. `filling` is the memory that a thread receives into, else false; until that is
--- over the buffer stays as it is and nobody else reads.
+-- false) between reads. `filling` is the memory that a thread, `filler`, receives into, else false; until
+-- that is over the buffer stays as it is and nobody else reads.
 local CHUNK, POOLED = 16384, 64
 local pool, pooled = {}, 0
 
@@ -43,7 +43,8 @@ local function new_buffer()
 		pool[pooled] = nil
 		pooled = pooled - 1
 	end
-	return b or {mem = new_memory(CHUNK), size = CHUNK, first = 0, last = 0, filling = false, closed = false}
+	return b or {mem = new_memory(CHUNK), size = CHUNK, first = 0, last = 0, filling = false, filler = false,
+		closed = false}
 end
 
 -- Ends a read: takes an empty buffer from the socket.
@@ -65,7 +66,8 @@ local function failed(self, b, err, errcode)
 end
 
 -- Starts a read of n bytes, nil when that is no number of bytes: the buffer | nil, err, errcode.
-local function open(self, what, n, expires)
+local open
+function open(self, what, n, expires)
 	self:check_thread(what)
 	expires = deadline(expires, self.read_timeout) -- one for all that it receives
 	if not n then
@@ -78,7 +80,11 @@ local function open(self, what, n, expires)
 		b = new_buffer()
 		self.rbuf = b
 	elseif b.filling then
-		return fail(b.closed and ECLOSED or EBUSY)
+		if not (b.filler and left(b.filler)) then
+			return fail(b.closed and ECLOSED or EBUSY)
+		end
+		self:leave_behind() -- an error has ended it
+		return open(self, what, n, expires)
 	end
 	b.expires = expires
 	return b
@@ -92,7 +98,7 @@ end
 
 -- Receives into memory + offset: n > 0 | nil, err, errcode.
 local function receive(self, b, memory, offset, size)
-	b.filling = memory
+	b.filling, b.filler = memory, self.owner and this()
 	local n, err, errcode = self:receive(cast(bytes, memory) + offset, size, b.expires)
 	b.filling = false
 	if b.closed then

@@ -4,10 +4,10 @@
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
+local C, fail, raise = lib.C, sched.fail, lib.raise
 local pause, wake, deadline, spend, inside = sched.pause, sched.wake, sched.deadline, sched.spend,
 	sched.inside
-local own_waiter = sched.waiter
+local own_waiter, hold, settle = sched.waiter, sched.hold, sched.settle
 local type, setmetatable, floor = type, setmetatable, math.floor
 
 local CLOSED = C.SOCKET2_ECLOSED
@@ -33,6 +33,7 @@ end
 function list:wait(what, time, value, socket)
 	local last, waiter = self.prev, own_waiter(what, forget)
 	waiter.prev, waiter.next, waiter.value, waiter.socket = last, self, value, socket
+	hold(waiter)
 	last.next, self.prev = waiter, waiter
 	local r = pause(waiter, time)
 	value = waiter.value
@@ -42,6 +43,7 @@ end
 
 -- pop() -> waiter | nil: the one that came first, taken out, for wake().
 function list:pop()
+	settle() -- it may be in this list
 	local waiter = self.next
 	if waiter ~= self then
 		waiter:forget()

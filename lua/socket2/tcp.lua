@@ -6,15 +6,18 @@ local sched = require'socket2.sched'
 local addr = require'socket2.addr'
 local endpoint = require'socket2.endpoint'
 local socket = require'socket2.socket'
+local line = require'socket2.line'
 local stream = require'socket2.stream'
+local waitable = require'socket2.waitable'
 local connect = require'socket2.connect'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, wait, inside, deadline = sched.loop, sched.wait, sched.inside, sched.deadline
+local C, fail, raise = lib.C, sched.fail, lib.raise
+local loop, inside, deadline = sched.loop, sched.inside, sched.deadline
+local hold, wait, over, in_line = sched.hold, sched.wait, sched.over, line.wait
 local data_size, buffer_size = socket.data_size, socket.buffer_size
-local type, next, pairs = type, next, pairs
+local type, pairs = type, pairs
 
-local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+local PENDING, BUSY, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_EBUSY, C.SOCKET2_READ, C.SOCKET2_WRITE
 
 local tcp = socket:class()
 tcp.type_number = C.SOCKET2_TCP
@@ -72,28 +75,47 @@ end
 -- Eight to a turn: what the program does with a new connection takes long, and the old ones wait meanwhile.
 local ACCEPT_COST = 32
 
+local function begin_accept(self, time, peer)
+	hold(self, READ, peer)
+	return C.socket2_tcp_accept(loop, self.h, peer, time)
+end
+
+local function accept(self, time, peer)
+	local h = BUSY
+	if not self.rline then
+		h = begin_accept(self, time, peer)
+	end
+	if h == PENDING then
+		h = wait(self, READ)
+	elseif h == BUSY then
+		h = in_line(self, READ, 'accept', time, begin_accept, peer)
+	else
+		over(ACCEPT_COST)
+	end
+	if h < 0 and waitable.collected(h) then
+		return accept(self, time, peer)
+	end
+	return h
+end
+
 -- accept([expires]) -> tcp, ai | nil, err, errcode: the next connection and its peer's address. Out of
 -- descriptors ('too_many_open_files') the listener stays good: accept again, which rests 0.1 s first.
 function tcp:accept(expires)
 	inside'accept'
-	local peer = ffi.new'socket2_addr[1]'
-	local h = C.socket2_tcp_accept(loop, self.h, peer, deadline(expires, self.read_timeout))
-	local waited = h == PENDING
-	if waited then
-		h = wait(self, READ, peer)
-	end
+	local peer, own = ffi.new'socket2_addr[1]', self.owner
+	-- Made before, so that an error cannot lose the connection.
+	local s = socket.wrap(tcp, 0, own.family, own.protocol)
+	local h = accept(self, deadline(expires, self.read_timeout), peer)
 	if h < 0 then
 		return fail(h)
 	end
-	local own, opened = self.owner, self.accepted_at
+	s.h, s.owner.handle = h, h
+	local opened = self.accepted_at
 	if not opened then -- once: to find it out costs as much as the accept
 		opened = lib.caller()
 		self.accepted_at = opened
 	end
-	local s = socket.wrap(tcp, h, own.family, own.protocol, opened)
-	if not waited then
-		sched.spend(ACCEPT_COST)
-	end
+	s.opened = opened
 	return s, addr.wrap(peer)
 end
 
@@ -106,7 +128,7 @@ function tcp:connect(host, port, expires)
 	inside'connect'
 	local time = addr.deadline(host, port, expires, self.write_timeout)
 	local family = self.any_family and not self.bound and C.SOCKET2_UNSPECIFIED or nil
-	if self.lookups and next(self.lookups) then -- of another one, which this one could overtake
+	if self.lookups and addr.is_asking(self) then -- of another one, which this one could overtake
 		return fail(C.SOCKET2_EBUSY)
 	end
 	if port == nil and not addr.is(host) and not endpoint.has_port(host, port, self.owner.family) then
@@ -137,15 +159,27 @@ function tcp.new_connected(host, port, expires)
 	return self
 end
 
+local function begin_send(self, time, data, size)
+	hold(self, WRITE, data)
+	return C.socket2_tcp_send(loop, self.h, data, size, time), 0
+end
+
 -- send(s | data, [len], [expires]) -> len | nil, err, errcode, sent: sends all of it. `data` is any cdata
 -- with its length in bytes, which an array or struct need not give. On an error `sent` is how many bytes
 -- the system took.
 function tcp:send(data, len, expires)
 	inside'send'
-	local n, sent = C.socket2_tcp_send(loop, self.h, data, data_size(data, len),
-		deadline(expires, self.write_timeout)), 0
+	local size, time = data_size(data, len), deadline(expires, self.write_timeout)
+	local n, sent = BUSY, 0
+	if not self.wline then
+		n = begin_send(self, time, data, size)
+	end
 	if n == PENDING then
-		n, sent = wait(self, WRITE, data)
+		n, sent = wait(self, WRITE)
+	elseif n == BUSY then
+		n, sent = in_line(self, WRITE, 'send', time, begin_send, data, size)
+	else
+		over()
 	end
 	if n < 0 then
 		local _, err, errcode = fail(n)
@@ -170,10 +204,13 @@ end
 -- receive(buf, maxlen, [expires]) -> len | nil, err, errcode: recv() past the buffer of the reads.
 local function receive(self, buf, maxlen, expires)
 	inside'recv'
-	local n = C.socket2_tcp_recv(loop, self.h, buf, buffer_size(buf, maxlen),
-		deadline(expires, self.read_timeout))
+	local size, time = buffer_size(buf, maxlen), deadline(expires, self.read_timeout)
+	hold(self, READ, buf)
+	local n = C.socket2_tcp_recv(loop, self.h, buf, size, time)
 	if n == PENDING then
-		n = wait(self, READ, buf)
+		n = wait(self, READ)
+	else
+		over()
 	end
 	if n < 0 then
 		return fail(n)

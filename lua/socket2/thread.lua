@@ -17,7 +17,7 @@ local message = require'socket2.message'
 local host = require'socket2.host'
 
 local ffi = require'ffi'
-local C, fail, raise = lib.C, lib.fail, lib.raise
+local C, fail, raise = lib.C, sched.fail, lib.raise
 local type, select, unpack, pcall, error, pairs, loadstring, setmetatable, getmetatable =
 	type, select, unpack, pcall, error, pairs, loadstring, setmetatable, getmetatable
 local getinfo = debug.getinfo

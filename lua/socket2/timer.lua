@@ -3,7 +3,7 @@
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
+local C, fail, raise = lib.C, sched.fail, lib.raise
 local api, deadline, this = sched.api, sched.deadline, sched.this
 local type, setmetatable, floor, max = type, setmetatable, math.floor, math.max
 

@@ -4,15 +4,17 @@ local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
+local line = require'socket2.line'
 local socket = require'socket2.socket'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, wait, inside = sched.loop, sched.wait, sched.inside
+local C, fail, raise = lib.C, sched.fail, lib.raise
+local loop, inside = sched.loop, sched.inside
+local hold, wait, over, in_line = sched.hold, sched.wait, sched.over, line.wait
 local data_size, buffer_size = socket.data_size, socket.buffer_size
 local is, type = addr.is, type
 local new_address = ffi.typeof'socket2_addr[1]'
 
-local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+local PENDING, BUSY, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_EBUSY, C.SOCKET2_READ, C.SOCKET2_WRITE
 
 local udp = socket:class()
 udp.type_number = C.SOCKET2_UDP
@@ -61,6 +63,11 @@ local function peer_of(self, host, port, time)
 	return p, addr.memory(ai)
 end
 
+local function begin_send(self, time, data, size, to, memory)
+	hold(self, WRITE, data, memory)
+	return C.socket2_udp_send(loop, self.h, data, size, to, time)
+end
+
 -- send(s | data, [len], [addr | host, port], [expires]) -> len | nil, err, errcode: one datagram, whole.
 -- The length may be left out altogether: send(s, addr), send(s, host, port). A connected socket needs no
 -- address.
@@ -74,14 +81,28 @@ function udp:send(data, len, host, port, expires)
 	if to == false then
 		return nil, memory, errcode
 	end
-	local n = C.socket2_udp_send(loop, self.h, data, data_size(data, len), to, time)
+	local size, n = data_size(data, len), BUSY
+	if not self.wline then
+		n = begin_send(self, time, data, size, to, memory)
+	end
 	if n == PENDING then
-		n = wait(self, WRITE, data, memory)
+		n = wait(self, WRITE)
+	elseif n == BUSY then
+		n = in_line(self, WRITE, 'send', time, begin_send, data, size, to, memory)
+	else
+		over()
 	end
 	if n < 0 then
 		return fail(n)
 	end
 	return n
+end
+
+local function begin_recv(self, time, buf, size, only, memory, from, room)
+	hold(self, READ, buf, memory, room)
+	local n = C.socket2_udp_recv(loop, self.h, buf, size, only, from, time)
+	-- Where it is shorter there was room for all of it.
+	return n, n == size and C.socket2_udp_truncated(loop, self.h) or 0
 end
 
 -- recv(buf, [maxlen], [addr | host, port], [expires], [ai]) -> len, ai, [truncated] | nil, err, errcode: one
@@ -113,12 +134,16 @@ function udp:recv(buf, maxlen, host, port, expires, ai)
 		return fail(C.SOCKET2_ECLOSED)
 	end
 	local size = buffer_size(buf, maxlen)
-	local n = C.socket2_udp_recv(loop, self.h, buf, size, only, from, time)
-	local truncated = 0
+	local n, truncated = BUSY, 0
+	if not self.rline then
+		n, truncated = begin_recv(self, time, buf, size, only, memory, from, room)
+	end
 	if n == PENDING then
-		n, truncated = wait(self, READ, buf, memory, room)
-	elseif n == size then -- else there was room for all of it
-		truncated = C.socket2_udp_truncated(loop, self.h)
+		n, truncated = wait(self, READ)
+	elseif n == BUSY then
+		n, truncated = in_line(self, READ, 'recv', time, begin_recv, buf, size, only, memory, from, room)
+	else
+		over()
 	end
 	if n < 0 then
 		return fail(n)

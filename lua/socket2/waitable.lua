@@ -4,14 +4,16 @@ local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, wait = sched.loop, sched.wait
+local C, fail, raise = lib.C, sched.fail, lib.raise
+local line = require'socket2.line'
+local loop, wait, hold, over, settle = sched.loop, sched.wait, sched.hold, sched.over, sched.settle
 local type, select, pairs, setmetatable = type, select, pairs, setmetatable
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 
--- Timeouts of one operation in seconds, false for none.
-local waitable = {read_timeout = false, write_timeout = false, lookups = false}
+-- Timeouts of one operation in seconds, false for none; the lines (line.lua) of those who want to read and to
+-- write.
+local waitable = {read_timeout = false, write_timeout = false, lookups = false, rline = false, wline = false}
 waitable.__index = waitable
 
 -- Closes what was forgotten. Tables have no finalizer in LuaJIT, so each object has one of these. It has
@@ -40,8 +42,12 @@ function waitable:close()
 			sched.cancel(h, C.SOCKET2_LOOKUP)
 		end
 	end
+	settle() -- by the handle
 	C.socket2_socket_close(loop, self.h)
 	self.h, self.owner.handle = 0, 0
+	if self.rline or self.wline then
+		line.close(self)
+	end
 	return true
 end
 
@@ -52,6 +58,38 @@ function waitable:fd()
 		return fail(fd)
 	end
 	return fd
+end
+
+-- Sockets that were made since the last collection for want of descriptors, and its time.
+local made, collected_at, COLLECT_AFTER, COLLECT_EVERY = 0, -1/0, 100, 1
+
+-- counted(): a socket was made.
+function waitable.counted()
+	made = made + 1
+end
+
+-- collected(code) -> boolean: with this code, shall the caller try again? Descriptors may be held by what was
+-- forgotten, which a collection closes. A program that is really out of them does not collect all the time.
+function waitable.collected(code)
+	if code ~= C.SOCKET2_EMFILE then
+		return false
+	end
+	local now = C.socket2_clock()
+	if made < COLLECT_AFTER and now < collected_at + COLLECT_EVERY then
+		return false
+	end
+	collectgarbage()
+	made, collected_at = 0, C.socket2_clock()
+	return true
+end
+
+-- opened_by(new, ...) -> handle | code: new(...), which makes a socket of C's.
+function waitable.opened_by(new, ...)
+	local h = new(...)
+	if waitable.collected(h) then
+		h = new(...)
+	end
+	return h
 end
 
 local function seconds(what, v)
@@ -83,10 +121,12 @@ function waitable:settimeout(read, ...)
 end
 
 local function wait_one(self, kind, deadline)
+	hold(self, kind)
 	local r = C.socket2_socket_wait(loop, self.h, kind, deadline)
 	if r == PENDING then
-		r = wait(self, kind)
+		return (wait(self, kind))
 	end
+	over()
 	return r
 end
 
@@ -105,8 +145,11 @@ local function wait_either(self, deadline)
 			sched.cancel(h, READ)
 		end
 	end)
+	hold(self, READ)
 	local read = C.socket2_socket_wait(loop, h, READ, deadline)
-	if read == PENDING then
+	if read ~= PENDING then
+		over()
+	else
 		if not writing then
 			sched.cancel(h, READ)
 		end

@@ -5,6 +5,7 @@ local lib = require'socket2.lib'
 local failure = require'socket2.failure'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
+local waitable = require'socket2.waitable'
 
 local C = lib.C
 local getinfo = debug.getinfo
@@ -159,8 +160,8 @@ function object.class_of(modern)
 		return ...
 	end
 
-	function class:wait_elsewhere(wait, kind, ...)
-		return waited(self, kind, pcall(object.wait, wait, self, kind, ...))
+	function class:wait_elsewhere(wait, kind)
+		return waited(self, kind, pcall(object.wait, wait, self, kind))
 	end
 	return class
 end
@@ -248,7 +249,7 @@ function object.opener(new, wrap)
 		if s and s.h ~= 0 and s.owner.family == family then
 			return s
 		end
-		local h = new(sched.loop, family, 0)
+		local h = waitable.opened_by(new, sched.loop, family, 0)
 		if h < 0 then
 			return nil, h
 		elseif s then

@@ -6,6 +6,7 @@ local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
 local socket = require'socket2.socket'
+local waitable = require'socket2.waitable'
 local modern = require'socket2.tcp'
 local connect_to = require'socket2.connect'
 local object = require'socket2.classic.object'
@@ -13,7 +14,7 @@ local option = require'socket2.classic.option'
 local receive = require'socket2.classic.receive'
 
 local C = lib.C
-local loop, wait = sched.loop, sched.wait
+local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
 local deadline = object.deadline
 local pairs = pairs
@@ -49,9 +50,12 @@ end
 
 function raw:receive(buf, n, time)
 	time = end_of_wait(self, time)
+	hold(self, READ, buf)
 	local r = self.recv_call(self.h, buf, n, time <= 0 and AT_ONCE or time)
 	if r == PENDING then
-		r = wait(self, READ, buf)
+		r = wait(self, READ)
+	else
+		over()
 	end
 	if r < 0 then
 		return lib.fail(r)
@@ -67,9 +71,12 @@ local function send(self, time, p, n, sent, data)
 		return n
 	end
 	local step = self.each and min(n - sent, STEP) or n - sent
+	hold(self, WRITE, data)
 	local r, part = self.send_call(self.h, p + sent, step, end_of_wait(self, time)), 0
 	if r == PENDING then
-		r, part = wait(self, WRITE, data)
+		r, part = wait(self, WRITE)
+	else
+		over()
 	end
 	part = r < 0 and part or r
 	self.sent = self.sent + part
@@ -84,12 +91,16 @@ local function text_of(err)
 	return err == 'not_connected' and 'closed' or object.text(err)
 end
 
-local function accept(self, time)
+local accept
+function accept(self, time)
+	hold(self, READ)
 	local r = C.socket2_tcp_accept(loop, self.h, nil, time)
 	if r == PENDING then
 		r = wait(self, READ)
+	else
+		over()
 	end
-	return r
+	return r < 0 and waitable.collected(r) and accept(self, time) or r
 end
 
 local function wrap(h, family)
@@ -169,9 +180,12 @@ local function define(kind)
 		end
 		local r = C.socket2_tcp_connect(loop, s.h, addr.pointer(self.connecting), AT_ONCE)
 		if (r == BUSY or r == TIMEOUT) and time > 0 then
+			hold(s, WRITE)
 			r = C.socket2_socket_wait(loop, s.h, WRITE, time)
 			if r == PENDING then
 				r = wait(s, WRITE)
+			else
+				over()
 			end
 			if r >= 0 then
 				return connect_pending(self, AT_ONCE)

@@ -10,7 +10,7 @@ local object = require'socket2.classic.object'
 local option = require'socket2.classic.option'
 
 local C = lib.C
-local loop, wait = sched.loop, sched.wait
+local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
 local deadline = object.deadline
 local min, max, floor = math.min, math.max, math.floor
@@ -21,17 +21,23 @@ local DATAGRAM, MOST = 8192, 2^20 -- no datagram is longer than that
 local raw = object.class_of(modern)
 
 local function send(self, time, data, to, memory)
+	hold(self, WRITE, data, memory)
 	local r = C.socket2_udp_send(loop, self.h, data, #data, to, time)
 	if r == PENDING then
-		r = wait(self, WRITE, data, memory)
+		r = wait(self, WRITE)
+	else
+		over()
 	end
 	return r
 end
 
 local function recv(self, time, buf, n, from)
+	hold(self, READ, buf, nil, from)
 	local r = C.socket2_udp_recv(loop, self.h, buf, n, nil, from, time)
 	if r == PENDING then
-		r = wait(self, READ, buf, nil, from)
+		r = wait(self, READ)
+	else
+		over()
 	end
 	return r
 end

@@ -1,0 +1,214 @@
+-- What the loop was asked for: operations and timers, who waits for each, and the memory of what begins.
+
+local ffi = require'ffi'
+local coro = require'coro'
+local lib = require'socket2.lib'
+
+local C = lib.C
+local status = coro.status
+local type, next, pairs, error, setmetatable = type, next, pairs, error, setmetatable
+
+local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
+local TIMER, LOOKUP = C.SOCKET2_TIMER, C.SOCKET2_LOOKUP
+
+local pending = {}
+
+-- A stale loop is an error and no crash, so the order of finalizers at exit does not matter.
+ffi.cdef'typedef struct { int32_t handle; } socket2_lua_loop;'
+local owner = ffi.metatype('socket2_lua_loop', {__gc = function(o)
+	C.socket2_loop_close(o.handle)
+end})
+local loop = C.socket2_loop_new()
+if loop < 0 then
+	error('socket2: ' .. ffi.string(C.socket2_error_message(loop)), 0)
+end
+pending.loop, pending.owner = loop, owner(loop)
+
+-- handle -> the coroutine (the thread's own, or a generator's inside it) that waits to read, to write,
+-- for a look-up; of a timer the waiter; or an object with fire(result)
+local readers, writers, timers, lookups = {}, {}, {}, {}
+local waiting_for = {[READ] = readers, [WRITE] = writers, [TIMER] = timers, [LOOKUP] = lookups}
+
+-- thread -> the object with a handle `h` that it waits on
+local waits = {}
+
+pending.waiting_for, pending.waits = waiting_for, waits
+
+-- Events to come. A table is changed before the number grows and after it shrinks, so that an error in
+-- between leaves it too small, never too large.
+local number = 0
+
+-- any() -> boolean: is any event to come?
+function pending.any()
+	return number > 0 or (next(readers) or next(writers) or next(timers) or next(lookups)) ~= nil
+end
+
+-- add(handle, kind, who): `who` gets the event.
+local function add(h, kind, who)
+	local waiting = kind == READ and readers or waiting_for[kind]
+	waiting[h] = who
+	number = number + 1
+end
+pending.add = add
+
+-- remove(handle, kind): its event has come.
+local function remove(h, kind)
+	local waiting = kind == READ and readers or waiting_for[kind]
+	number = number - 1
+	waiting[h] = nil
+end
+pending.remove = remove
+
+-- arm(who, time) -> handle of the timer, or an error code
+function pending.arm(who, time)
+	local h = C.socket2_timer_new(loop, time)
+	if h > 0 then
+		add(h, TIMER, who)
+	end
+	return h
+end
+
+-- disarm(handle): it will not go off.
+local function disarm(h)
+	if timers[h] then
+		remove(h, TIMER)
+		C.socket2_timer_close(loop, h)
+	end
+end
+pending.disarm = disarm
+
+-- cancel(handle, kind): ends a pending operation; its event comes soon.
+local function cancel(h, kind)
+	if kind == LOOKUP then
+		C.socket2_lookup_cancel(loop, h)
+	else
+		C.socket2_socket_cancel(loop, h, kind)
+	end
+end
+pending.cancel = cancel
+
+-- abandon(object, kind): ends an operation whose thread gets an error instead of its event.
+local function abandon(object, kind)
+	cancel(object.h, kind)
+	if kind == READ and object.leave_behind then
+		object:leave_behind()
+	end
+end
+pending.abandon = abandon
+
+-- side_free(object, kind): the operation on that side of it is over. Set by line.lua.
+function pending.side_free() end
+
+-- Takes the event of an operation that nobody waits for, and keeps the memory until then.
+local orphan = {}
+orphan.__index = orphan
+
+function orphan:fire(result)
+	if self.op == C.SOCKET2_OP_ACCEPT and result > 0 then
+		C.socket2_socket_close(loop, result)
+	end
+	pending.side_free(self.object, self.kind)
+end
+
+-- What begins: an operation, with the memory that C gets pointers to, or the wait of a waiter. It is held
+-- from before C has the pointers until its thread is parked: an error in between (of a debug hook, or for
+-- want of memory) ends the frame, and nothing else would own the memory. There is one at a time, because
+-- nothing yields in between. `held` is set last and cleared first: what is half done does not count.
+local held, held_kind = false, nil
+local data, addr, from
+local parker, parked -- the thread that is about to park, and its coroutine
+
+local function drop()
+	held = false
+	held_kind, data, addr, from, parker, parked = nil, nil, nil, nil, nil, nil
+end
+
+-- drop(): what was held is over, or its thread is parked.
+pending.drop = drop
+
+-- gone(thread) -> boolean: is it over, or does it run, so that it is not where it was?
+local function gone(thread)
+	local state = status(thread)
+	return state == 'dead' or state == 'running'
+end
+pending.gone = gone
+
+-- Is the thread parked where it was about to?
+local function landed()
+	return parker and not gone(parker) and status(parked) == 'suspended'
+end
+
+local function settle_operation(object, kind)
+	local h = type(object) == 'table' and object.h
+	if type(h) ~= 'number' then -- a method was called with a wrong self
+		return
+	end
+	local who = waiting_for[kind][h]
+	if kind == LOOKUP then
+		if who then
+			remove(h, kind)
+		end
+		object:close()
+		return
+	end
+	local op = C.socket2_socket_pending(loop, h, kind, nil)
+	if who and who == parked or not who and op > 0 then
+		if who then
+			remove(h, kind)
+		end
+		local memory = {object = object, kind = kind, op = op, data = data, addr = addr, from = from}
+		add(h, kind, setmetatable(memory, orphan))
+		abandon(object, kind)
+	end
+end
+
+local function settle_waiter(waiter)
+	waiter:forget(parked)
+	waiter.co = false
+	for h, who in pairs(timers) do
+		if who == waiter then
+			disarm(h)
+		end
+	end
+end
+
+-- settle(): ends what is held, unless its thread is parked. An operation is canceled, and its memory kept
+-- until the event has come.
+local function settle()
+	if held and not landed() then
+		if held_kind then
+			settle_operation(held, held_kind)
+		else
+			settle_waiter(held)
+		end
+	end
+	drop()
+end
+pending.settle = settle
+
+-- held(object) -> boolean: is it what begins?
+function pending.held(object)
+	return held == object
+end
+
+-- hold(object, kind, [data], [addr], [from]): to be called before C begins an operation on the object.
+-- hold(waiter): before it gets into a list.
+function pending.hold(object, kind, d, a, f)
+	if held then
+		settle()
+	end
+	held_kind, data, addr, from = kind, d, a, f
+	held = object
+end
+
+-- memory() -> that of what is held
+function pending.memory()
+	return data, addr, from
+end
+
+-- park(thread, co): what is held is about to park there.
+function pending.park(thread, co)
+	parker, parked = thread, co
+end
+
+return pending
