@@ -4,14 +4,14 @@
 local ffi = require'ffi'
 local socket = require'socket2'
 
-local MAX_LINE = 1000
+local MAX_LINE, PATIENCE = 1000, 10
 local names = {} -- connection -> name
 
 local function tell(line, from)
 	for c in pairs(names) do
 		if c ~= from then
-			-- in a thread of its own: who does not read holds up nobody ('busy': he misses a line)
-			socket.newthread(c.send, c, line .. '\n')
+			-- in a thread of its own, so that somebody who does not read holds up nobody, and misses lines
+			socket.newthread(c.send, c, line .. '\n', nil, socket.clock() + PATIENCE)
 		end
 	end
 end
@@ -60,9 +60,11 @@ print(server)
 io.stdout:flush()
 socket.newthread(function()
 	while true do
-		local c = server:accept()
+		local c, err = server:accept()
 		if c then
 			socket.newthread(serve, c)
+		elseif err == 'closed' then
+			break
 		end
 	end
 end)

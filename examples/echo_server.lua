@@ -27,6 +27,8 @@ socket.newthread(function()
 		local c, addr = server:accept()
 		if c then
 			socket.newthread(serve, c, addr)
+		elseif addr == 'closed' then
+			break
 		else
 			print('accept', addr) -- out of descriptors, say: accept() rests, then goes on
 		end

@@ -90,14 +90,7 @@ Result Loop::submit(Op& op) {
         if (now() < op.source.accept_not_before) return hold(op, op.source.accept_not_before);
         op.source.accept_not_before = 0;
     }
-    if (streak_ >= kBudget) return hold(op, 0);
-    const Result r = start(op);
-    if (r.is_pending()) {
-        streak_ = 0;
-    } else {
-        ++streak_;
-    }
-    return r;
+    return start(op);
 }
 
 // Hands an op to the poller, for the first time or after a rest.
@@ -135,22 +128,9 @@ void Loop::finish_outside(OutsideOp& op, Result result) {
     ended_.push_back(op);
 }
 
-Result Loop::end_outside(OutsideOp& op, Result result) {
-    if (++streak_ <= kBudget) return result;
-    streak_ = 0;
-    const Result r = submit_outside(op);
-    finish_outside(op, result);
-    return r;
-}
-
 Result Loop::hold(Op& op, double not_before) {
     op.state = OpState::deferred;
-    streak_ = 0;
-    if (not_before > 0) {
-        times_.push(op, std::min(not_before, op.deadline));
-    } else {
-        deferred_.push_back(op);
-    }
+    times_.push(op, std::min(not_before, op.deadline));
     return Result::pending();
 }
 
@@ -258,13 +238,12 @@ Result Loop::turn(double until) {
     }
     // After the wait: what the system has counts more than a deadline that has passed.
     expire();
-    submit_deferred();  // behind what arrived: who was held back had his turn
+    submit_deferred();
     return r;
 }
 
 Result Loop::poll(double until) {
     free_retired();
-    streak_ = 0;
     // What an earlier turn completed and nobody took yet. New work waits, so this shrinks.
     if (has_news()) return Result::done();
     Result r = turn(until);

@@ -1,4 +1,4 @@
-// One event loop: carries ops to the poller and back, keeps deadlines and fairness.
+// One event loop: carries ops to the poller and back, keeps deadlines and timers.
 //
 // Belongs to one thread; only wake() and the inbox may be used from another.
 #pragma once
@@ -58,9 +58,6 @@ class Loop {
     // The op completes with the next turn. One that was canceled (or finished) meanwhile keeps
     // what it has.
     void finish_outside(OutsideOp& op, Result result);
-    // For such an op that was over at once: its result, or, when it is to be held back for a turn as
-    // others are, pending.
-    Result end_outside(OutsideOp& op, Result result);
 
     // What other threads post to; it can outlive the loop.
     const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
@@ -100,9 +97,6 @@ class Loop {
     double now() const { return clock_->now(); }
 
    private:
-    // After so many completions without a wait in between, an op is held back for a turn: a
-    // coroutine that never blocks would otherwise starve all others.
-    static constexpr int kBudget = 64;
     // How long a listener rests after it ran out of descriptors or memory, and an op for which the system
     // said "later" without an event that would tell when.
     static constexpr double kAcceptRest = 0.1;
@@ -126,8 +120,7 @@ class Loop {
     std::unique_ptr<Poller> poller_;
     std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
     std::unique_ptr<Clock> clock_;
-    int streak_ = 0;   // completions since an op last had to wait
-    OpList deferred_;  // held back for a turn; those held until a time are in the heap only
+    OpList deferred_;  // their rest is over; before that they are in the heap only
     // Over without the poller. Completed by the next turn, not at once: who starts and ends such ops
     // again and again would keep the loop from its turns.
     OpList ended_;

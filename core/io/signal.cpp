@@ -59,7 +59,7 @@ Result SignalWatch::wait(double deadline) {
     const Result r = Result::of(static_cast<int>(signal));
     if (deadline == kAtOnce) return signal != 0 ? r : Result(Errc::timeout);
     op_.deadline = deadline;
-    return signal != 0 ? loop_.end_outside(op_, r) : loop_.submit_outside(op_);
+    return signal != 0 ? r : loop_.submit_outside(op_);
 }
 
 void SignalWatch::arrived() {

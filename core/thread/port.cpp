@@ -69,7 +69,7 @@ void Port::line_up_again() {
 Result Port::submit(End& end, Result result, double deadline) {
     if (deadline == kAtOnce) return result;
     end.deadline = deadline;
-    return result.is_pending() ? loop_.submit_outside(end) : loop_.end_outside(end, result);
+    return result.is_pending() ? loop_.submit_outside(end) : result;
 }
 
 std::shared_ptr<Channel> Port::message_channel(size_t index) const {

@@ -10,6 +10,7 @@ local type, next, pairs, error, setmetatable = type, next, pairs, error, setmeta
 
 local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
 local TIMER, LOOKUP = C.SOCKET2_TIMER, C.SOCKET2_LOOKUP
+local ETIMEOUT = C.SOCKET2_ETIMEOUT
 
 local pending = {}
 
@@ -95,6 +96,42 @@ local function abandon(object, kind)
 	end
 end
 pending.abandon = abandon
+
+-- release(waiter) -> coroutine: it waits no more; whoever calls this has taken it from all lists, and lets
+-- the coroutine go on.
+local function release(waiter)
+	if waiter.timer then
+		disarm(waiter.timer)
+	end
+	local co = waiter.co
+	waiter.co, waiter.timer = false, false
+	return co
+end
+pending.release = release
+
+pending.nobody = {fire = function() end} -- for an event that has nobody
+
+-- The time of a waiter is over: whoever could have woken it comes too late.
+local function expired(waiter)
+	if not waiter.co then -- it never came to wait
+		return pending.nobody
+	end
+	waiter:forget()
+	return release(waiter), ETIMEOUT
+end
+
+-- match(event, i, whos, results, details): sets the i-th of these to whom the event is for, and with what.
+function pending.match(e, i, whos, results, details)
+	local handle, kind = e.handle, e.kind
+	local who, result = waiting_for[kind][handle], e.result
+	if who then
+		if kind == TIMER and who.what then
+			who, result = expired(who)
+		end
+		whos[i], results[i], details[i] = who, result, e.detail
+		remove(handle, kind)
+	end
+end
 
 -- side_free(object, kind): the operation on that side of it is over. Set by line.lua.
 function pending.side_free() end

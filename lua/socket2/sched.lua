@@ -15,15 +15,14 @@ local create, running, transfer = coro.create, coro.running, coro.transfer
 local self, park, enter, leave = coro.self, coro.park, coro.enter, coro.leave
 local loop, waits, waiting_for = pending.loop, pending.waits, pending.waiting_for
 local hold, held, drop, settle = pending.hold, pending.held, pending.drop, pending.settle
-local add, remove, arm, disarm, cancel =
-	pending.add, pending.remove, pending.arm, pending.disarm, pending.cancel
+local add, arm, disarm, cancel = pending.add, pending.arm, pending.disarm, pending.cancel
+local release, nobody, match = pending.release, pending.nobody, pending.match
 local text_of, catch = failure.text_of, failure.catch
 local moment_of = moment.of
 local CANNOT_WAIT, INTRUDER = failure.CANNOT_WAIT, failure.INTRUDER
 local error, type, pcall, xpcall, setmetatable = error, type, pcall, xpcall, setmetatable
 
-local TIMER = C.SOCKET2_TIMER
-local ETIMEOUT, ECANCELED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECANCELED
+local ECANCELED = C.SOCKET2_ECANCELED
 local NEVER = 1/0
 
 local sched = {}
@@ -33,7 +32,7 @@ local api = {}
 sched.api = api
 
 sched.loop, sched.waits, sched.waiting_for = loop, waits, waiting_for
-sched.hold, sched.settle = hold, settle
+sched.hold, sched.settle, sched.release = hold, settle, release
 sched.cancel, sched.abandon, sched.arm, sched.disarm = cancel, pending.abandon, arm, disarm
 
 local this         -- the socket thread that runs; nil outside
@@ -167,18 +166,6 @@ local function make_ready(co, value)
 	ready[nready], ready_values[nready] = co, value
 end
 
--- release(waiter) -> coroutine: it waits no more; whoever calls this has taken it from all lists, and lets
--- the coroutine go on.
-local function release(waiter)
-	if waiter.timer then
-		disarm(waiter.timer)
-	end
-	local co = waiter.co
-	waiter.co, waiter.timer = false, false
-	return co
-end
-sched.release = release
-
 -- wake(waiter, value): ends its pause(), with `value`, in the next round. The waiter is in no list any
 -- more.
 function sched.wake(waiter, value)
@@ -244,7 +231,6 @@ function sched.pause(waiter, deadline)
 end
 
 local TURN = {} -- what a turn ends with
-local nobody = {fire = function() end}
 
 function TURN.forget(_, co)
 	for i = 1, nready do
@@ -360,33 +346,9 @@ end
 -- on a socket whose event another has yet to get. What an error leaves is for the next poll.
 local CAPACITY = 64
 local events = ffi.new('socket2_event[?]', CAPACITY)
+local drained, matched = 0, 0 -- of the events, so that an error in the middle loses none
 local resumees, results, details = {}, {}, {}
 local next_event, event_count = 1, 0
-
--- The time of a waiter is over: whoever could have woken it comes too late.
-local function expired(waiter)
-	if not waiter.co then -- it never came to wait
-		return nobody
-	end
-	waiter:forget()
-	return release(waiter), ETIMEOUT
-end
-
-local drained, matched = 0, 0 -- events, so that an error in the middle loses none
-
-local function match(i)
-	local e = events[i - 1]
-	local handle, kind = e.handle, e.kind
-	local who, result = waiting_for[kind][handle], e.result
-	if who then
-		if kind == TIMER and who.what then
-			who, result = expired(who)
-		end
-		resumees[i], results[i], details[i] = who, result, e.detail
-		remove(handle, kind)
-	end
-	matched = i
-end
 
 local function drain(deadline)
 	if matched == drained then
@@ -399,7 +361,8 @@ local function drain(deadline)
 	round_time = C.socket2_clock()
 	next_poll = round_time + POLL_EVERY
 	for i = matched + 1, drained do
-		match(i)
+		match(events[i - 1], i, resumees, results, details)
+		matched = i
 	end
 	local n = drained
 	for i = 1, nready do
@@ -432,6 +395,7 @@ local function resume_each(me)
 			drop() -- it is parked or over
 			resumees[i] = false
 		else
+			resumees[i] = false
 			next_event = i + 1
 			if co then
 				co:fire(results[i])

@@ -4,8 +4,9 @@ local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 
-local C, fail, raise = lib.C, lib.fail, lib.raise
-local loop, wait, deadline, inside, spend = sched.loop, sched.wait, sched.deadline, sched.inside, sched.spend
+local C, fail, raise = lib.C, sched.fail, lib.raise
+local loop, deadline, inside = sched.loop, sched.deadline, sched.inside
+local hold, wait, over = sched.hold, sched.wait, sched.over
 local type, select, ipairs, setmetatable = type, select, ipairs, setmetatable
 local bor, max, concat = require'bit'.bor, math.max, table.concat
 
@@ -58,11 +59,12 @@ end
 -- wait has returned yet. 'busy' while another thread waits on the object.
 function signal:wait(expires)
 	inside'wait'
+	hold(self, READ)
 	local r = C.socket2_signal_wait(loop, self.h, deadline(expires))
 	if r == PENDING then
 		r = wait(self, READ)
 	else
-		spend()
+		over()
 	end
 	if r < 0 then
 		return fail(r)

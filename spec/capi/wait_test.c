@@ -528,20 +528,6 @@ static void test_a_canceled_datagram_recv(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* One that never had to wait but is held back for a turn. */
-static void test_a_cancel_of_what_is_held_back(void) {
-    const int loop = new_loop();
-    const int a = new_udp(loop);
-    int r = 0;
-    for (int i = 0; i < 1000 && r == 0; ++i) r = wait_for(loop, a, SOCKET2_WRITE);
-    CHECK_INT(r, SOCKET2_PENDING);
-    CHECK_INT(pending(loop, a, SOCKET2_WRITE), SOCKET2_OP_WAIT);
-    check_cancel(loop, a, SOCKET2_WRITE);
-    CHECK_INT(wait_for(loop, a, SOCKET2_WRITE), 0);
-    check_quiet(loop);
-    CHECK_INT(socket2_loop_close(loop), 0);
-}
-
 static void test_a_cancel_and_a_close(void) {
     const connection c = connected();
     char data[8];
@@ -1267,7 +1253,6 @@ static const test_case tests[] = {
     TEST(a_canceled_accept_loses_no_connection),
     TEST(after_a_canceled_connect_the_socket_connects_elsewhere),
     TEST(a_canceled_datagram_recv),
-    TEST(a_cancel_of_what_is_held_back),
     TEST(a_cancel_and_a_close),
     TEST(what_is_pending_and_since_when),
     TEST(every_operation_has_its_number),

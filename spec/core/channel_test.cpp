@@ -22,7 +22,6 @@ namespace {
 
 // Long enough for a loaded machine; nothing that works waits for it.
 constexpr double kLimit = 60;
-constexpr int kBudget = 64;
 
 using PortPtr = std::unique_ptr<Port>;
 using ChannelPtr = std::shared_ptr<Channel>;
@@ -204,26 +203,6 @@ TEST(Channel, AForcedMessageNeedsNoRoom) {
     p.channel->shutdown();
     p.channel->force(text("4"));
     EXPECT_EQ(p.right.recv(*p.b), "(closed)");
-}
-
-TEST(Channel, WhoNeverWaitsIsHeldBackAfterTheBudget) {
-    Pair p(1000);
-    int sent = 0;
-    while (p.a->send(text("x"), kNever).ok()) ++sent;
-    EXPECT_EQ(sent, kBudget);
-    EXPECT_EQ(p.channel->length(), static_cast<size_t>(kBudget + 1));
-    p.a->cancel(Side::write);  // too late: it was sent
-    const std::vector<Op*> done = p.left.look();
-    ASSERT_EQ(done.size(), 1u);
-    EXPECT_TRUE(done[0]->result.ok());
-
-    int received = 0;
-    while (p.b->recv(kNever).ok()) ++received;
-    EXPECT_EQ(received, kBudget);
-    EXPECT_EQ(p.b->message(), nullptr);
-    EXPECT_EQ(p.right.look().size(), 1u);
-    EXPECT_EQ(p.b->message()->bytes(), "x");
-    EXPECT_EQ(p.channel->length(), 0u);
 }
 
 // ---- deadlines, cancels, shutdowns --------------------------------------------------------------

@@ -16,7 +16,6 @@ namespace socket2 {
 namespace {
 
 constexpr double kStart = 1000;
-constexpr int kBudget = 64;
 constexpr double kAcceptRest = 0.1;
 constexpr double kBusyRest = 0.01;
 
@@ -121,15 +120,6 @@ class LoopTest : public ::testing::Test {
         }
         ADD_FAILURE() << "nothing completes";
         return {};
-    }
-
-    // Makes the next op exceed the budget.
-    void use_up_budget(FakeSocket& s) {
-        look();
-        for (int i = 0; i < kBudget; ++i) {
-            poller->script(s.write, Result::of(1));
-            ASSERT_TRUE(send(s).ok());
-        }
     }
 
     double last_wait() const { return poller->waits.back(); }
@@ -700,166 +690,35 @@ TEST_F(LoopTest, EveryOwnerOfManyIsFreedOnce) {
     EXPECT_EQ(loop->reserved(), 0u);
 }
 
-// ---- fairness -----------------------------------------------------------------------------------
-
-TEST_F(LoopTest, AfterTheBudgetAnOpWaitsForTheNextTurn) {
+TEST_F(LoopTest, WhatIsOverAtOnceIsNeverHeldBack) {
+    constexpr int kMany = 1000;
     const SocketPtr s = make_socket();
-    use_up_budget(*s);
-    poller->script(s->read, Result::of(5));
-    EXPECT_TRUE(recv(*s).is_pending());
-    EXPECT_EQ(s->read.state, OpState::deferred);
-    EXPECT_EQ(poller->submits_of(s->read), 0u);
-    EXPECT_TRUE(loop->poll(kNever).ok());
-    EXPECT_EQ(last_wait(), 0);
-    EXPECT_EQ(take_all(), Ops{&s->read});
-    EXPECT_EQ(s->read.result.value(), 5);
-    EXPECT_EQ(poller->submits_of(s->read), 1u);
-}
-
-TEST_F(LoopTest, ErrorsUseUpTheBudgetToo) {
-    const SocketPtr s = make_socket();
-    look();
-    for (int i = 0; i < kBudget; ++i) {
+    for (int i = 0; i < kMany; ++i) {
+        poller->script(s->write, Result::of(1));
+        EXPECT_TRUE(send(*s).ok());
         poller->script(s->read, Errc::not_connected);
         EXPECT_EQ(recv(*s).error(), Errc::not_connected);
     }
-    poller->script(s->read, Errc::not_connected);
-    EXPECT_TRUE(recv(*s).is_pending());
-    EXPECT_EQ(look(), Ops{&s->read});
-    EXPECT_EQ(s->read.result.error(), Errc::not_connected);
-}
-
-TEST_F(LoopTest, OthersGoOnWhileOneIsHeldBack) {
-    const SocketPtr greedy = make_socket(), other = make_socket(), third = make_socket();
-    EXPECT_TRUE(recv(*third).is_pending());
-    use_up_budget(*greedy);
-    poller->script(greedy->read, Result::of(1));
-    EXPECT_TRUE(recv(*greedy).is_pending());
-    for (int i = 0; i < kBudget; ++i) {
-        poller->script(other->read, Result::of(2));
-        EXPECT_EQ(recv(*other).value(), 2) << "the budget starts anew";
-    }
-    poller->finish(third->read, Result::of(3));
-    EXPECT_EQ(look(), (Ops{&third->read, &greedy->read}));
-}
-
-TEST_F(LoopTest, AnOpThatHasToWaitRestoresTheBudget) {
-    const SocketPtr s = make_socket();
-    use_up_budget(*s);
-    look();
-    for (int i = 0; i < kBudget - 1; ++i) {
-        poller->script(s->write, Result::of(1));
-        EXPECT_TRUE(send(*s).ok());
-    }
-    EXPECT_TRUE(recv(*s).is_pending());
-    for (int i = 0; i < kBudget; ++i) {
-        poller->script(s->write, Result::of(1));
-        EXPECT_TRUE(send(*s).ok()) << i;
-    }
-    poller->script(s->write, Result::of(1));
-    EXPECT_TRUE(send(*s).is_pending());
-}
-
-TEST_F(LoopTest, APollRestoresTheBudget) {
-    const SocketPtr s = make_socket();
-    use_up_budget(*s);
-    look();
-    poller->script(s->write, Result::of(1));
-    EXPECT_TRUE(send(*s).ok());
-}
-
-TEST_F(LoopTest, AHeldBackOpCanStillHaveToWait) {
-    const SocketPtr s = make_socket();
-    use_up_budget(*s);
-    EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
     EXPECT_EQ(look(), Ops{});
-    EXPECT_EQ(s->read.state, OpState::submitted);
-    EXPECT_EQ(poll(kStart + 3), Ops{});
-    EXPECT_EQ(last_wait(), 3) << "nothing is held back any more";
-    poller->finish(s->read, Result::of(1));
-    EXPECT_EQ(look(), Ops{&s->read});
 }
 
-TEST_F(LoopTest, AHeldBackOpIsBusy) {
+TEST_F(LoopTest, AWaitForReadinessThatIsBusyIsOver) {
     const SocketPtr s = make_socket();
-    use_up_budget(*s);
-    EXPECT_TRUE(recv(*s).is_pending());
-    EXPECT_EQ(loop->submit(s->read).error(), Errc::busy);
-    poller->script(s->read, Result::of(1));
-    EXPECT_EQ(look(), Ops{&s->read});
+    poller->script(s->read, Errc::busy);
+    EXPECT_EQ(submit(s->read, OpKind::wait).error(), Errc::busy);
+    EXPECT_TRUE(s->idle());
+    EXPECT_EQ(poll(kStart + 1), Ops{});
+    EXPECT_EQ(poller->submits_of(s->read), 1u);
 }
 
-TEST_F(LoopTest, AHeldBackOpCanBeCanceled) {
-    const SocketPtr s = make_socket();
-    use_up_budget(*s);
-    EXPECT_TRUE(recv(*s, kStart + 1).is_pending());
-    loop->cancel(s->read, Errc::canceled);
-    EXPECT_EQ(look(), Ops{&s->read});
-    EXPECT_EQ(s->read.result.error(), Errc::canceled);
-    EXPECT_EQ(poller->submits_of(s->read), 0u);
-    EXPECT_EQ(poll(kStart + 5), Ops{});
-}
-
-TEST_F(LoopTest, AHeldBackOpCanBeClosed) {
+TEST_F(LoopTest, TheEndOfTheLoopFreesWhatWasHeldBack) {
     SocketPtr s = make_socket();
-    Op& read = s->read;
-    use_up_budget(*s);
     EXPECT_TRUE(recv(*s).is_pending());
+    poller->script(s->write, Errc::busy);
+    EXPECT_TRUE(submit(s->write, OpKind::connect).is_pending());
     close(std::move(s));
-    EXPECT_EQ(freed, 0);
-    EXPECT_EQ(look(), Ops{&read});
-    EXPECT_EQ(read.result.error(), Errc::closed);
-    EXPECT_EQ(poller->submits_of(read), 0u);
-    look();
+    loop.reset();
     EXPECT_EQ(freed, 1);
-}
-
-TEST_F(LoopTest, AHeldBackOpWithAPassedDeadlineIsTriedOnce) {
-    const SocketPtr a = make_socket(), b = make_socket();
-    use_up_budget(*a);
-    poller->script(a->read, Result::of(1));
-    EXPECT_TRUE(recv(*a, kStart - 1).is_pending());
-    use_up_budget(*b);  // polls: the first one was tried
-    EXPECT_EQ(a->read.result.value(), 1);
-    EXPECT_TRUE(recv(*b, kStart - 1).is_pending());
-    EXPECT_TRUE(loop->poll(kNever).ok());
-    EXPECT_EQ(take_all(), Ops{&b->read});
-    EXPECT_EQ(poller->submits_of(b->read), 1u);
-    EXPECT_EQ(b->read.result.error(), Errc::timeout);
-    EXPECT_EQ(time, kStart);
-}
-
-TEST_F(LoopTest, WhatWasHeldBackComesBehindWhatArrived) {
-    const SocketPtr s = make_socket(), other = make_socket();
-    EXPECT_TRUE(recv(*other).is_pending());
-    use_up_budget(*s);
-    poller->script(s->read, Result::of(1));
-    EXPECT_TRUE(recv(*s).is_pending());
-    poller->finish(other->read, Result::of(1));
-    EXPECT_TRUE(loop->poll(kNever).ok());
-    EXPECT_EQ(loop->take(), &other->read);
-    EXPECT_EQ(look(), Ops{&s->read});
-}
-
-TEST_F(LoopTest, WhatIsHeldBackWhileSomethingIsLeftComesInTheNextTurn) {
-    const SocketPtr s = make_socket(), a = make_socket(), b = make_socket();
-    EXPECT_TRUE(recv(*a).is_pending());
-    EXPECT_TRUE(recv(*b).is_pending());
-    look();
-    poller->finish(a->read, Result::of(1));
-    poller->finish(b->read, Result::of(1));
-    EXPECT_TRUE(loop->poll(kNever).ok());
-    EXPECT_EQ(loop->take(), &a->read);
-    for (int i = 0; i < kBudget; ++i) {
-        poller->script(s->write, Result::of(1));
-        ASSERT_TRUE(send(*s).ok());
-    }
-    poller->script(s->read, Result::of(1));
-    EXPECT_TRUE(recv(*s).is_pending());
-    EXPECT_TRUE(loop->poll(kNever).ok());
-    EXPECT_EQ(take_all(), Ops{&b->read});
-    EXPECT_TRUE(loop->poll(kNever).ok());
-    EXPECT_EQ(take_all(), Ops{&s->read});
 }
 
 // ---- a listener without descriptors -------------------------------------------------------------
@@ -965,18 +824,6 @@ TEST_P(AcceptRest, OtherSocketsDoNotRest) {
     EXPECT_TRUE(accept(*other).ok());
     poller->script(s->write, Result::of(1));
     EXPECT_TRUE(send(*s).ok());
-}
-
-TEST_P(AcceptRest, TheBudgetDoesNotShortenTheRest) {
-    const SocketPtr s = resting_listener(), other = make_socket();
-    // No poll in between: the rest begins and the budget ends in the same turn.
-    for (int i = 1; i < kBudget; ++i) {
-        poller->script(other->write, Result::of(1));
-        ASSERT_TRUE(send(*other).ok());
-    }
-    EXPECT_TRUE(accept(*s).is_pending());
-    EXPECT_EQ(poll(kStart + kAcceptRest / 2), Ops{});
-    EXPECT_EQ(poller->submits_of(s->read), 1u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Errors, AcceptRest,
@@ -1141,17 +988,6 @@ TEST_F(LoopTest, ABusySubmitLeavesSinceAlone) {
     EXPECT_EQ(s->read.since, kStart);
 }
 
-TEST_F(LoopTest, AHeldBackOpWaitsSinceItsSubmit) {
-    const SocketPtr s = make_socket();
-    use_up_budget(*s);
-    time = kStart + 7;
-    EXPECT_TRUE(recv(*s).is_pending());
-    EXPECT_EQ(s->read.since, kStart);
-    EXPECT_EQ(look(), Ops{});
-    EXPECT_EQ(s->read.state, OpState::submitted);
-    EXPECT_EQ(s->read.since, kStart);
-}
-
 TEST_F(LoopTest, ARestingListenerWaitsSinceItsSubmit) {
     const SocketPtr s = make_socket();
     poller->script(s->read, Errc::too_many_open_files);
@@ -1203,18 +1039,6 @@ TEST_F(LoopTest, AnOpThatIsOutsideIsCanceledAsFarAsItsOwnerLetsGo) {
     EXPECT_EQ(o.op.result.error(), Errc::timeout);
 }
 
-TEST_F(LoopTest, AnOpThatWasOverOutsideIsHeldBackAfterTheBudget) {
-    Outsider o(*loop);
-    for (int i = 0; i < kBudget; ++i) {
-        EXPECT_EQ(loop->end_outside(o.op, Result::of(i)).value(), i);
-        EXPECT_EQ(o.op.state, OpState::idle);
-    }
-    EXPECT_TRUE(loop->end_outside(o.op, Result::of(7)).is_pending());
-    EXPECT_EQ(look(), Ops{&o.op});
-    EXPECT_EQ(o.op.result.value(), 7);
-    EXPECT_EQ(loop->end_outside(o.op, Result::of(8)).value(), 8);
-}
-
 // ---- waits for readiness ------------------------------------------------------------------------
 
 // To the loop a wait is an op like any other.
@@ -1231,31 +1055,7 @@ TEST_F(LoopTest, AWaitForReadinessHasItsDeadline) {
     EXPECT_EQ(poll(kStart + 10), Ops{});
 }
 
-TEST_F(LoopTest, AWaitForReadinessIsHeldBackAfterTheBudget) {
-    const SocketPtr s = make_socket();
-    use_up_budget(*s);
-    poller->script(s->read, Result::done());
-    EXPECT_TRUE(submit(s->read, OpKind::wait).is_pending());
-    EXPECT_EQ(look(), Ops{&s->read});
-    EXPECT_TRUE(s->read.result.ok());
-}
-
 // Another has the descriptor: the caller has to know, and nobody tries again.
-TEST_F(LoopTest, AWaitForReadinessThatIsBusyIsOver) {
-    const SocketPtr s = make_socket();
-    poller->script(s->read, Errc::busy);
-    EXPECT_EQ(submit(s->read, OpKind::wait).error(), Errc::busy);
-    EXPECT_TRUE(s->idle());
-    EXPECT_EQ(poll(kStart + 1), Ops{});
-    EXPECT_EQ(poller->submits_of(s->read), 1u);
-
-    use_up_budget(*s);
-    poller->script(s->read, Errc::busy);
-    EXPECT_TRUE(submit(s->read, OpKind::wait).is_pending());
-    EXPECT_EQ(look(), Ops{&s->read});
-    EXPECT_EQ(s->read.result.error(), Errc::busy);
-}
-
 // A listener that rests can still be waited for.
 TEST_F(LoopTest, AWaitForReadinessDoesNotRest) {
     const SocketPtr s = make_socket();
@@ -1286,17 +1086,6 @@ TEST_F(LoopTest, TheEndOfTheLoopFreesWhatWasCompletedAndNotTaken) {
     EXPECT_TRUE(recv(*s).is_pending());
     poller->finish(s->read, Result::of(1));
     EXPECT_TRUE(loop->poll(0).ok());
-    close(std::move(s));
-    loop.reset();
-    EXPECT_EQ(freed, 1);
-}
-
-TEST_F(LoopTest, TheEndOfTheLoopFreesWhatWasHeldBack) {
-    SocketPtr s = make_socket();
-    use_up_budget(*s);
-    EXPECT_TRUE(recv(*s).is_pending());
-    poller->script(s->write, Errc::busy);
-    EXPECT_TRUE(submit(s->write, OpKind::connect).is_pending());
     close(std::move(s));
     loop.reset();
     EXPECT_EQ(freed, 1);

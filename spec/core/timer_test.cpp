@@ -38,7 +38,6 @@ namespace {
 
 constexpr double kStart = 1000;
 constexpr size_t kShare = 32;
-constexpr int kBudget = 64;
 
 // An op of its own, without a socket around it.
 struct Lone {
@@ -508,18 +507,6 @@ TEST_F(TimerTest, OpsDoNotHoldUpTimers) {
         return;
     }
     ADD_FAILURE() << "it never went off";
-}
-
-TEST_F(TimerTest, OpsThatAreHeldBackDoNotHoldUpTimers) {
-    Timer timer;
-    Lone lone;
-    look();
-    poller->on_submit = [](Op&) { return Result::of(1); };
-    for (int i = 0; i < kBudget; ++i) ASSERT_TRUE(submit(lone).ok());
-    EXPECT_TRUE(submit(lone).is_pending());
-    arm(timer, kStart);
-    EXPECT_EQ(look(), Timers{&timer});
-    EXPECT_EQ(loop->take(), &lone.op);
 }
 
 TEST_F(TimerTest, OneAndADeadlineOfTheSameTimeComeInOnePoll) {
