@@ -260,6 +260,7 @@ void Resolver::Shared::remember(const Flight& flight) {
 // Of names that are not in the hosts file for the family asked for the system goes on to the network,
 // localhost among them.
 bool Resolver::Shared::needs_network(const Endpoint& endpoint, bool& is_loopback) {
+    if (endpoint.host == nullptr) return false;  // loopback: only the service has a name
     const bool back = (endpoint.flags & kReverse) != 0;
     if (!back && is_literal(endpoint)) return false;
     if (hosts.has(endpoint.host, back ? Family::unspecified : endpoint.family)) return false;

@@ -205,7 +205,7 @@ describe('a generator in a socket thread', function()
 		local a, b = pair()
 		local next_line, first = lines_of(b), nil
 		socket.newthread(function() first = next_line() end)
-		assert.error_matches(next_line, 'cannot resume non%-suspended coroutine')
+		assert.error_matches(next_line, 'cannot resume running coroutine')
 		a:send'one\n'
 		spec.wait_until(function() return first end)
 		assert.equal('one', first)
