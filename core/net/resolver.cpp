@@ -265,8 +265,9 @@ bool Resolver::Shared::needs_network(const Endpoint& endpoint, bool& is_loopback
     if (!back && is_literal(endpoint)) return false;
     if (hosts.has(endpoint.host, back ? Family::unspecified : endpoint.family)) return false;
     const bool mapped = (endpoint.flags & kV4Mapped) != 0 && endpoint.family == Family::inet6;
-    is_loopback = !back && !mapped && is_localhost(endpoint.host);
-    return !is_loopback;
+    const bool local = !back && !mapped && is_localhost(endpoint.host);
+    is_loopback = local && !posix::knows_localhost();
+    return !local;
 }
 
 }  // namespace socket2

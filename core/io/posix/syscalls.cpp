@@ -80,6 +80,8 @@ void start() {}
 
 std::string hosts_path() { return "/etc/hosts"; }
 
+bool knows_localhost() { return false; }
+
 Errc errc_of(int os_code) {
     if (os_code == ENOTSUP) return Errc::not_supported;  // on Linux the same as EOPNOTSUPP
     switch (os_code) {

@@ -20,6 +20,8 @@ void start();
 
 // Where the system's hosts file is.
 std::string hosts_path();
+// Whether the system's resolver answers for localhost without the hosts file and the network.
+bool knows_localhost();
 
 // The error behind an errno.
 Errc errc_of(int os_code);

@@ -121,6 +121,8 @@ bool socket2::windows::was_reset(Descriptor fd) {
 
 namespace socket2::posix {
 
+bool knows_localhost() { return true; }
+
 std::string hosts_path() {
     char folder[MAX_PATH] = "";
     ::GetSystemDirectoryA(folder, sizeof folder);
