@@ -444,7 +444,6 @@ static void test_by_chance(void) {
     const int loop = new_loop();
     unsigned random = 7;
     int armed = 0, given = 0;
-    const double limit = in(LIMIT);
     for (int step = 0; step < 30000; ++step) {
         random = random * 1664525u + 1013904223u;
         const unsigned i = (random >> 8) % COUNT;
@@ -483,6 +482,7 @@ static void test_by_chance(void) {
             }
         }
     }
+    const double limit = in(LIMIT);
     while (armed > 0 && socket2_clock() < limit) {
         socket2_event event;
         if (socket2_poll(loop, &event, 1, limit) == 1) --armed;
