@@ -266,7 +266,8 @@ bool Resolver::Shared::needs_network(const Endpoint& endpoint, bool& is_loopback
     if (hosts.has(endpoint.host, back ? Family::unspecified : endpoint.family)) return false;
     const bool mapped = (endpoint.flags & kV4Mapped) != 0 && endpoint.family == Family::inet6;
     const bool local = !back && !mapped && is_localhost(endpoint.host);
-    is_loopback = local && !posix::knows_localhost();
+    const bool sub = std::string_view(endpoint.host).size() > std::string_view("localhost").size();
+    is_loopback = local && (sub || !posix::knows_localhost());
     return !local;
 }
 
