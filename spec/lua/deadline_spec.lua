@@ -471,7 +471,7 @@ describe('deadline()', function()
 			local ts = socket.threadset()
 			ts:thread(function() return select(2, a:recv(buf, 1)) end)
 			keep(nil, ts:wait(clock() + 9) or 'timeout')
-			keep(nil, ts[1][1] or 'timeout')
+			keep(nil, ts:first()[1])
 			assert.is_true(clock() < t + LATE)
 		end)
 		for i = 1, 7 do assert.equal('timeout', errors[i]) end

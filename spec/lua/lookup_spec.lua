@@ -262,7 +262,8 @@ describe('a look-up that hangs', function()
 		for _, over in ipairs(overs) do fails('timeout', over()) end
 		-- once the system has given up
 		assert.equal('127.0.0.1:80', shown(socket.addr('known.test', 80)))
-		assert.is_true(#queries >= 1 and #queries <= 8, #queries .. ' queries')
+		-- those given up make room for a few more
+		assert.is_true(#queries >= 1 and #queries <= 16, #queries .. ' queries')
 	end, {
 		['/etc/hosts'] = HOSTS['/etc/hosts'],
 		['/etc/resolv.conf'] = 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n',

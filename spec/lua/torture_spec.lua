@@ -119,8 +119,9 @@ local further = {
 if spec.windows then -- where the system goes on with a connect that was called off
 	further.connect = further.connect .. ' already_connected not_supported'
 end
--- What a cancel that came before ends if it has to wait. (Others can have a turn without a wait.)
-local direct = {send = true, wait = true, accept = not spec.windows, sleep = true}
+-- What a cancel that came before ends if it has to wait. (Others can have a turn without a wait, when their
+-- thread has used up its budget.)
+local direct = {sleep = true}
 
 local function over(me, what, deadline, value, err, errcode, more)
 	local now = clock()
