@@ -343,7 +343,7 @@ SOCKET2_API int socket2_timer_close(int loop, int handle);
  * system shuts down. From those last three on the system gives the program some seconds to end.
  *
  * A thread of the library's takes part, which the first call starts; it takes no signals itself. At
- * least one thread of the program's must have the signals unblocked.
+ * least one thread of the program must have the signals unblocked.
  */
 SOCKET2_API int socket2_signal_new(int loop, int signals);
 

@@ -83,7 +83,7 @@ class Loop {
 
     // Room for one more timer, so that arm() does not allocate. May throw bad_alloc.
     void reserve_timer() { timers_.reserve(timers_.size() + 1); }
-    // The timer goes off once at `deadline`, never earlier, and can then be taken. A time that has
+    // The timer fires once at `deadline`, never earlier, and can then be taken. A time that has
     // passed counts as now: those that always arm for the past would else come before all others.
     void arm(Timer& timer, double deadline) {
         timers_.push(timer, deadline > turn_time_ ? deadline : turn_time_);

@@ -10,7 +10,7 @@
 
 namespace socket2 {
 
-// Whoever made it owns it until close(); from then on the loop does, until its op was taken. For the
+// Its maker owns it until close(); from then on the loop does, until its op was taken. For the
 // loop's thread.
 class SignalWatch final : public OpOwner {
    public:

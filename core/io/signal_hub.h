@@ -40,7 +40,7 @@ enum : SignalSet {
 constexpr size_t kSignalCount = 19;
 constexpr SignalSet kAllSignals = (1u << kSignalCount) - 1;
 
-// Whoever watches.
+// What watches for signals.
 class SignalListener {
    public:
     explicit SignalListener(SignalSet signals) : wanted(signals) {}

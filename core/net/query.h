@@ -9,7 +9,7 @@
 
 namespace socket2 {
 
-// For one look-up. Whoever made it owns it until close(); from then on the loop does, until its op
+// For one look-up. Its maker owns it until close(); from then on the loop does, until its op
 // was taken.
 class Query : public OpOwner {
    public:

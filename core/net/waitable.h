@@ -7,7 +7,7 @@
 
 namespace socket2 {
 
-// Whoever made it owns it until close(); from then on the loop does, until its ops were taken.
+// Its maker owns it until close(); from then on the loop does, until its ops were taken.
 class Waitable : public OpOwner {
    public:
     ~Waitable() override;

@@ -10,7 +10,7 @@
 
 namespace socket2 {
 
-// Whoever made it owns it until close(); from then on the loop does, until its ops were taken. For
+// Its maker owns it until close(); from then on the loop does, until its ops were taken. For
 // the loop's thread.
 class Port final : public OpOwner {
    public:

@@ -309,7 +309,7 @@ local function finish(co, ok, caught)
 	if waiters[co] then
 		waiters[co], last_waiter = nil, nil
 	end
-	this, waits[co] = nil, nil -- whoever goes on knows better, but for one that resumed a waiting thread
+	this, waits[co] = nil, nil -- the next to run knows better, but for one that resumed a waiting thread
 	return leave(resumer)
 end
 

@@ -148,7 +148,7 @@ Result EpollGroup::create(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
 }
 
 EpollGroup::~EpollGroup() {
-    // An epoll of the program's outlives its duplicate, so the bell has to leave it. In a forked child
+    // The program's own epoll outlives its duplicate, so the bell has to leave it. In a forked child
     // that would be the parent's bell.
     if (bell_ >= 0 && !is_of_parent()) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_, nullptr);
     leave_parent();
