@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -118,11 +119,16 @@ TEST_F(WorkersTest, AskersTakeTurns) {
     const auto lane = workers.lane("lane", 2, 100);
     const int askers[2] = {};
     const auto first = start(*lane, "first");
-    board->wait_begun(1);
-    for (int i = 0; i < 3; ++i) start(*lane, "a", &askers[0], false);
+    // The one thread that is left is busy until all are in line.
+    const auto second = start(*lane, "a", &askers[0]);
+    board->wait_begun(2);
+    for (int i = 0; i < 2; ++i) start(*lane, "a", &askers[0], false);
     for (int i = 0; i < 3; ++i) start(*lane, "b", &askers[1], false);
-    board->wait_finished(6);  // by the one thread that is left, and then by turns
-    EXPECT_EQ(board->begun.size(), 7U);
+    EXPECT_EQ(board->count(), 2U);
+    end(second);
+    board->wait_finished(6);
+    const std::vector<std::string> order(board->begun.begin() + 2, board->begun.end());
+    EXPECT_EQ(order, (std::vector<std::string>{"a", "b", "a", "b", "b"}));
 }
 
 TEST_F(WorkersTest, LanesDoNotWaitForEachOther) {
@@ -164,9 +170,13 @@ TEST_F(WorkersTest, AnAbandonedTaskLeavesItsPlaceUntilThereAreTooMany) {
     start(*lane, "other", &other, false);  // has a share of its own
     board->wait_finished(1);
     EXPECT_EQ(board->finished.front(), "other");
+    EXPECT_EQ(board->count(), 4U) << "it has not begun";
+    // A place is free before the end of its task is told: either of the two may finish first.
     end(left.front());
     board->wait_finished(3);
-    EXPECT_EQ(board->finished.back(), "queued");
+    EXPECT_EQ(board->begun.back(), "queued");
+    std::sort(board->finished.begin() + 1, board->finished.end());
+    EXPECT_EQ(board->finished, (std::vector<std::string>{"other", "left", "queued"}));
 }
 
 TEST_F(WorkersTest, AnAbandonedTaskThatIsWantedAgainCounts) {
