@@ -235,6 +235,7 @@ function pending.hold(object, kind, d, a, f)
 		settle()
 	end
 	held_kind, data, addr, from = kind, d, a, f
+	parker = nil -- of the one before, when an error ended drop() in the middle
 	held = object
 end
 
@@ -245,7 +246,8 @@ end
 
 -- park(thread, co): what is held is about to park there.
 function pending.park(thread, co)
-	parker, parked = thread, co
+	parked = co
+	parker = thread
 end
 
 return pending

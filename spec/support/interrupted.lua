@@ -1,8 +1,11 @@
 -- Operations that an error ends in the middle, wherever that is.
 
 local ffi = require'ffi'
+local descriptor = require'descriptor'
+local this_process = require'this_process'
 local socket = require'socket2'
 local thread = require'socket2.thread'
+local pending = require'socket2.pending'
 
 local SIZE = 3000
 local canaries
@@ -52,8 +55,35 @@ local function udp()
 	return s
 end
 
+-- Two objects over descriptors, which close() closes.
+local function fd_pair()
+	local x, y = descriptor.socketpair()
+	local a, b = assert(socket.wrapfd(x)), assert(socket.wrapfd(y))
+	return a, b, {close = function()
+		a:close()
+		b:close()
+		descriptor.close(x, y)
+	end}
+end
+
 local function later()
-	return socket.clock() + 0.5
+	return socket.clock() + 10
+end
+
+local function start(f)
+	local results = {}
+	socket.newthread(function()
+		results[1], results[2] = f()
+		results.over = true
+	end)
+	return results
+end
+
+-- Sends 'more' after all that is on its way, and reads it all: nothing but bytes that the pattern has.
+local function read_more(from, to, pattern)
+	socket.newthread(function() assert(from:send('more', nil, later())) end)
+	local bytes = assert(to:readuntil('more', 1e7, later()))
+	assert(bytes:find('^[' .. pattern .. ']*$'), 'bytes of another string were sent')
 end
 
 -- kind -> a function that makes: what is interrupted, what lets it end, what then has to work, and what is to
@@ -88,16 +118,10 @@ function kinds.send()
 		c:send(s)
 	end, function()
 		other = {('SECRET'):rep(n / 6), ('SECRET'):rep(n / 6)}
-		d:settimeout(0.01)
-		local s
-		repeat
-			local got = d:recv(ffi.cast('char *', canaries[1]), SIZE)
-			s = got and ffi.string(canaries[1], got) or ''
-			assert(not s:find'[^a]', 'bytes of another string were sent')
-		until not got or got == 0
+		read_more(c, d, 'a')
 	end, function()
-		assert(#other == 2 and c:send'more')
-		assert(d:read(4, later()) == 'more')
+		assert(#other == 2)
+		read_more(c, d, '.')
 	end, c, d
 end
 
@@ -212,39 +236,159 @@ function kinds.queue()
 	end
 end
 
+kinds['fd recv'] = function()
+	local a, b, both = fd_pair()
+	return function() a:recv(ffi.new('char[?]', SIZE), SIZE) end, function()
+		assert(b:send(('Z'):rep(SIZE)))
+	end, function()
+		assert(b:send'more\n')
+		assert(a:readline(1e6, later()):find'more$')
+	end, both
+end
+
+kinds['fd send'] = function()
+	local a, b, both = fd_pair()
+	return function()
+		local s = ('a'):rep(2e6)
+		a:send(s)
+	end, function() read_more(a, b, 'a') end, function() read_more(a, b, '.') end, both
+end
+
+kinds['send in line'] = function()
+	local c, d = pair()
+	c:setopt('sndbuf', 16384)
+	d:setopt('rcvbuf', 16384)
+	local first, third = start(function() return c:send(('a'):rep(3e5)) end), nil
+	return function()
+		local s = ('b'):rep(1e4)
+		c:send(s)
+	end, function()
+		third = start(function() return c:send'c' end)
+		read_more(c, d, 'abc')
+	end, function()
+		assert(first[1] == 3e5 and third[1] == 1)
+		read_more(c, d, '.')
+	end, c, d
+end
+
+kinds['udp recv in line'] = function()
+	local a, b = udp(), udp()
+	local function recv()
+		return a:recv(ffi.new('char[?]', SIZE), SIZE)
+	end
+	local first, third = start(recv), nil
+	return recv, function()
+		third = start(recv)
+		for _ = 1, 3 do
+			assert(b:send(('Z'):rep(SIZE), a:localaddr()))
+		end
+	end, function()
+		while not third.over do
+			assert(socket.sleep(0.001))
+		end
+		assert(first[1] == SIZE and third[1] == SIZE)
+		assert(b:send('more', a:localaddr()))
+		local buf = ffi.new'char[4]'
+		repeat
+			local n = assert(a:recv(buf, 4, later()))
+		until ffi.string(buf, n) == 'more'
+	end, a, b
+end
+
+kinds['accept in line'] = function()
+	local s, clients = assert(socket.tcp()), {}
+	assert(s:listen('127.0.0.1', 0))
+	local function accept()
+		local c = s:accept()
+		return c and c:close()
+	end
+	local first, third = start(accept), nil
+	return accept, function()
+		third = start(accept)
+		for i = 1, 3 do
+			clients[i] = assert(socket.connect(s:localaddr()))
+		end
+	end, function()
+		while not third.over do
+			assert(socket.sleep(0.001))
+		end
+		assert(first[1] and third[1])
+		local e = assert(socket.connect(s:localaddr()))
+		repeat
+			local c, ai = assert(s:accept(later()))
+			c:close()
+		until ai == e:localaddr()
+		e:close()
+		for i = 1, 3 do
+			clients[i]:close()
+		end
+	end, s
+end
+
+function kinds.signal()
+	local s = assert(socket.signal'hup')
+	return function() s:wait() end, function() this_process.signal'hup' end, function()
+		this_process.signal'hup'
+		assert(s:wait(later()) == 'hup')
+	end, s
+end
+
 local interrupted = {kinds = kinds}
 
--- check(kind, limit, first, last): runs an operation under limit(n, f), which calls f() and lets it fail
--- after n steps, for every n until it is over before that. Raises what does not hold then.
-function interrupted.check(kind, limit, first, last)
-	for n = first, last do
-		local operation, finish, work, a, b = kinds[kind]()
-		local over = false
-		pcall(limit, n, function()
-			socket.newthread(function()
-				operation()
-				over = true
-			end)
+local function check_loop()
+	assert(socket.start(10) == true, 'start() goes on')
+	assert(not pending.any(), 'something is waited for')
+end
+
+-- Runs the operation once, under limit(n, f): was it interrupted?
+local function check_one(kind, limit, n)
+	local operation, finish, work, a, b = kinds[kind]()
+	local over = false
+	local ok, reached = pcall(limit, n, function()
+		socket.newthread(function()
+			operation()
+			over = true
 		end)
-		fill_memory()
-		local ok, err = pcall(function()
-			run(finish)
-			check_memory()
-			run(work)
-		end)
+	end)
+	reached = reached or not ok
+	fill_memory()
+	run(finish)
+	check_memory()
+	run(work)
+	for _, o in ipairs{a or nil, b or nil} do
+		o:close()
+	end
+	check_loop()
+	assert(reached or over, 'it did not end')
+	return reached
+end
+
+-- Open descriptors, without those of objects that were forgotten; 0 where nothing tells.
+local function descriptors()
+	collectgarbage()
+	collectgarbage()
+	local ok, n = pcall(this_process.fds)
+	return ok and n or 0
+end
+
+-- check(kind, limit): runs an operation under limit(n, f) -> boolean, which calls f(), lets it fail after n
+-- steps, and tells whether it came to that; for each n until it did not. Raises what does not hold then.
+function interrupted.check(kind, limit)
+	local n = 0
+	local before, reached
+	repeat
+		n = n + 1
+		local ok, err = pcall(check_one, kind, limit, n)
 		if not ok then
 			error(('%s, interrupted after %d: %s'):format(kind, n, err), 0)
 		end
-		for _, o in ipairs{a or nil, b or nil} do
-			o:close()
-		end
-		if not pcall(socket.start, 10) then
-			error(('%s, interrupted after %d: the loop does not end'):format(kind, n), 0)
-		end
-		if over and n > first + 100 then
-			return
-		end
+		before, reached = before or descriptors(), err
+	until not reached
+	local now = descriptors()
+	if now > before then
+		error(('%s: %d descriptors are left, not %d'):format(kind, now, before), 0)
 	end
+	return n
 end
 
 return interrupted
