@@ -128,6 +128,7 @@ local function after(self, kind, line, ok, ...)
 	end
 	sched.start_thread(NEVER, function()
 		sched.hidden[sched.this()] = true
+		line.thread = sched.this() -- whose turn it was may be over
 		while sched.waiting_for[kind][self.h] do
 			sched.turn()
 		end

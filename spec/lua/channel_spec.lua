@@ -140,6 +140,22 @@ describe('a channel', function()
 		end)
 	end)
 
+	it('gives its values one after the other, and raises what ends them but close()', threaded(function()
+		local ch, got = thread.channel(), {}
+		for i = 1, 3 do ch:send(i) end
+		raises('timeout', function()
+			for v in ch:values(clock() + 0.01) do got[#got + 1] = v end
+		end)
+		assert.same({1, 2, 3}, got)
+		local over = go(pcall, function()
+			for v in ch:values() do got[#got + 1] = v end
+		end)
+		ch:send(4)
+		ch:close()
+		assert.is_true(over())
+		assert.same({1, 2, 3, 4}, got)
+	end))
+
 	it('works in generators', threaded(function()
 		local ch = thread.channel()
 		local over = go(function()
@@ -216,12 +232,58 @@ describe('a channel', function()
 		assert.equal('x', got)
 	end)
 
-	it('that is forgotten is freed, with what is in it', function()
+	it('whose send is ended by something else is not busy for the next', function()
+		local ch, err = thread.channel(0), nil
+		local t = socket.newthread(function()
+			err = select(2, pcall(ch.send, ch, 'first'))
+		end)
+		coro.resume(t, 'intruder')
+		assert.matches('was resumed by something else', err)
+		local sent
+		socket.newthread(function() sent = {ch:send'second'} end) -- the first is not over yet
+		assert.equal('second', run(function() return ch:recv() end))
+		finish()
+		assert.same({true}, sent)
+	end)
+
+	it('has a message whose module receives the next one while it is read', threaded(function()
+		local ch, after, others = thread.channel(1/0), ('y'):rep(3000), {}
+		package.loaded.channel_spec_module = {}
+		local f = setfenv(function() return 'called' end, package.loaded.channel_spec_module)
+		ch:send{f, after}
+		ch:send'another'
+		package.loaded.channel_spec_module = nil
+		package.preload.channel_spec_module = function()
+			others[1] = ch:recv()
+			for i = 1, 20 do ch:send(('z'):rep(3000 + 5 * i)) end -- in its memory, if that was freed
+			return {}
+		end
+		local list = ch:recv()
+		package.loaded.channel_spec_module, package.preload.channel_spec_module = nil, nil
+		assert.equal('called', list[1]())
+		assert.equal(after, list[2])
+		assert.same({'another'}, others)
+	end))
+
+	it('keeps no memory of a large message', threaded(function()
+		local C, loop = require'socket2.lib'.C, require'socket2.sched'.loop
+		local ch = thread.channel()
+		ch:send(('x'):rep(1e6))
+		assert.equal(1e6, #ch:recv())
+		assert.is_true(C.socket2_message_data(loop, ch.h) == nil)
+	end))
+
+	it('that is forgotten is freed, with what is in it, however often it came', function()
 		local port
 		run(function() -- whose stack is gone with it
 			local s
 			s, port = spec.listener()
-			assert(thread.channel():send{s})
+			local ch, carrier = thread.channel(), thread.channel()
+			for _ = 1, 10 do
+				carrier:send{ch}
+				assert.equal(ch, carrier:recv()[1])
+			end
+			assert(ch:send{s})
 			assert.equal('tcp closed', tostring(s))
 			assert(socket.connect('127.0.0.1', port)):close()
 		end)

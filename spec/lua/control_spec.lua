@@ -458,6 +458,22 @@ describe('threadset', function()
 		assert.same({}, ts:wait())
 	end))
 
+	it('gives the first while others go on', threaded(function()
+		local ts, events = socket.threadset(), {socket.event(), socket.event(), socket.event()}
+		for i, e in ipairs(events) do
+			ts:thread(function()
+				e:wait()
+				return i
+			end)
+		end
+		for n, i in ipairs{2, 3, 1} do
+			local over = go(ts.first, ts, clock() + 5)
+			events[i]:set()
+			assert.equal(i, over()[1])
+			assert.equal(3 - n, ts.running)
+		end
+	end))
+
 	it('can be waited for again after a timeout, and by many', threaded(function()
 		local ts, e = socket.threadset(), socket.event()
 		ts:thread(function() return e:wait() end)

@@ -64,6 +64,13 @@ describe('a message', function()
 		end
 	end)
 
+	it('fits into its memory, of whatever length its strings are', function()
+		for n = 900, 1100 do
+			local w = message.write(('x'):rep(n)) -- with memory of its own: no other is given back
+			assert.is_true(w.pos <= w.size, n)
+		end
+	end)
+
 	it('has tables with holes, any keys, and no metatables', function()
 		local inner = {}
 		local t = setmetatable({1, 2, nil, 4, [0] = 0, [-1] = -1, [1.5] = 1.5, [true] = false, [inner] = 'inner',
@@ -78,6 +85,11 @@ describe('a message', function()
 			assert.is_true(type(k) ~= 'table' or v == 'inner')
 		end
 		assert.equal(10, n)
+	end)
+
+	it('has numbers between those of a list, and beyond them', function()
+		local t = {1, 2, 3, [0] = 0, [0.5] = 'half', [1.5] = 'x', [4.5] = 'y', [1e9] = 'far'}
+		assert.same(t, (copy(t)))
 	end)
 
 	it('keeps cycles and what is shared, between its values too', function()
@@ -301,6 +313,59 @@ describe('one message', function()
 	end)
 end)
 
+-- how many of the objects the collector leaves
+local function left(objects)
+	for _ = 1, 3 do collectgarbage() end
+	local n = 0
+	for _ in pairs(objects) do n = n + 1 end
+	return n
+end
+
+describe('what is over', function()
+	local function objects(n)
+		local list, weak = {}, setmetatable({}, {__mode = 'k'})
+		for i = 1, n do
+			list[i] = {}
+			weak[list[i]] = true
+		end
+		weak[list] = true
+		return list, weak
+	end
+
+	it('leaves nothing of what was written', function()
+		local list, weak = objects(20)
+		local function write() message.done(message.write(list)) end
+		write()
+		message.done(message.write(1)) -- as a message that has no objects
+		write()
+		encode(list, 'x', list)
+		list = nil
+		assert.equal(0, left(weak))
+		assert.is_nil(list)
+	end)
+
+	it('leaves nothing of what was read', function()
+		local weak = setmetatable({}, {__mode = 'k'})
+		local function read(...)
+			for i = 1, select('#', ...) do
+				local t = copy((select(i, ...)))
+				weak[t] = true
+				for _, inner in ipairs(t) do weak[inner] = true end
+			end
+		end
+		read({{}, {}, {}, {}, {}}, {{}})
+		copy(1, 2)
+		assert.equal(0, left(weak))
+	end)
+
+	it('leaves no large memory', function()
+		message.done(message.write(('x'):rep(1e6)))
+		local w = message.write(1)
+		assert.is_true(w.size < 1e6)
+		message.done(w)
+	end)
+end)
+
 describe('malformed bytes', function()
 	it('are an error', function()
 		local good = encode({1, 'two', {three = 3LL}}, 'x', ('y'):rep(300))
@@ -313,6 +378,26 @@ describe('malformed bytes', function()
 		for _ = 1, 2000 do
 			local i = math.random(#good)
 			pcall(decode, good:sub(1, i - 1) .. string.char(math.random(0, 255)) .. good:sub(i + 1))
+		end
+	end)
+
+	local tags = message.tags
+
+	it('are a string that is shorter than it says, of any length', function()
+		for _, rest in ipairs{'', 'A', 'AB', ('A'):rep(199)} do
+			for _, before in ipairs{'', string.char(tags.LIST, 1), string.char(tags.LIST, 2, tags.TRUE)} do
+				local ok, err = pcall(decode, before .. string.char(tags.STRING, 200) .. rest)
+				assert.same({false, 'malformed message'}, {ok, err})
+			end
+		end
+	end)
+
+	it('are text where the code of a function should be', function()
+		local function text(s) return string.char(tags.STRING, #s) .. s end
+		for _, code in ipairs{'return 1', '', 'x = 1'} do
+			local bytes = string.char(tags.FUNCTION, 0) .. text(code) .. text'_G'
+			local ok, err = pcall(decode, bytes)
+			assert.same({false, 'malformed message'}, {ok, err})
 		end
 	end)
 end)

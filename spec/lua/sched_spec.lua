@@ -568,6 +568,23 @@ describe('start', function()
 		assert.same({'same turn', 'late'}, log)
 	end)
 
+	it('returns when stopped, before others that the same event has woken', function()
+		local e, log = socket.event(), {}
+		for i = 1, 3 do
+			socket.newthread(function()
+				e:wait()
+				log[#log + 1] = i
+				socket.stop()
+			end)
+		end
+		e:set()
+		for i = 1, 3 do
+			assert.is_true(socket.start(5))
+			assert.equal(i, #log)
+		end
+		assert.same({1, 2, 3}, log)
+	end)
+
 	it('returns at once when it was stopped before, but only once', function()
 		local ran = 0
 		batch{function() ran = ran + 1 end}

@@ -350,6 +350,32 @@ describe('queue', function()
 		assert.same({false}, {over()})
 	end))
 
+	it('keeps no value that was popped', threaded(function()
+		for _, max in ipairs{2, 1/0} do
+			local q, weak = socket.queue(max), setmetatable({}, {__mode = 'k'})
+			for _ = 1, 10 do
+				spec.go(function()
+					local value = {}
+					weak[value] = true
+					q:push(value)
+				end)
+			end
+			spec.go(function()
+				for _ = 1, 10 do q:pop() end
+			end)
+			spec.turn()
+			local function left()
+				collectgarbage()
+				local n = 0
+				for _ in pairs(weak) do n = n + 1 end
+				return n
+			end
+			-- One or two are what old slots of a stack still show to the collector.
+			spec.wait_until(function() return left() <= 2 end)
+			assert.equal(0, q:count())
+		end
+	end))
+
 	it('brings all values, in order, through any capacity, to many threads', function()
 		for _, max in ipairs{1, 2, 7, 1/0} do
 			local q, N, got, highest = socket.queue(max), 500, {}, 0
