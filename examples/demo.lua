@@ -29,10 +29,13 @@ assert(udp_server:bind('127.0.0.1', 0))
 
 socket.newthread(function()
 	while true do
-		local c = tcp_server:accept()
-		if not c then break end
-		connections = connections + 1
-		socket.newthread(echo, c)
+		local c, err = tcp_server:accept()
+		if c then
+			connections = connections + 1
+			socket.newthread(echo, c)
+		elseif err == 'closed' then
+			break
+		end
 	end
 end)
 

@@ -34,6 +34,7 @@ Task serve(Socket listener) {
         try {
             echo(co_await listener.accept());
         } catch (const socket2::Error& error) {
+            if (error.code() == SOCKET2_ECLOSED) co_return;
             std::cerr << "accept: " << error.what() << '\n';
         }
     }
