@@ -7,12 +7,20 @@ local sync = require'socket2.sync'
 local pending = require'socket2.pending'
 
 local C = lib.C
-local wait, over, wake, left = sched.wait, sched.over, sched.wake, sched.left
+local wait, over, wake, settle = sched.wait, sched.over, sched.wake, sched.settle
+local take_cancel = sched.take_cancel
+local lines = pending.lines
+local next, pairs = next, pairs
 
 local PENDING, BUSY, READ = C.SOCKET2_PENDING, C.SOCKET2_EBUSY, C.SOCKET2_READ
 local ECLOSED, ECANCELED = C.SOCKET2_ECLOSED, C.SOCKET2_ECANCELED
 
 local line = {}
+
+-- A line is a list of waiters, with the object, the side that they wait for, and the handle that it has in
+-- `lines`. While somebody has been called who has not begun, `batch` is the scheduler's batch of the call.
+
+local called = {} -- line -> true: those that have a `batch`
 
 local function of(object, kind)
 	if kind == READ then
@@ -29,33 +37,73 @@ local function set(object, kind, l)
 	end
 end
 
--- The next one's turn. It has the side until it waits for its operation, which `called` says.
-local function call_next(object, kind)
-	local l = of(object, kind)
-	if l then
-		local waiter = l:pop()
-		l.called = waiter and waiter.thread
-		if waiter then
-			wake(waiter, true)
-		else
-			set(object, kind, false)
+local function begun(l)
+	l.batch = nil -- first: what is half done then is seen by overdue()
+	called[l] = nil
+end
+
+local function dissolve(l)
+	begun(l)
+	lines[l.kind][l.h] = nil
+	set(l.object, l.kind, false)
+end
+
+-- The next one's turn. It has the side until it waits for its operation.
+local function call_next(l)
+	settle()
+	local waiter = l.next
+	if waiter == l then
+		dissolve(l)
+		return
+	end
+	called[l] = true
+	l.batch, pending.called = pending.batch, true
+	wake(waiter, true)
+	waiter:forget()
+end
+
+-- overdue() -> boolean: are there still some who were called? Whoever was called before this batch has
+-- run in it. If it waits for no operation that it has begun, the next one is called.
+function pending.overdue()
+	for l in pairs(called) do
+		if not l.batch then
+			called[l] = nil
+		elseif l.batch < pending.batch then
+			call_next(l)
 		end
 	end
+	return next(called) ~= nil
 end
-pending.side_free = call_next
+
+-- leave(line): an operation on its side is over.
+function pending.leave(l)
+	if not l.batch then
+		call_next(l)
+	end
+end
+
+-- What the one that was called has done is over. Whoever is next is called by overdue(), out of reach of what
+-- may happen to this thread.
+local function finished(l)
+	if l.next == l then
+		dissolve(l)
+	end
+end
+
+local function new(object, kind)
+	local l = sync.list()
+	l.object, l.kind, l.h = object, kind, object.h
+	lines[kind][l.h] = l
+	set(object, kind, l)
+	return l
+end
 
 -- -> true when it is the thread's turn | code. `first`: before all others.
 local function stand(object, kind, what, time, first)
-	local l = of(object, kind)
-	if not l then
-		l = sync.list()
-		set(object, kind, l)
-	elseif l.called and left(l.called) then -- an error has ended it on its way
-		call_next(object, kind)
-	end
+	local l = of(object, kind) or new(object, kind)
 	local r = l.wait(first and l.next or l, what, time, nil, object)
-	if r == true and sched.take_cancel() then
-		call_next(object, kind)
+	if r == true and take_cancel() then
+		finished(l)
 		return ECANCELED
 	end
 	return r
@@ -65,17 +113,25 @@ end
 -- then has begin(object, time, ...) -> result, detail.
 function line.wait(object, kind, what, time, begin, ...)
 	local l = of(object, kind)
-	local r = not l or l.next == l and not l.called or stand(object, kind, what, time)
+	local r = not l or l.next == l and not l.batch or stand(object, kind, what, time)
 	while r == true do
 		local detail
 		r, detail = begin(object, time, ...)
+		l = of(object, kind)
 		if r == PENDING then
-			of(object, kind).called = nil
+			if l then
+				begun(l)
+			end
 			return wait(object, kind)
 		elseif r ~= BUSY then
-			call_next(object, kind)
+			if l then
+				finished(l)
+			end
 			over()
 			return r, detail
+		end
+		if l then
+			begun(l) -- something that stood in no line was faster
 		end
 		r = stand(object, kind, what, time, true)
 	end
@@ -87,7 +143,7 @@ function line.close(object)
 	for kind = C.SOCKET2_READ, C.SOCKET2_WRITE do
 		local l = of(object, kind)
 		if l then
-			set(object, kind, false)
+			dissolve(l)
 			l:wake_all(ECLOSED)
 		end
 	end

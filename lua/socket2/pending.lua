@@ -117,8 +117,15 @@ local function expired(waiter)
 		return pending.nobody
 	end
 	waiter:forget()
+	waiter.timer = false -- which has gone off
 	return release(waiter), ETIMEOUT
 end
+
+-- The lines of those who want a side that another has (line.lua), by the handle and kind of what that one
+-- waits for. leave(line) is called when that is over; overdue() -> boolean when a batch of the scheduler's
+-- is, of this number, as long as `called` says so. Both are line.lua's.
+local lines = {[READ] = {}, [WRITE] = {}, [TIMER] = {}, [LOOKUP] = {}}
+pending.lines, pending.called, pending.batch = lines, false, 0
 
 -- match(event, i, whos, results, details): sets the i-th of these to whom the event is for, and with what.
 function pending.match(e, i, whos, results, details)
@@ -131,10 +138,11 @@ function pending.match(e, i, whos, results, details)
 		whos[i], results[i], details[i] = who, result, e.detail
 		remove(handle, kind)
 	end
+	local line = lines[kind][handle]
+	if line then
+		pending.leave(line)
+	end
 end
-
--- side_free(object, kind): the operation on that side of it is over. Set by line.lua.
-function pending.side_free() end
 
 -- Takes the event of an operation that nobody waits for, and keeps the memory until then.
 local orphan = {}
@@ -144,7 +152,6 @@ function orphan:fire(result)
 	if self.op == C.SOCKET2_OP_ACCEPT and result > 0 then
 		C.socket2_socket_close(loop, result)
 	end
-	pending.side_free(self.object, self.kind)
 end
 
 -- What begins: an operation, with the memory that C gets pointers to, or the wait of a waiter. It is held

@@ -141,9 +141,6 @@ function wait(object, kind)
 		C.socket2_socket_os_error(loop, h, kind)
 		canceled[thread] = result ~= ECANCELED and canceled[thread] or nil
 	end
-	if object.rline or object.wline then
-		pending.side_free(object, kind)
-	end
 	-- Callers take the first two. Compiled code would not keep the others alive if they were not here.
 	return result, detail, object, data, addr, from
 end
@@ -161,15 +158,13 @@ function sched.take_cancel()
 	return is
 end
 
-local function make_ready(co, value)
-	nready = nready + 1
-	ready[nready], ready_values[nready] = co, value
-end
-
 -- wake(waiter, value): ends its pause(), with `value`, in the next round. The waiter is in no list any
 -- more.
 function sched.wake(waiter, value)
-	make_ready(release(waiter), value)
+	local n = nready + 1
+	ready[n], ready_values[n] = waiter.co, value -- if there is no memory for it, nothing has changed
+	release(waiter)
+	nready = n
 end
 
 -- waiter(what, forget) -> waiter: the running thread's own, for pause(). A table for each wait would cost
@@ -251,7 +246,8 @@ function sched.yield()
 	end
 	hold(TURN)
 	pending.park(thread, me)
-	make_ready(me, TURN)
+	ready[nready + 1], ready_values[nready + 1] = me, TURN
+	nready = nready + 1
 	local value = park(resumer)
 	entering = false
 	this, limit = thread, outer
@@ -350,8 +346,18 @@ local drained, matched = 0, 0 -- of the events, so that an error in the middle l
 local resumees, results, details = {}, {}, {}
 local next_event, event_count = 1, 0
 
+for i = 1, CAPACITY do -- so that match() needs no memory
+	ready[i], ready_values[i], resumees[i], results[i], details[i] = false, false, false, false, 0
+end
+
+local function look() -- at the lines whose next one was called
+	if pending.called and next_event > event_count then
+		pending.called = pending.overdue()
+	end
+end
+
 local function drain(deadline)
-	if matched == drained then
+	if drained == 0 then
 		local n = C.socket2_poll(loop, events, CAPACITY, deadline)
 		if n < 0 then
 			return n
@@ -366,11 +372,14 @@ local function drain(deadline)
 	end
 	local n = drained
 	for i = 1, nready do
-		n = n + 1
-		resumees[n], results[n] = ready[i], ready_values[i]
+		resumees[n + i], results[n + i] = ready[i], ready_values[i]
+	end
+	n = n + nready -- from here on nothing needs memory
+	for i = 1, nready do
 		ready[i], ready_values[i] = false, false
 	end
 	next_event, event_count, nready, spent = 1, n, 0, 0
+	drained, pending.batch = 0, pending.batch + 1
 	return n
 end
 
@@ -380,6 +389,7 @@ local function take_ready()
 	if round_time < next_poll then
 		ready, resumees, ready_values, results = resumees, ready, results, ready_values
 		next_event, event_count, nready, spent = 1, nready, 0, 0
+		pending.batch = pending.batch + 1
 		return true
 	end
 end
@@ -424,6 +434,7 @@ end
 
 -- Does any thread wait for what can come, or have something to get?
 function sched.unfinished()
+	look()
 	return nready > 0 or next_event <= event_count or pending.any()
 end
 
@@ -457,6 +468,7 @@ end
 -- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
 function sched.round(deadline, once)
 	settle()
+	look()
 	if next_event > event_count and (once or nready == 0 or not take_ready()) then
 		if deadline == NEVER and not once and not sched.unfinished() then
 			return false
