@@ -1,6 +1,7 @@
 -- socket.http, the original as the oracle: over a scripted server, nginx and a proxy.
 
 local process = require'process'
+local spec = require'spec'
 local peers = require'servers.peers'
 
 local ours, original = peers.modules('socket', 'ltn12', 'mime', 'socket.url', 'socket.headers', 'socket.http')
@@ -454,6 +455,20 @@ describe('socket.http, unlike the original', function()
 		assert.equal('hello', r[1])
 	end)
 
+	it('says that a size is none again and again', function()
+		local results = alone(function(m)
+			local c = m.socket.tcp()
+			c:settimeout(10)
+			assert(c:connect('127.0.0.1', PORT))
+			local source = m.socket.source('http-chunked', c)
+			local list = {}
+			for i = 1, 2 do list[i] = {pcall(source)} end
+			c:close()
+			return unpack(list)
+		end, {'none\r\nneither\r\n'})
+		for i = 1, 2 do assert.same({true, nil, 'invalid chunk size'}, results[i]) end
+	end)
+
 	it('wants an end of a line after a chunk', function()
 		refuses('invalid chunk', get, ok('5\r\nhelloXXX\r\n0\r\n\r\n', 'Transfer-Encoding: chunked'))
 	end)
@@ -492,6 +507,39 @@ describe('socket.http, unlike the original', function()
 
 	it('does not look at the content-length where there is no body', function()
 		assert.equal(304, alone(get, answer('304 x', {'Content-Length: x'}))[2])
+	end)
+
+	it('closes its connections itself, whatever they come to', function()
+		local function left(f)
+			return function(m)
+				collectgarbage()
+				collectgarbage()
+				collectgarbage'stop'
+				local before = spec.fds()
+				f(m)
+				local n = spec.fds() - before
+				collectgarbage'restart'
+				return n
+			end
+		end
+		local chunked = 'Transfer-Encoding: chunked'
+		for what, connections in pairs{
+			['an answer'] = {ok'body'},
+			['an answer without a body'] = {answer'204 No Content'},
+			['an answer of HTTP/0.9'] = {{'[head]', 'body'}},
+			['a timeout of the server'] = {answer'408 Request Timeout'},
+			['a redirect'] = {redirect'/y', redirect'/z', ok'body'},
+			['a redirect that is refused'] = {redirect'ftp://127.0.0.1/'},
+			['no answer'] = {{'[head]'}},
+			['an error in the headers'] = {{'[head]', 'HTTP/1.1 200 OK\r\nnone\r\n\r\n'}},
+			['an error in the body'] = {ok('x\r\n', chunked)},
+			['an error after a redirect'] = {redirect'/y', ok('x\r\n', chunked)},
+		} do
+			assert.equal(0, alone(left(get), unpack(connections))[1], what)
+		end
+		assert.equal(0, alone(left(function(m)
+			m.http.request{url = U, sink = function() return nil, 'enough' end}
+		end), ok'body')[1])
 	end)
 
 	it('bounds a body when asked to', function()

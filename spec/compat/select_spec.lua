@@ -300,6 +300,27 @@ describe('select beside threads', function()
 		spec.poll_until(function() return got end)
 	end)
 
+	it('gives back what it has borrowed for objects of others', function()
+		local C, loop = require'socket2.lib'.C, require'socket2.sched'.loop
+		local a, b, server = pair()
+		local dirty = foreign(b, true)
+		local function last_handle() -- they are numbered in the order in which they are made
+			local h = C.socket2_timer_new(loop, api.clock() + 100)
+			C.socket2_timer_close(loop, h)
+			return h
+		end
+		local before = last_handle()
+		nothing({foreign(a), foreign(server)}, nil, 0)
+		assert.is_false((pcall(selects, {foreign(a), {getfd = function() error'no descriptor' end}}, nil, 0)))
+		has((selects({dirty}, nil, 0)), dirty)
+		local after, open = last_handle(), 0
+		assert.is_true(after > before + 3)
+		for h = before, after do
+			if C.socket2_socket_close(loop, h) == 0 then open = open + 1 end
+		end
+		assert.equal(0, open)
+	end)
+
 	it('raises the error of a thread that fails meanwhile', function()
 		local a = pair()
 		api.newthread(function()

@@ -274,14 +274,14 @@ describe('tcp:connect to a host with several addresses', function()
 		}
 		local holes = {}
 		for i, ip in ipairs(addresses'three.test') do holes[i] = black_hole(ip) end
-		local listener = listen'127.0.0.9'
+		local listener, one = listen'127.0.0.9', assert(socket.addr('127.0.0.9', PORT)) -- needs no look-up
 		for _, way in ipairs(ways) do
 			local s = assert(socket.tcp())
 			local fds, start = spec.fds(), socket.clock()
 			fails('timeout', way(s))
 			assert.is_true(socket.clock() - start < LONG)
 			assert.equal(fds, spec.fds())
-			if takes_another(s:connect('one.test', PORT, socket.clock() + LONG)) then
+			if takes_another(s:connect(one, socket.clock() + LONG)) then
 				nothing_left(fds)
 				assert.equal('127.0.0.9', peer(s, listener))
 			end
@@ -293,13 +293,13 @@ describe('tcp:connect to a host with several addresses', function()
 	alone('ends with all its attempts by cancel(), and can be tried again', function()
 		local holes = {}
 		for i, ip in ipairs(addresses'three.test') do holes[i] = black_hole(ip) end
-		local listener = listen'127.0.0.9'
+		local listener, one = listen'127.0.0.9', assert(socket.addr('127.0.0.9', PORT)) -- needs no look-up
 		for n = 1, 3 do
 			local s = assert(socket.tcp())
 			local fds = spec.fds()
 			local thread, over = race(function()
 				fails('canceled', s:connect('three.test', PORT))
-				return s:connect('one.test', PORT)
+				return s:connect(one)
 			end)
 			wait_for_attempts(n)
 			local list = socket.threads()
@@ -344,8 +344,11 @@ describe('tcp:connect to a host with several addresses', function()
 		local hole, listener = black_hole(list[1]), listen(list[2])
 		local s = assert(socket.tcp())
 		local _, over = race(s.connect, s, 'three.test', PORT)
-		fails('busy', s:connect('three.test', PORT))
-		fails('busy', s:connect(list[2], PORT))
+		for n = 0, 1 do -- it looks the name up, then connects
+			wait_for_attempts(n)
+			fails('busy', s:connect('three.test', PORT))
+			fails('busy', s:connect(list[2], PORT))
+		end
 		assert.is_true(over())
 		assert.equal(list[2], peer(s, listener))
 		hole.close()
@@ -389,6 +392,51 @@ describe('tcp:connect to a host with several addresses', function()
 			assert.equal(list[n], peer(s, listener))
 			listener:close()
 		end
+	end)
+
+	alone('goes no further with a bound socket whose connect is canceled', function()
+		local list = addresses'three.test'
+		local hole, listener = black_hole(list[1]), listen(list[2])
+		local s = assert(socket.tcp())
+		assert(s:bind('127.0.0.1', 0))
+		local thread, over = race(s.connect, s, 'three.test', PORT)
+		wait_for_attempts(1)
+		assert.is_true(socket.cancel(thread))
+		fails('canceled', over())
+		fails('timeout', listener:accept(0))
+		hole.close()
+	end)
+
+	alone('stays closed when it is closed just as an attempt succeeds', function()
+		local list = addresses'three.test'
+		local hole, listener = black_hole(list[1]), listen(list[2])
+		for rounds = 0, 2 do -- between the accept and the close
+			local s, e = assert(socket.tcp()), socket.event()
+			local fds = spec.fds()
+			socket.newthread(function()
+				e:wait()
+				s:close()
+			end)
+			socket.newthread(function()
+				local d = listener:accept(socket.clock() + LONG)
+				local last = e
+				for _ = 1, rounds do
+					local next_event, after = socket.event(), last
+					socket.newthread(function()
+						next_event:wait()
+						after:set()
+					end)
+					last = next_event
+				end
+				last:set()
+				if d then d:close() end
+			end)
+			s:connect('three.test', PORT)
+			spec.wait_until(function() return tostring(s) == 'tcp closed' end)
+			nothing_left(fds - 1)
+			assert.equal('tcp closed', tostring(s))
+		end
+		hole.close()
 	end)
 
 	alone('keeps a bound socket in its family', function()
@@ -463,6 +511,23 @@ describe('connect', function()
 		s = assert(socket.connect(assert(socket.addr('both.test', PORT, 'tcp', 'unspec'))))
 		assert.equal('127.0.0.1', peer(s, listener))
 		assert.equal('inet', s:family())
+	end)
+
+	alone('of an object that is bound, as there, keeps its local address', function()
+		require'socket2.dropin'
+		local classic = require'socket'
+		local list = addresses'three.test'
+		local listener = listen(list[2]) -- the first refuses
+		local t = classic.tcp()
+		assert.equal(1, t:bind('127.0.0.1', PORT + 1))
+		assert.equal(1, t:connect('three.test', PORT))
+		assert.equal(list[2], (t:getpeername()))
+		local ip, port = t:getsockname()
+		assert.same({'127.0.0.1', PORT + 1}, {ip, tonumber(port)})
+		local d, ai = assert(listener:accept(socket.clock() + LONG))
+		assert.equal(PORT + 1, ai:port())
+		d:close()
+		t:close()
 	end)
 
 	alone('leaves nothing behind when it fails', function()
