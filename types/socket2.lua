@@ -316,7 +316,7 @@ function udp:connect(host, port, expires) end
 ---@param host? socket2.host|integer|string
 ---@param port? integer|string|number
 ---@param expires? number a time of socket.clock()
----@return integer? len, socket2.err? err, integer? errcode
+---@return integer? len, socket2.err? err, integer? errcode, string? detail
 function udp:send(data, len, host, port, expires) end
 
 ---One datagram and its sender; with an address given, the next one from there.
@@ -329,6 +329,7 @@ function udp:send(data, len, host, port, expires) end
 ---@return integer? len
 ---@return socket2.addr|socket2.err sender an err after nil
 ---@return true|integer|nil truncated true when the datagram was longer; errcode after nil
+---@return string? detail after nil
 function udp:recv(buf, maxlen, host, port, expires, ai) end
 
 ---A raw socket, as UDP without ports.

@@ -11,7 +11,7 @@ local C, fail, raise = lib.C, sched.fail, lib.raise
 local loop, inside = sched.loop, sched.inside
 local hold, wait, over, in_line = sched.hold, sched.wait, sched.over, line.wait
 local data_size, buffer_size = socket.data_size, socket.buffer_size
-local is, type = addr.is, type
+local is, type, select = addr.is, type, select
 local new_address = ffi.typeof'socket2_addr[1]'
 
 local PENDING, BUSY, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_EBUSY, C.SOCKET2_READ, C.SOCKET2_WRITE
@@ -46,21 +46,27 @@ function udp:connect(host, port, expires)
 	return nil, err, errcode, detail
 end
 
--- The address of (addr | host, port) and the memory it is in; nothing when there is none; false, err,
--- errcode when it is bad.
+-- The address of (addr | host, port); nothing when there is none; false, err, errcode, detail when it is
+-- bad.
 local function peer_of(self, host, port, time)
 	if type(host) == 'number' or host == nil and port == nil then
 		return
 	end
-	local ai, err, errcode = addr.for_socket(self, host, port, time)
+	local ai, err, errcode, detail = addr.for_socket(self, host, port, time)
 	if not ai then
-		return false, err, errcode
+		return false, err, errcode, detail
+	elseif not addr.pointer(ai) then
+		return false, select(2, addr.fail(C.SOCKET2_ECLOSED, ai))
 	end
-	local p = addr.pointer(ai)
-	if not p then
-		return false, select(2, fail(C.SOCKET2_ECLOSED))
+	return ai
+end
+
+-- fail_to(code, [ai]) -> nil, err, errcode, [detail]: of an operation with that address.
+local function fail_to(code, ai)
+	if ai then
+		return addr.fail(code, ai)
 	end
-	return p, addr.memory(ai)
+	return fail(code)
 end
 
 local function begin_send(self, time, data, size, to, memory)
@@ -68,18 +74,26 @@ local function begin_send(self, time, data, size, to, memory)
 	return C.socket2_udp_send(loop, self.h, data, size, to, time)
 end
 
--- send(s | data, [len], [addr | host, port], [expires]) -> len | nil, err, errcode: one datagram, whole.
--- The length may be left out altogether: send(s, addr), send(s, host, port). A connected socket needs no
--- address.
+-- send(s | data, [len], [addr | host, port], [expires]) -> len | nil, err, errcode, detail: one datagram,
+-- whole. The length may be left out altogether: send(s, addr), send(s, host, port). A connected socket needs
+-- no address.
 function udp:send(data, len, host, port, expires)
 	inside'send'
 	if len ~= nil and type(len) ~= 'number' then
+		if port == nil then -- expires may be where it is with a length
+			port = expires
+		elseif expires ~= nil then
+			raise("too many arguments to 'send' without a length")
+		end
 		len, host, port, expires = nil, len, host, port
 	end
 	local time = addr.deadline(host, port, expires, self.write_timeout)
-	local to, memory, errcode = peer_of(self, host, port, time)
-	if to == false then
-		return nil, memory, errcode
+	local ai, err, errcode, detail = peer_of(self, host, port, time)
+	local to, memory
+	if ai then
+		to, memory = addr.pointer(ai), addr.memory(ai)
+	elseif ai == false then
+		return nil, err, errcode, detail
 	end
 	local size, n = data_size(data, len), BUSY
 	if not self.wline then
@@ -93,7 +107,7 @@ function udp:send(data, len, host, port, expires)
 		over()
 	end
 	if n < 0 then
-		return fail(n)
+		return fail_to(n, ai)
 	end
 	return n
 end
@@ -105,10 +119,10 @@ local function begin_recv(self, time, buf, size, only, memory, from, room)
 	return n, n == size and C.socket2_udp_truncated(loop, self.h) or 0
 end
 
--- recv(buf, [maxlen], [addr | host, port], [expires], [ai]) -> len, ai, [truncated] | nil, err, errcode: one
--- datagram and its sender; with an address given, the next one from there, and what others send is
--- dropped. `len` is what was copied; the third result is true when the datagram was longer. The sender goes
--- to the ai that is given behind all others, or to a new one.
+-- recv(buf, [maxlen], [addr | host, port], [expires], [ai]) -> len, ai, [truncated] | nil, err, errcode,
+-- detail: one datagram and its sender; with an address given, the next one from there, and what others send
+-- is dropped. `len` is what was copied; the third result is true when the datagram was longer. The sender
+-- goes to the ai that is given behind all others, or to a new one.
 function udp:recv(buf, maxlen, host, port, expires, ai)
 	inside'recv'
 	if is(port) then
@@ -119,9 +133,12 @@ function udp:recv(buf, maxlen, host, port, expires, ai)
 		raise('bad ai (address expected, got %s)', type(ai))
 	end
 	local time = addr.deadline(host, port, expires, self.read_timeout)
-	local only, memory, errcode = peer_of(self, host, port, time)
-	if only == false then
-		return nil, memory, errcode
+	local peer, err, errcode, detail = peer_of(self, host, port, time)
+	local only, memory
+	if peer then
+		only, memory = addr.pointer(peer), addr.memory(peer)
+	elseif peer == false then
+		return nil, err, errcode, detail
 	end
 	local from, room
 	if ai then
@@ -131,7 +148,7 @@ function udp:recv(buf, maxlen, host, port, expires, ai)
 		room = from
 	end
 	if not from then
-		return fail(C.SOCKET2_ECLOSED)
+		return addr.fail(C.SOCKET2_ECLOSED, ai)
 	end
 	local size = buffer_size(buf, maxlen)
 	local n, truncated = BUSY, 0
@@ -146,7 +163,7 @@ function udp:recv(buf, maxlen, host, port, expires, ai)
 		over()
 	end
 	if n < 0 then
-		return fail(n)
+		return fail_to(n, peer)
 	elseif truncated == 1 then
 		return n, ai or addr.wrap(room), true
 	end

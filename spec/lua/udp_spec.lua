@@ -350,6 +350,28 @@ describe('udp:send', function()
 	end))
 end)
 
+describe('an error with an address', function()
+	it('has a sentence with it', threaded(function()
+		local s = bound'127.0.0.1'
+		local ai = s:localaddr()
+		local where = tostring(ai)
+		local function says(detail, err, ...)
+			assert.equal(detail, fails(err, ...))
+		end
+		says(where .. ': message too long', 'message_too_long', s:send(('x'):rep(70000), ai))
+		says('1.2.3.4:70000: invalid port', 'invalid_port', s:send('x', '1.2.3.4', 70000))
+		says('1.2.3.4:70000: invalid port', 'invalid_port', s:recv(spec.buffer(1), 1, '1.2.3.4', 70000))
+		says(where .. ': timeout', 'timeout', s:recv(spec.buffer(1), 1, ai, socket.clock()))
+		assert.is_nil(fails('timeout', s:recv(spec.buffer(1), 1, socket.clock())))
+		assert.is_nil(fails('destination_address_required', s:send'x'))
+		local inet6 = assert(socket.addr('::1', 1, 'udp', 'inet6'))
+		assert.matches('^%[::1%]:1: ', fails('address_family_not_supported', s:connect(inet6)))
+		ai:free()
+		says('a freed address: closed', 'closed', s:send('x', ai))
+		s:close()
+	end))
+end)
+
 describe('udp:recv', function()
 	local s, c, to, buf
 
