@@ -182,8 +182,8 @@ local function landed()
 	return parker and not gone(parker) and status(parked) == 'suspended'
 end
 
-local function settle_operation(object, kind)
-	local h = type(object) == 'table' and object.h
+local function settle_operation(object, kind, h)
+	h = h or type(object) == 'table' and object.h
 	if type(h) ~= 'number' then -- a method was called with a wrong self
 		return
 	end
@@ -216,12 +216,12 @@ local function settle_waiter(waiter)
 	end
 end
 
--- settle(): ends what is held, unless its thread is parked. An operation is canceled, and its memory kept
--- until the event has come.
-local function settle()
+-- settle([handle]): ends what is held, unless its thread is parked. An operation is canceled, and its memory
+-- kept until the event has come. `handle` is that of the operation, when the object may be closed since.
+local function settle(h)
 	if held and not landed() then
 		if held_kind then
-			settle_operation(held, held_kind)
+			settle_operation(held, held_kind, h)
 		else
 			settle_waiter(held)
 		end

@@ -134,7 +134,7 @@ function wait(object, kind)
 	if waiting[h] == me then
 		hold(object, kind, data, addr, from)
 		pending.park(thread, me)
-		settle()
+		settle(h)
 		raise(INTRUDER)
 	end
 	if result < 0 then -- the events of others came after its own

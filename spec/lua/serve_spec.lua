@@ -262,6 +262,44 @@ print(s.makefile().read(), end='')"]]):format(port),
 			end
 		end))
 
+		it('cancels the handlers that are left at the deadline, and gives them time to end', case(function()
+			local ends = thread.channel()
+			local server, port = serve(of(kind, {threads = 2, handler = function(c)
+				ends:send'begun'
+				local ok, err = socket.sleep(1000)
+				socket.sleep(0.05)
+				ends:send{ok, err, (select(2, c:send'x'))}
+			end}))
+			local clients = {}
+			for i = 1, 3 do
+				clients[i] = connect(port)
+				assert.equal('begun', ends:recv())
+			end
+			fails('timeout', server:stop(clock() + 0.05))
+			for _, c in ipairs(clients) do
+				assert.same({nil, 'canceled', 'closed'}, ends:recv(clock() + LIMIT))
+				c:close()
+			end
+		end))
+
+		it('says nothing while nothing happens', function()
+			local server, port, client
+			run(function()
+				server, port = serve(of(kind, {threads = 2}))
+				client = connect(port)
+				assert.equal('x', ask(client, 'x'))
+				wait_for_loads(server, 1)
+			end, LIMIT)
+			local limit = clock() + 5
+			while socket.poll(0.5) do -- the last that is new
+				assert.is_true(clock() < limit)
+			end
+			client:close()
+			run(function()
+				assert.is_true(server:stop(clock() + LIMIT))
+			end, LIMIT)
+		end)
+
 		it('that stops serves those whom only the system has accepted', case(function()
 			local N = 30
 			local ready, on, served = thread.channel(N), thread.channel(), thread.channel(N)
@@ -598,6 +636,33 @@ describe('socket.serve', function()
 		fails('timeout', server:wait(0))
 		assert.has_error(function() server:stop{} end)
 		assert.is_true(server:stop())
+	end))
+
+	it('hands over all whom the system has accepted before its threads stop', case(function()
+		local N = 20
+		local connected, results = thread.channel(N), thread.channel(N)
+		local server, port = serve{threads = 1}
+		local client = thread.new(function()
+			local all = {}
+			for i = 1, N do
+				all[i] = assert(socket.connect('127.0.0.1', port))
+				connected:send(i)
+			end
+			for i = 1, N do
+				all[i]:send(i .. '\n')
+				results:send(all[i]:readline() or 'none')
+				all[i]:close()
+			end
+		end)
+		local limit = clock() + LIMIT
+		while connected:count() < N and clock() < limit do end -- the loop has no turn
+		local over = go(server.stop, server, clock() + LIMIT)
+		limit = clock() + 0.1
+		while clock() < limit do end -- time for a thread that has nobody to end
+		for i = 1, N do assert.equal(tostring(i), results:recv()) end
+		assert.is_true(over())
+		client:join()
+		assert.is_false(client:failed())
 	end))
 
 	it('stops without what handlers have left behind', case(function()

@@ -59,14 +59,15 @@ describe('socket.serve goes on', function()
 		lfs.rmdir(dir)
 	end)
 
-	-- A server of one thread, to which connections come one after the other; a channel of what it reports.
-	local function serve(slip, balance)
+	-- A server, of one thread unless told otherwise, to which connections come one after the other; a channel
+	-- of what it reports.
+	local function serve(slip, balance, threads)
 		local file = assert(io.open(dir .. '/served.lua', 'w'))
 		file:write((SOURCE:format(slip:gsub('FIRST', balance == 'reuseport' and '2' or '1'))))
 		file:close()
 		local errors = thread.channel()
-		return assert(socket.serve{handler = 'served', host = '127.0.0.1', port = 0, threads = 1,
-			balance = balance, onerror = function(_, err) errors:send(err) end}), errors
+		return assert(socket.serve{handler = 'served', host = '127.0.0.1', port = 0,
+			threads = threads or 1, balance = balance, onerror = function(_, err) errors:send(err) end}), errors
 	end
 
 	local function ask(c, line)
@@ -114,6 +115,31 @@ describe('socket.serve goes on', function()
 			return send(self, message, ...)
 		end
 		local ok, err = pcall(loses_one, server, errors, 'out_of_memory')
+		channel.send = send
+		assert(ok, err)
+	end))
+
+	-- Each of these is served, by whichever thread is left.
+	it('with another thread, after one that takes no more', spec.threaded(function()
+		local server = serve('', nil, 2)
+		local control = server.workers[1].control
+		local channel = getmetatable(control)
+		local closed, send = false, channel.send
+		function channel.send(self, message, ...)
+			if self == control and message[1] == 'serve' and not closed then
+				closed = control:close() -- before the server knows that the thread has ended
+			end
+			return send(self, message, ...)
+		end
+		local ok, err = pcall(function()
+			for i = 1, 6 do
+				local c = assert(socket.connect(server:addr()))
+				assert.equal('x' .. i, ask(c, 'x' .. i))
+				c:close()
+			end
+			assert.is_true(closed)
+			assert.is_true(server:stop(clock() + LIMIT))
+		end)
 		channel.send = send
 		assert(ok, err)
 	end))

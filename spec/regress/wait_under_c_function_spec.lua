@@ -2,6 +2,7 @@
 -- memory that nobody held, and the event woke the thread in its next wait.
 
 local ffi = require'ffi'
+local coro = require'coro'
 local socket = require'socket2'
 local spec = require'spec'
 
@@ -46,7 +47,6 @@ end)
 describe('a thread that waits for I/O', function()
 
 	it('raises when something else resumes it, and the loop goes on', function()
-		local coro = require'coro'
 		local s = bound()
 		local ok, err
 		local thread = socket.newthread(function()
@@ -56,6 +56,55 @@ describe('a thread that waits for I/O', function()
 		assert.is_false(ok)
 		assert.matches('resumed by something else', err, 1, true)
 		s:close()
+		assert.is_true(socket.start(10))
+	end)
+
+	it('leaves its memory to the operation when something else resumes it', function()
+		local s, weak = bound(), setmetatable({}, {__mode = 'v'})
+		local function left()
+			collectgarbage()
+			collectgarbage()
+			return weak.buffer ~= nil
+		end
+		coro.transfer(socket.newthread(function()
+			pcall(function()
+				local buf = spec.buffer(1000)
+				weak.buffer = buf
+				s:recv(buf, 1000)
+			end)
+		end))
+		assert.is_true(left())
+		assert.is_true(socket.start(10)) -- the operation is over
+		assert.is_false(left())
+		s:close()
+	end)
+
+	it('has nothing buffered when it was closed before something else resumed it', function()
+		local a, b = spec.run(spec.pair)
+		local err
+		local thread = socket.newthread(function()
+			err = select(2, pcall(a.readline, a))
+		end)
+		spec.run(function()
+			b:send'no end of a line'
+			spec.wait_until(function() return a.rbuf.last > a.rbuf.first end)
+		end)
+		a:close()
+		coro.transfer(thread, 7)
+		assert.matches('resumed by something else', err, 1, true)
+		assert.equal(0, a:buffered())
+		assert.is_true(socket.start(10))
+		assert.equal(0, a:buffered())
+		b:close()
+	end)
+
+	it('that lets others have a turn raises, too, and is not resumed again', function()
+		local turn = require'socket2.sched'.turn
+		local ok, err
+		local thread = socket.newthread(function() ok, err = pcall(turn) end)
+		coro.transfer(thread, 7)
+		assert.is_false(ok)
+		assert.matches('resumed by something else', err, 1, true)
 		assert.is_true(socket.start(10))
 	end)
 end)
