@@ -32,7 +32,7 @@ Attempt try_connect(Op& op) {
     const Descriptor fd = op.source.fd;
     const Result r = op.started ? posix::connect_result(fd) : posix::connect(fd, *op.only);
     if (r.is_pending()) op.started = true;
-    return outcome(r.ok() ? refuse_itself(fd) : r);
+    return outcome(r.ok() ? connected(op, fd) : r);
 }
 
 Attempt try_recv_from(Op& op) {
@@ -54,7 +54,8 @@ bool is_connecting(const IoSource& source) {
     return writer != nullptr && writer->kind == OpKind::connect;
 }
 
-Result refuse_itself(Descriptor fd) {
+Result connected(const Op& op, Descriptor fd) {
+    if (!op.to_itself) return Result::done();
     SockAddr own;
     SockAddr peer;
     const bool itself =

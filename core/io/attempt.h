@@ -30,8 +30,9 @@ bool is_connecting(const IoSource& source);
 
 // What a connect that has succeeded comes to. Done, unless the system has connected the socket to
 // itself, which it can when no one listens and the port is the one that it has picked for this
-// side: that connection is undone and counts as refused.
-Result refuse_itself(Descriptor fd);
+// side: that connection is undone and counts as refused. Two calls of the system, where op.to_itself
+// says that it may be so.
+Result connected(const Op& op, Descriptor fd);
 
 // The Ready bit of a side.
 uint8_t direction(Side side);

@@ -51,6 +51,7 @@ struct Op : ListNode<Op>, HeapNode {
     OpKind kind = OpKind::recv;
     OpState state = OpState::idle;
     bool started = false;            // connect: the system is at it
+    bool to_itself = false;          // connect: may lead to the socket itself
     bool truncated = false;          // recv_from: the datagram was longer than the buffer
     Errc cancel_reason = Errc::ok;   // why it was canceled; ok: it was not
     Result result = Result::done();  // of a completed op: what its submit would have returned

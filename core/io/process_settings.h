@@ -7,6 +7,9 @@ namespace socket2 {
 // decided otherwise. A program that the process becomes inherits that.
 void ignore_broken_pipes();
 
+// No port that the system picks for a socket is lower. As it was when this was called first.
+int lowest_picked_port();
+
 // How many descriptors the process may have.
 int descriptor_limit();
 

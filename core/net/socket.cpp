@@ -49,7 +49,9 @@ Result Socket::bind(const Address& address) {
     // A server that restarts would else wait for its old connections' TIME_WAIT. Not when the
     // system picks the port: it could pick one that another such socket is about to listen on.
     if (type_ == SocketType::tcp && address.port() != 0) r = set_option("reuseaddr", 1);
-    return r.is_error() ? r : posix::bind(source_.fd, address.raw);
+    if (r.ok()) r = posix::bind(source_.fd, address.raw);
+    bound_ = bound_ || r.ok();
+    return r;
 }
 
 Result Socket::shutdown(int directions) {

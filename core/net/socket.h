@@ -40,6 +40,9 @@ class Socket : public Waitable {
     Result open();
     Result adopt(Descriptor fd);
 
+    // Has it, or may it have, a port that the program has chosen?
+    bool bound_ = false;
+
     // Closes the connection of an accept that nobody has taken.
     void drop_accepted();
 

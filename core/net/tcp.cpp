@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/io/posix/syscalls.h"
+#include "core/io/process_settings.h"
 
 namespace socket2 {
 
@@ -14,12 +15,14 @@ Tcp::Tcp(Loop& loop, Family family, int32_t protocol)
 
 Result Tcp::create(Loop& loop, Family family, int32_t protocol, std::unique_ptr<Tcp>& out) {
     out.reset(new Tcp(loop, family, protocol));
+    out->has_no_peer_ = true;
     const Result r = out->open();
     return r.is_error() ? r : out->send_at_once();
 }
 
 Result Tcp::attach(Loop& loop, Family family, Descriptor fd, std::unique_ptr<Socket>& out) {
     std::unique_ptr<Tcp> socket(new Tcp(loop, family, 0));
+    socket->bound_ = true;
     const Result r = socket->adopt(fd);
     out = std::move(socket);
     return r;
@@ -66,8 +69,11 @@ Result Tcp::connect(const Address& address, double deadline) {
     if (r.is_error()) return r;
     // Linux would let a second connect, to wherever, succeed.
     SockAddr peer;
-    if (posix::remote_address(source_.fd, peer).ok()) return Errc::already_connected;
+    if (!std::exchange(has_no_peer_, false) && posix::remote_address(source_.fd, peer).ok()) {
+        return Errc::already_connected;
+    }
     write_.only = &address.raw;
+    write_.to_itself = bound_ || address.port() >= lowest_picked_port();
     return submit(write_, OpKind::connect, nullptr, 0, deadline);
 }
 

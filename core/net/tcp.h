@@ -33,6 +33,8 @@ class Tcp final : public Socket {
     Tcp(Loop& loop, Family family, int32_t protocol);
 
     Result send_at_once();
+
+    bool has_no_peer_ = false;  // certainly; else the system is asked
 };
 
 }  // namespace socket2

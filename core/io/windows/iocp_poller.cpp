@@ -206,7 +206,7 @@ Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
             if (ended) block.called_off = true;
             if (code != 0) break;
             if (!block.detached) update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
-            return Attempt::over(refuse_itself(block.fd));
+            return Attempt::over(connected(op, block.fd));
         case OpKind::recv:
             // Our own side is shut: the end, as elsewhere.
             if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
