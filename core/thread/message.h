@@ -19,8 +19,7 @@ class Channel;
 struct Message : ListNode<Message> {
     Message() = default;
     // Copies the bytes. May throw bad_alloc.
-    explicit Message(std::string_view bytes)
-        : data(std::make_unique_for_overwrite<char[]>(bytes.size())), size(bytes.size()) {
+    explicit Message(std::string_view bytes) : data(new char[bytes.size()]), size(bytes.size()) {
         if (size > 0) std::memcpy(data.get(), bytes.data(), size);
     }
     ~Message() {
