@@ -25,4 +25,8 @@ int new_pipe(int ends[2]);
 // write(2), of a descriptor that is no socket, without SIGPIPE.
 ssize_t write_quietly(int fd, const void* data, size_t size);
 
+// Who is at the other end of a unix socket, where getpeereid(3) tells of its user alone; -1: the system does
+// not tell.
+pid_t peer_process(int fd);
+
 }  // namespace socket2::posix
