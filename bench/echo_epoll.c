@@ -2,19 +2,14 @@
 // usage: echo_epoll [message-bytes]
 
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { BATCH = 64, DEFAULT_BYTES = 64, MAX_BYTES = 1 << 20 };
+#include "epoll_server.h"
+
+enum { BATCH = 64, MAX_BYTES = 1 << 20 };
 
 struct conn {
     int fd;
@@ -24,11 +19,6 @@ struct conn {
 };
 
 static size_t buf_size;
-
-static void die(const char* what) {
-    perror(what);
-    exit(1);
-}
 
 static void accept_all(int ep, int listener) {
     for (;;) {
@@ -89,33 +79,14 @@ static bool serve(struct conn* c) {
 }
 
 int main(int argc, char** argv) {
-    long bytes = argc > 1 ? strtol(argv[1], NULL, 10) : DEFAULT_BYTES;
-    if (argc > 2 || bytes < 1 || bytes > MAX_BYTES) {
-        fprintf(stderr, "usage: %s [message-bytes]\n", argv[0]);
-        return 2;
-    }
     // The spare byte makes the read of a whole message a short one: a read that fills the buffer
     // would have to be followed by one that fails with EAGAIN.
-    buf_size = (size_t)bytes + 1;
+    buf_size = message_bytes(argc, argv, MAX_BYTES) + 1;
 
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0) die("socket");
-    struct sockaddr_in addr = {
-        .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    socklen_t addr_len = sizeof addr;
-    if (bind(listener, (struct sockaddr*)&addr, sizeof addr) < 0) die("bind");
+    int listener = bound_socket(SOCK_STREAM);
     if (listen(listener, SOMAXCONN) < 0) die("listen");
-    if (getsockname(listener, (struct sockaddr*)&addr, &addr_len) < 0) die("getsockname");
-
-    int ep = epoll_create1(EPOLL_CLOEXEC);
-    if (ep < 0) die("epoll_create1");
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ev) < 0) die("epoll_ctl");
-
-    printf("port %d\n", ntohs(addr.sin_port));
-    fflush(stdout);
+    int ep = start_epoll(listener, ev);
 
     struct epoll_event events[BATCH];
     for (;;) {

@@ -86,6 +86,12 @@ local function read_more(from, to, pattern)
 	assert(bytes:find('^[' .. pattern .. ']*$'), 'bytes of another string were sent')
 end
 
+-- Receives datagrams until 'more' has come, which is sent after all that is on its way.
+local function skip_to_more(s)
+	local buf = ffi.new'char[4]'
+	repeat until ffi.string(buf, (assert(s:recv(buf, 4, later())))) == 'more'
+end
+
 -- kind -> a function that makes: what is interrupted, what lets it end, what then has to work, and what is to
 -- be closed.
 local kinds = {}
@@ -154,10 +160,7 @@ kinds['udp recv'] = function()
 		assert(b:send(('Z'):rep(SIZE), a:localaddr()))
 	end, function()
 		assert(b:send('more', a:localaddr()))
-		local buf = ffi.new'char[4]'
-		repeat
-			local n = assert(a:recv(buf, 4, later()))
-		until ffi.string(buf, n) == 'more'
+		skip_to_more(a)
 	end, a, b
 end
 
@@ -165,10 +168,7 @@ kinds['udp send'] = function()
 	local a, b = udp(), udp()
 	return function() a:send('text', b:localaddr()) end, function() end, function()
 		assert(a:send('more', b:localaddr()))
-		local buf = ffi.new'char[4]'
-		repeat
-			local n = assert(b:recv(buf, 4, later()))
-		until ffi.string(buf, n) == 'more'
+		skip_to_more(b)
 	end, a, b
 end
 
@@ -184,10 +184,7 @@ kinds['channel send'] = function()
 	local ch = assert(thread.channel(0))
 	return function() ch:send'text' end, function() ch:recv(socket.clock() + 0.001) end, function()
 		socket.newthread(function() assert(ch:send('more', later())) end)
-		local v
-		repeat
-			v = assert(ch:recv(later()))
-		until v == 'more'
+		repeat until assert(ch:recv(later())) == 'more'
 	end, ch
 end
 
@@ -195,10 +192,7 @@ kinds['channel recv'] = function()
 	local ch = assert(thread.channel())
 	return function() ch:recv() end, function() assert(ch:send'text') end, function()
 		assert(ch:send'more')
-		local v
-		repeat
-			v = assert(ch:recv(later()))
-		until v == 'more'
+		repeat until assert(ch:recv(later())) == 'more'
 	end, ch
 end
 
@@ -229,10 +223,7 @@ function kinds.queue()
 	local q = socket.queue()
 	return function() q:pop() end, function() q:push'text' end, function()
 		q:push'more'
-		local v
-		repeat
-			v = assert(q:pop(later()))
-		until v == 'more'
+		repeat until assert(q:pop(later())) == 'more'
 	end
 end
 
@@ -288,10 +279,7 @@ kinds['udp recv in line'] = function()
 		end
 		assert(first[1] == SIZE and third[1] == SIZE)
 		assert(b:send('more', a:localaddr()))
-		local buf = ffi.new'char[4]'
-		repeat
-			local n = assert(a:recv(buf, 4, later()))
-		until ffi.string(buf, n) == 'more'
+		skip_to_more(a)
 	end, a, b
 end
 
