@@ -1,4 +1,5 @@
 #include "capi/socket2.h"
+#include "core/io/posix/syscalls.h"
 #include "core/io/process_settings.h"
 
 int socket2_ignore_sigpipe(void) {
@@ -7,3 +8,11 @@ int socket2_ignore_sigpipe(void) {
 }
 
 int socket2_descriptor_limit(void) { return socket2::descriptor_limit(); }
+
+int socket2_descriptor_close(intptr_t fd) {
+    using namespace socket2;
+    const Result is_open = posix::never_blocks(fd);
+    if (is_open.is_error()) return SOCKET2_EDESCRIPTOR;
+    posix::close_descriptor(fd);
+    return 0;
+}

@@ -263,6 +263,12 @@ SOCKET2_API int socket2_ignore_sigpipe(void);
 /* How many descriptors the process may have at once; INT_MAX where there is no limit. */
 SOCKET2_API int socket2_descriptor_limit(void);
 
+/*
+ * Closes a descriptor of the caller's (on Windows a SOCKET), such as one that socket2_socket_detach() gave
+ * and that cannot be attached again: 0. SOCKET2_EDESCRIPTOR when it is none.
+ */
+SOCKET2_API int socket2_descriptor_close(intptr_t fd);
+
 /* ---- loop ---- */
 
 /* A new loop: its handle. SOCKET2_EMFILE and the like; SOCKET2_ENOHANDLE with 1023 loops alive. */

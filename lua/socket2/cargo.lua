@@ -17,6 +17,7 @@ local loop = sched.loop
 local put, put_number, get, add = writer.put, writer.put_number, reader.get, reader.add
 local ipairs, error = ipairs, error
 
+local ENOHANDLE = C.SOCKET2_ENOHANDLE
 local ADDR, SOCKET = message.tags.ADDR, message.tags.SOCKET
 
 local cargo = {}
@@ -80,14 +81,18 @@ end
 local MOVING = -1 -- in place of the handle in the owner of an object: on its way, not closed
 
 -- unload(sockets, fds, n): the first n of them have their descriptors again, unless they were closed since.
+-- Those are closed for which that is not possible, as without memory.
 function cargo.unload(sockets, fds, n)
 	for i = 1, n do
-		local s = sockets[i]
-		local h = C.socket2_socket_attach(loop, fds[i - 1])
-		if s.owner.handle ~= MOVING then
-			C.socket2_socket_close(loop, h)
-		elseif h > 0 then
+		local s, fd = sockets[i], fds[i - 1]
+		local h = s.owner.handle == MOVING and C.socket2_socket_attach(loop, fd) or 0
+		if h > 0 then
 			s.h, s.owner.handle = h, h
+		else
+			if h ~= ENOHANDLE then -- which closes it
+				C.socket2_descriptor_close(fd)
+			end
+			s:close()
 		end
 	end
 end

@@ -119,6 +119,7 @@ double socket2_clock(void);
 double socket2_time(void);
 int socket2_ignore_sigpipe(void);
 int socket2_descriptor_limit(void);
+int socket2_descriptor_close(intptr_t fd);
 int socket2_loop_new(void);
 int socket2_loop_close(int loop);
 int socket2_poll(int loop, socket2_event* events, int max, double deadline);

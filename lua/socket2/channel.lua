@@ -166,13 +166,13 @@ end
 local function transmit(self, w, time)
 	local sockets, channels = w.sockets, w.channels
 	local n, nfds, fds, r = channels and #channels or 0, sockets and #sockets or 0, nil, 0
-	if sockets then
+	local handles = channels and int_array(n, channels) or nil
+	if sockets then -- from here on nothing needs memory until the descriptors are the message's
 		fds, r = cargo.load(sockets)
 	end
 	if not sockets or fds then
 		hold(self, WRITE)
-		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, channels and int_array(n, channels) or nil, n, fds,
-			nfds, time)
+		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, handles, n, fds, nfds, time)
 	end
 	done(w)
 	local pending = r == PENDING

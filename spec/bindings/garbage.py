@@ -410,6 +410,10 @@ def took(kind_of_it):
     return after
 
 
+def closed_descriptor(w, result):
+    w.expect(result == 0, 'an open descriptor cannot be closed')
+
+
 def detached(w, result):
     if result >= 0:
         if w.handle not in w.loop.borrowed:
@@ -483,6 +487,7 @@ RULES = {
     'clock': rule(after=no_error),
     'ignore_sigpipe': rule(after=no_error),
     'descriptor_limit': rule(after=no_error),
+    'descriptor_close': rule(fd_to_give, after=closed_descriptor),
     'time': rule(after=no_error),
     'loop_new': rule(after=new_loop),
     'loop_close': rule(closing_loop, after=closed_loop),
