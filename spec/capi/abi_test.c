@@ -218,6 +218,12 @@ static void test_a_cut_datagram_is_told(void) {
             CHECK_INT(finish(loop, r, b, SOCKET2_READ), cases[i].copied);
             if (waits) CHECK_INT(detail, cases[i].cut);
             if (!waits) CHECK_INT(socket2_udp_truncated(loop, b), cases[i].cut);
+            /* The same for who looks at once. */
+            CHECK_INT(udp_send(loop, a, cases[i].text, &b_addr), (int)strlen(cases[i].text));
+            wait_readable(loop, b);
+            r = socket2_udp_recv(loop, b, data, 4, NULL, NULL, SOCKET2_AT_ONCE);
+            CHECK_INT(r, cases[i].copied);
+            CHECK_INT(socket2_udp_truncated(loop, b), cases[i].cut);
         }
     }
     CHECK_INT(socket2_loop_close(loop), 0);
@@ -304,6 +310,87 @@ static void test_a_busy_call_changes_nothing(void) {
     CHECK_TEXT(data, "hello");
     CHECK(all_bytes(other, sizeof other, 0x5a));
     CHECK_INT(socket2_loop_close(c.loop), 0);
+}
+
+/* Nor does it take the filter and the address of the one that waits. */
+static void test_a_busy_recv_of_datagrams_changes_nothing(void) {
+    const int loop = new_loop();
+    const int a = udp_anywhere(loop), b = udp_anywhere(loop), stranger = udp_anywhere(loop);
+    const socket2_addr a_addr = local_addr(loop, a), b_addr = local_addr(loop, b);
+    const socket2_addr stranger_addr = local_addr(loop, stranger);
+    char data[16] = "", other[16];
+    socket2_addr from, other_from;
+    memset(&other_from, 0x5a, sizeof other_from);
+    const int receiving = socket2_udp_recv(loop, b, data, sizeof data, &a_addr, &from, in(LIMIT));
+    CHECK_INT(receiving, SOCKET2_PENDING);
+    CHECK_INT(socket2_udp_recv(loop, b, other, sizeof other, NULL, NULL, 0), SOCKET2_EBUSY);
+    CHECK_INT(
+        socket2_udp_recv(loop, b, other, sizeof other, &stranger_addr, &other_from, in(LIMIT)),
+        SOCKET2_EBUSY);
+    CHECK_INT(udp_send(loop, stranger, "spam", &b_addr), 4);
+    CHECK_INT(udp_send(loop, a, "ham", &b_addr), 3);
+    CHECK_INT(finish(loop, receiving, b, SOCKET2_READ), 3);
+    CHECK(memcmp(data, "ham", 3) == 0);
+    CHECK(same_addr(&from, &a_addr));
+    CHECK(all_bytes((const char*)&other_from, sizeof other_from, 0x5a));
+    check_quiet(loop);
+    CHECK_INT(socket2_loop_close(loop), 0);
+}
+
+/* A datagram that waits for room goes where it was sent to. */
+static void test_a_busy_send_of_datagrams_changes_nothing(void) {
+    need_unix_datagrams();
+    const int loop = new_loop();
+    const socket2_addr paths[] = {unix_addr(SOCKET2_UDP), unix_addr(SOCKET2_UDP)};
+    int receivers[2];
+    for (int i = 0; i < 2; ++i) {
+        receivers[i] = socket2_udp_new(loop, SOCKET2_UNIX, 0);
+        CHECK_INT(socket2_socket_bind(loop, receivers[i], &paths[i]), 0);
+    }
+    const int other = socket2_udp_new(loop, SOCKET2_UNIX, 0);
+    const int sender = socket2_udp_new(loop, SOCKET2_UNIX, 0);
+    int queued = 0;
+    while (socket2_udp_send(loop, other, "y", 1, &paths[0], SOCKET2_AT_ONCE) == 1) ++queued;
+    const int sending = socket2_udp_send(loop, sender, "x", 1, &paths[0], in(LIMIT));
+    CHECK_INT(sending, SOCKET2_PENDING);
+    CHECK_INT(socket2_udp_send(loop, sender, "z", 1, &paths[1], 0), SOCKET2_EBUSY);
+    char byte = 0;
+    for (int i = 0; i <= queued; ++i) {
+        CHECK_INT(udp_recv(loop, receivers[0], &byte, 1, NULL), 1);
+    }
+    CHECK(byte == 'x');
+    CHECK_INT(finish(loop, sending, sender, SOCKET2_WRITE), 1);
+    CHECK_INT(socket2_udp_recv(loop, receivers[1], &byte, 1, NULL, NULL, SOCKET2_AT_ONCE),
+              SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_loop_close(loop), 0);
+}
+
+static void test_a_busy_connect_changes_nothing(void) {
+    need_unix_sockets();
+    need(DEAF_LISTENERS, "a full queue answers here");
+    const int loop = new_loop();
+    const socket2_addr path = unix_addr(SOCKET2_TCP), elsewhere = unix_addr(SOCKET2_TCP);
+    const int listener = listen_on(loop, &path, 0), other = listen_on(loop, &elsewhere, 0);
+    int client, connecting;
+    do { /* until the queue is full */
+        client = socket2_tcp_new(loop, SOCKET2_UNIX, 0);
+        connecting = socket2_tcp_connect(loop, client, &path, in(LIMIT));
+    } while (connecting == 0);
+    CHECK_INT(connecting, SOCKET2_PENDING);
+    CHECK_INT(socket2_tcp_connect(loop, client, &elsewhere, in(LIMIT)), SOCKET2_EBUSY);
+    while (!take(client, SOCKET2_WRITE, &connecting)) {
+        const int server = finish(loop, socket2_tcp_accept(loop, listener, NULL, in(LIMIT)),
+                                  listener, SOCKET2_READ);
+        CHECK(server > 0);
+        if (server < 0) break;
+        poll_into_inbox(loop, 0);
+    }
+    CHECK_INT(connecting, 0);
+    socket2_addr peer;
+    CHECK_INT(socket2_socket_remoteaddr(loop, client, &peer), 0);
+    CHECK(same_addr(&peer, &path));
+    CHECK_INT(socket2_tcp_accept(loop, other, NULL, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_loop_close(loop), 0);
 }
 
 static void test_accept_by_event_gives_a_working_handle(void) {
@@ -1618,6 +1705,9 @@ static const test_case tests[] = {
     TEST(unix_datagrams),
     TEST(pending_gives_exactly_one_event),
     TEST(a_busy_call_changes_nothing),
+    TEST(a_busy_recv_of_datagrams_changes_nothing),
+    TEST(a_busy_send_of_datagrams_changes_nothing),
+    TEST(a_busy_connect_changes_nothing),
     TEST(accept_by_event_gives_a_working_handle),
     TEST(events_smaller_than_what_is_ready),
     TEST(what_is_over_at_once_is_never_held_back),

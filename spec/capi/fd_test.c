@@ -448,6 +448,51 @@ static void test_a_fifo(void) {
 
 /* ---- ownership and errors ------------------------------------------------------------------- */
 
+/* A read of a unix stream stops where a descriptor came along: its shortness does not mean that it was all. */
+static void test_a_stream_with_descriptors_in_it(void) {
+    const int loop = new_loop();
+    int fds[2];
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    const int handle = socket2_socket_attach(loop, fds[0]);
+    CHECK(handle > 0);
+    char data[16];
+    const int receiving = socket2_tcp_recv(loop, handle, data, sizeof data, in(LIMIT));
+    CHECK_INT(receiving, SOCKET2_PENDING);
+    CHECK_INT(write(fds[1], "!", 1), 1);
+    CHECK_INT(finish(loop, receiving, handle, SOCKET2_READ), 1);
+
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof control);
+    struct iovec bytes = {"bbb", 3};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.head), &fds[1], sizeof(int));
+    CHECK_INT(write(fds[1], "aaa", 3), 3);
+    CHECK_INT(sendmsg(fds[1], &message, 0), 3);
+    CHECK_INT(write(fds[1], "ccc", 3), 3);
+    for (int i = 0; i < 3; ++i) CHECK_INT(poll_into_inbox(loop, 0), 0); /* nobody reads meanwhile */
+    char all[10] = "";
+    size_t got = 0;
+    while (got < 9) {
+        const int n = recv_some(loop, handle, data, sizeof data);
+        CHECK(n > 0 && got + (size_t)n <= 9);
+        if (n <= 0 || got + (size_t)n > 9) break;
+        memcpy(all + got, data, (size_t)n);
+        got += (size_t)n;
+    }
+    CHECK_TEXT(all, "aaabbbccc");
+    close(fds[1]);
+    CHECK_INT(socket2_loop_close(loop), 0);
+}
+
 static void test_attach_and_detach(void) {
     const int loop = new_loop();
     int fds[2];
@@ -538,6 +583,7 @@ int main(int argc, char** argv) {
         TEST(files),
         TEST(null_and_full),
         TEST(a_fifo),
+        TEST(a_stream_with_descriptors_in_it),
         TEST(attach_and_detach),
         TEST(what_cannot_be_opened),
         TEST(arguments),

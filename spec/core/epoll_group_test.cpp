@@ -3,12 +3,21 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <thread>
 #include <vector>
 
@@ -16,6 +25,18 @@
 #include "core/io/linux/epoll_selector.h"
 #include "core/io/readiness_poller.h"
 #include "core/io/system_poller.h"
+
+namespace {
+
+std::atomic<int> epoll_waits = 0;
+
+}  // namespace
+
+// In the C library's place.
+extern "C" int epoll_wait(int epoll_fd, epoll_event* events, int capacity, int timeout) {
+    ++epoll_waits;
+    return ::epoll_pwait(epoll_fd, events, capacity, timeout, nullptr);
+}
 
 namespace socket2 {
 namespace {
@@ -304,6 +325,78 @@ void rings(int members, int per_member) {
     for (auto& ring : rings) ring[0].feed();
     for (auto& thread : threads) thread.join();
     EXPECT_GE(finished, members * per_member);
+}
+
+// How often this thread has gone to sleep.
+long sleeps() {
+    rusage usage{};
+    EXPECT_EQ(::getrusage(RUSAGE_THREAD, &usage), 0);
+    return usage.ru_nvcsw;
+}
+
+TEST(EpollGroup, WhoHasNothingToDoSleepsThroughIt) {
+    const auto me = make_member(make_group());
+    const long before = sleeps();
+    EXPECT_EQ(wait(*me, 0.3), Sources{});
+    std::thread other([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        me->wake();
+    });
+    EXPECT_EQ(wait(*me, kNever), Sources{});
+    other.join();
+    EXPECT_LT(sleeps() - before, 30);
+}
+
+// The system call that counts in nanoseconds ends with an error from now on, in this process.
+bool refuse_nanoseconds(unsigned error) {
+    constexpr unsigned kNumber = 441;
+    sock_filter filter[] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, kNumber},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | error},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    const sock_fprog program{sizeof filter / sizeof *filter, filter};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(EpollGroup, WithoutNanosecondsAWaitIsNeitherEarlyNorManyCalls) {
+    enum { kFine, kEarly, kBusy, kUnknown };
+    for (const int error : {ENOSYS, EPERM}) {
+        const pid_t child = ::fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            if (!refuse_nanoseconds(static_cast<unsigned>(error))) ::_exit(kUnknown);
+            const auto me = make_member(make_group());
+            const int before = epoll_waits;
+            for (int i = 0; i < 20; ++i) {
+                const double begin = now();
+                wait(*me, 0.0025);
+                if (now() - begin < 0.0025) ::_exit(kEarly);
+            }
+            ::_exit(epoll_waits - before <= 25 ? kFine : kBusy);
+        }
+        int status = 0;
+        ASSERT_EQ(::waitpid(child, &status, 0), child);
+        if (WEXITSTATUS(status) == kUnknown) GTEST_SKIP() << "nothing can be refused here";
+        EXPECT_EQ(status, 0) << "errno " << error;
+    }
+}
+
+TEST(EpollGroup, ASourceWhoseNumberIsInUseAgainIsRegisteredNoMore) {
+    const auto me = make_member(make_group());
+    Pair p;
+    ASSERT_TRUE(me->add(p.source).ok());
+    ::close(static_cast<int>(p.source.fd));  // behind its back
+    Pair q;
+    ASSERT_EQ(q.source.fd, p.source.fd);
+    ASSERT_TRUE(me->add(q.source).ok());
+    EXPECT_FALSE(p.source.registered) << "who waits on it would wait for ever";
+    EXPECT_EQ(me->add(p.source).error(), Errc::busy);
+    EXPECT_EQ(wait(*me, 0), Sources{&q.source});
+    me->remove(q.source);
+    p.source.fd = -1;
 }
 
 TEST(EpollGroup, TwoMembersMissNothing) { rings(2, 10); }

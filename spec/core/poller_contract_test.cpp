@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -243,22 +244,27 @@ INSTANTIATE_TEST_SUITE_P(Implementations, PollerContract, ::testing::ValuesIn(im
 
 // ---- readiness, with real sockets ---------------------------------------------------------------
 
-// A selector that lets something happen between the failed try and the registration.
+// A selector that lets something happen between the failed try and the registration, and that can be told
+// to fail and to tell what is not so.
 class MeddlingSelector final : public Selector {
    public:
     Result add(IoSource& source) override {
         if (before_add) std::exchange(before_add, nullptr)();
-        return inner_->add(source);
+        return add_fails.is_error() ? add_fails : inner_->add(source);
     }
     void remove(IoSource& source) override { inner_->remove(source); }
     Result wait(double seconds, Event* events, int capacity) override {
         ++waits;
-        return inner_->wait(seconds, events, capacity);
+        if (made_up.source == nullptr) return inner_->wait(seconds, events, capacity);
+        events[0] = std::exchange(made_up, {});
+        return Result::of(1);
     }
     void wake() const override { inner_->wake(); }
     IoSource* forget_one() override { return inner_->forget_one(); }
 
     std::function<void()> before_add;
+    Result add_fails = Result::done();
+    Event made_up{};
     int waits = 0;
 
    private:
@@ -527,6 +533,21 @@ TEST_P(Streams, ACanceledSendTellsHowFarItCame) {
     EXPECT_EQ(::recv(pair.theirs.get(), &byte, 1, 0), 0) << "and not a byte more";
 }
 
+// Its caller has to learn of the part: only a completion tells.
+TEST_P(Streams, ASendThatCannotBeWatchedTellsHowFarItCame) {
+    const std::string data(size_t{16} << 20, 'x');
+    selector->add_fails = Errc::out_of_memory;
+    Result r = send(poller(), s.write, data.data(), data.size());
+    EXPECT_TRUE(r.is_pending()) << error_word(r.value());
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.write});
+    EXPECT_EQ(s.write.result.error(), Errc::out_of_memory);
+    EXPECT_GT(s.write.done, 0u);
+    EXPECT_LT(s.write.done, data.size());
+    r = send(poller(), s.write, data.data(), data.size());
+    EXPECT_EQ(r.error(), Errc::out_of_memory) << "nothing went out";
+    selector->add_fails = Result::done();
+}
+
 // A send that could go on for ever gives the others their turn.
 TEST_P(Streams, ALongSendDoesNotHoldUpOthers) {
     const std::string data(size_t{64} << 20, 'x');
@@ -654,6 +675,23 @@ TEST_P(Streams, AChildHasWhatWasCanceledAndWhatIsHot) {
         return finished.pop_front() == &s.read && unfinished.empty();
     }));
     EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+}
+
+// Whoever takes all that is sent would hold the loop up: a file does.
+TEST_F(ReadinessPollerTest, ALongWriteGoesInShares) {
+    std::FILE* const file = std::tmpfile();
+    ASSERT_NE(file, nullptr);
+    const std::string data(size_t{5} << 20, 'x');
+    Socket s(::fileno(file));
+    prepare(s.write, OpKind::write, const_cast<char*>(data.data()), data.size());
+    EXPECT_TRUE(poller().submit(s.write).is_pending());
+    EXPECT_LT(s.write.done, data.size() / 2);
+    const int before = selector->waits;
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.write});
+    EXPECT_GT(selector->waits, before + 1) << "others have their turn in between";
+    EXPECT_EQ(s.write.result.value(), static_cast<int>(data.size()));
+    poller().detach(s.source);
+    std::fclose(file);
 }
 
 // ---- waits for readiness, with real streams -----------------------------------------------------
@@ -791,15 +829,19 @@ TEST_F(ReadinessPollerTest, AResetIsAnError) {
 
 // A read stops at the mark of urgent data: its shortness does not mean "drained".
 TEST_F(ReadinessPollerTest, DataBehindUrgentDataIsSeen) {
-    for (const bool registered : {false, true}) {
-        SCOPED_TRACE(registered);
+    enum { kFresh, kRegistered, kAway };  // the last while its edges come and nobody reads
+    for (const int state : {kFresh, kRegistered, kAway}) {
+        SCOPED_TRACE(state);
         Pair pair = tcp_pair();
         Socket s(pair.ours.get(), true);
-        if (registered) register_by_reading(s, pair.theirs.get());
+        if (state != kFresh) register_by_reading(s, pair.theirs.get());
         send_all(pair.theirs.get(), "ab");
         ASSERT_EQ(::send(pair.theirs.get(), "!", 1, MSG_OOB), 1);
         send_all(pair.theirs.get(), "cd");
         await(pair.ours.get(), POLLIN);
+        if (state == kAway) {
+            EXPECT_EQ(wait(poller(), 0), Ops{});
+        }
         EXPECT_EQ(read_some(s, 100), "ab");
         EXPECT_EQ(read_some(s, 100), "cd");
         poller().detach(s.source);
@@ -824,6 +866,27 @@ TEST_F(ReadinessPollerTest, AConnectSucceeds) {
     const Fd peer = accept_blocking(server);
     EXPECT_EQ(outcome(poller(), s.write, send(poller(), s.write, "hi", 2)), 2);
     EXPECT_EQ(receive(peer.get(), 2), "hi");
+    poller().detach(s.source);
+}
+
+// The system tells of the connect and of the data by one event.
+TEST_F(ReadinessPollerTest, AReadThatWaitsForTheConnectHasWhatCameWithIt) {
+    const Fd server = listener(5);
+    const SockAddr address = local_address(server.get());
+    const Fd fd = new_socket(AF_INET, SOCK_STREAM);
+    Socket s(fd.get(), true);
+    char data[8];
+    if (!connect(poller(), s.write, address).is_pending()) GTEST_SKIP() << "it is over at once";
+    EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
+    await(server.get(), POLLIN);
+    const Fd peer = accept_blocking(server);
+    send_all(peer.get(), "hello");
+    await(fd.get(), POLLIN);
+    Ops ops = wait_for(poller(), 2);
+    std::sort(ops.begin(), ops.end());
+    EXPECT_EQ(ops, (Ops{&s.read, &s.write}));
+    EXPECT_EQ(s.write.result.value(), 0);
+    EXPECT_EQ(s.read.result.value(), 5);
     poller().detach(s.source);
 }
 
@@ -956,6 +1019,27 @@ class CanceledConnect : public ReadinessPollerTest {
 TEST_F(CanceledConnect, TheSocketCanConnectElsewhere) {
     connect_in_vain();
     EXPECT_EQ(wait(poller(), 0.001), Ops{}) << "nobody waits any more";
+    connect_and_talk();
+    poller().detach(s.source);
+}
+
+TEST_F(CanceledConnect, LeavesNoError) {
+    connect_in_vain();
+    int error = -1;
+    socklen_t size = sizeof error;
+    ASSERT_EQ(::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size), 0);
+    EXPECT_EQ(error, 0);
+    poller().detach(s.source);
+}
+
+// Such as one of an earlier connect.
+TEST_F(CanceledConnect, AnEdgeWithoutAnEndLeavesItWaiting) {
+    ASSERT_TRUE(connect(poller(), s.write, deaf.address).is_pending());
+    EXPECT_EQ(wait(poller(), 0.001), Ops{});
+    selector->made_up = {&s.source, kWritable};
+    EXPECT_EQ(wait(poller(), 0), Ops{});
+    cancel(s.write);
+    EXPECT_EQ(s.write.result.error(), Errc::canceled);
     connect_and_talk();
     poller().detach(s.source);
 }
@@ -1337,6 +1421,20 @@ TEST_F(Datagrams, StrangersAreDroppedInShares) {
     EXPECT_EQ(s.read.result.value(), 3);
     EXPECT_EQ(std::string(buffer, 3), "ham");
     EXPECT_TRUE(from == friend_address);
+    poller().detach(s.source);
+}
+
+// No edge would tell of the one behind them.
+TEST_F(Datagrams, ATryDropsAllStrangers) {
+    for (int i = 0; i < 100; ++i) send_from(stranger_fd, "spam");
+    send_from(friend_fd, "ham");
+    await(fd.get(), POLLIN);
+    prepare(s.read, OpKind::recv_from, buffer, sizeof buffer);
+    s.read.only = &friend_address;
+    s.read.addr = nullptr;
+    EXPECT_EQ(poller().try_now(s.read).value(), 3);
+    EXPECT_EQ(std::string(buffer, 3), "ham");
+    EXPECT_TRUE(poller().try_now(s.read).is_pending());
     poller().detach(s.source);
 }
 

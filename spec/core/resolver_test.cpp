@@ -259,6 +259,18 @@ TEST_F(ResolverTest, GivesTheTextsAsTheyWere) {
     EXPECT_EQ(program.at(name).found().canonical_name, "canonical");
 }
 
+TEST_F(ResolverTest, ANameThatIsNoneStaysNone) {
+    std::atomic<int> right = 0;
+    Resolver own(*workers, [&](const Endpoint& asked, Lookup& out) {
+        if (asked.host == nullptr && std::string(asked.service) == "no such service") ++right;
+        answer(out, 1);
+        return Result::done();
+    });
+    Program program(own);
+    EXPECT_EQ(program.finish(program.start(endpoint(nullptr, "no such service"))), 1);
+    EXPECT_EQ(right, 1);
+}
+
 TEST_F(ResolverTest, PassesErrorsOn) {
     script->open();
     Program program(*resolver);
@@ -391,6 +403,20 @@ TEST_F(ResolverTest, AnswerThatIsPostedAndNotYetThere) {
     EXPECT_EQ(program.finish(canceled), value(Errc::canceled));
     EXPECT_EQ(program.finish(closed), value(Errc::closed));
     program.look();
+}
+
+TEST_F(ResolverTest, AnAnswerThatComesTooLateIsNotTaken) {
+    script->open();
+    Program program(*resolver);
+    for (int round = 1; round <= 50; ++round) {  // the answer may not be posted yet
+        const int name = program.start("name" + std::to_string(round));
+        script->wait_answered(round);
+        std::this_thread::yield();
+        program.at(name).cancel();
+        EXPECT_EQ(program.finish(name), value(Errc::canceled));
+        program.look();
+        ASSERT_TRUE(program.at(name).found().addresses.empty());
+    }
 }
 
 TEST_F(ResolverTest, LoopGoesWhileAWorkerHangs) {
@@ -836,6 +862,20 @@ TEST(Inbox, KeepsTheOrderAndWakesOnce) {
     EXPECT_EQ(poller->wakes, 3);
     EXPECT_TRUE(loop.poll(0).ok());
     EXPECT_EQ(arrived.back(), 6);
+}
+
+TEST(Inbox, WhatArrivedTakesNothingAlongWhenItIsPostedAgain) {
+    const std::unique_ptr<Loop> loop = make_loop();
+    std::vector<int> arrived;
+    const auto one = std::make_shared<Note>([&] { arrived.push_back(1); });
+    const auto two = std::make_shared<Note>([&] { arrived.push_back(2); });
+    loop->inbox()->post(one);
+    loop->inbox()->post(two);
+    EXPECT_TRUE(loop->poll(0).ok());
+    loop->inbox()->post(one);
+    EXPECT_TRUE(loop->poll(0).ok());
+    EXPECT_EQ(arrived, (std::vector<int>{1, 2, 1}));
+    EXPECT_EQ(two.use_count(), 1);
 }
 
 TEST(Inbox, ANewPollerIsWokenForWhatWaits) {

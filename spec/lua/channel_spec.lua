@@ -296,6 +296,26 @@ describe('a channel', function()
 		end)
 	end)
 
+	spec.with('/proc', it)('that is gone takes no memory', function()
+		local C, loop = require'socket2.lib'.C, require'socket2.sched'.loop
+		local function pages()
+			collectgarbage()
+			local file = assert(io.open'/proc/self/statm')
+			local n = select(2, file:read('*n', '*n')) -- what is in memory
+			file:close()
+			return n
+		end
+		local function rounds(n)
+			for _ = 1, n do
+				assert(C.socket2_channel_close(loop, C.socket2_channel_new(loop, 0)) == 0)
+			end
+		end
+		rounds(10000)
+		local before = pages()
+		rounds(500000)
+		assert.is_true(pages() - before < 1000)
+	end)
+
 	it('survives values whose modules are missing', threaded(function()
 		local ch = thread.channel()
 		package.loaded.channel_spec_module = {}

@@ -455,6 +455,22 @@ describe('deadline()', function()
 		assert.is_true(socket.sleep(0.001))
 	end))
 
+	it('holds after a turn in which others have run', threaded(function()
+		local e, turn = socket.event(), require'socket2.sched'.turn
+		local over = spec.go(function()
+			for _ = 1, 3 do turn() end
+		end)
+		socket.deadline(clock() + 0.02, function()
+			for _ = 1, 2 do turn() end
+			local t = clock()
+			fails('timeout', e:wait(t + 5))
+			assert.is_true(clock() < t + 4)
+		end)
+		over()
+		turn()
+		assert.is_true(socket.sleep(0.001))
+	end))
+
 	it('is one over all inside, whatever waits: the tightest counts', threaded(function()
 		local a, b = spec.pair()
 		local t = clock() + 0.01

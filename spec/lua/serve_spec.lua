@@ -536,6 +536,32 @@ describe('socket.serve', function()
 		end)
 	end))
 
+	it('keeps nothing of the connections that are over', case(function()
+		local N = 50
+		local server, port = serve{threads = 1, handler = function(c)
+			served = served or setmetatable({}, {__mode = 'k'}) -- luacheck: ignore
+			served[c] = true -- luacheck: ignore
+			if c:readline() == 'count' then
+				collectgarbage()
+				collectgarbage()
+				local n = 0
+				for _ in pairs(served) do n = n + 1 end -- luacheck: ignore
+				c:send(n .. '\n')
+			end
+		end}
+		for _ = 1, N do
+			local c = connect(port)
+			c:send'x\n'
+			assert.equal('', c:readall())
+			c:close()
+		end
+		local c = connect(port)
+		local n = tonumber(ask(c, 'count'))
+		assert.is_true(n >= 1 and n < N / 2, n) -- some are what old slots of a stack still show to the collector
+		c:close()
+		assert.is_true(server:stop(clock() + LIMIT))
+	end))
+
 	it('writes errors of handlers to stderr', function()
 		local output, exit = script[[
 		local server = assert(socket.serve{host = '127.0.0.1', port = 0, threads = 1,

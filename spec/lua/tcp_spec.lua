@@ -125,6 +125,20 @@ describe('tcp:listen', function()
 		s:close()
 	end)
 
+	-- It could get one that another such socket is about to listen on.
+	runs('has no SO_REUSEADDR from a bind to a port that the system picks', function()
+		if spec.windows then return end
+		local s = assert(socket.tcp())
+		assert.is_true(s:bind('127.0.0.1', 0))
+		assert.is_false(s:getopt'reuseaddr')
+		local port = s:localaddr():port()
+		s:close()
+		s = assert(socket.tcp())
+		assert.is_true(s:bind('127.0.0.1', port))
+		assert.is_true(s:getopt'reuseaddr')
+		s:close()
+	end)
+
 	runs('has SO_REUSEADDR on', function()
 		local s, port = listener()
 		assert.is_true(s:getopt'reuseaddr')
