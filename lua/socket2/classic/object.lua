@@ -4,6 +4,7 @@
 local lib = require'socket2.lib'
 local failure = require'socket2.failure'
 local sched = require'socket2.sched'
+local line = require'socket2.line'
 local addr = require'socket2.addr'
 local waitable = require'socket2.waitable'
 
@@ -145,6 +146,15 @@ function object.wait(f, ...)
 		error(results[2], 0)
 	end
 	return unpack(results, 2, results.n)
+end
+
+-- in_line(socket, kind, what, time, begin, ...) -> result, detail: as line.wait(), anywhere; but a try at
+-- once does not wait for its turn.
+function object.in_line(self, kind, what, time, begin, ...)
+	if time == AT_ONCE then
+		return TIMEOUT, 0
+	end
+	return object.wait(line.wait, self, kind, what, time, begin, ...)
 end
 
 -- class_of(modern) -> class of the sockets inside of objects: what is pending on one can be waited for

@@ -16,7 +16,7 @@ local receive = require'socket2.classic.receive'
 local C = lib.C
 local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
-local deadline = object.deadline
+local deadline, in_line = object.deadline, object.in_line
 local pairs = pairs
 local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
 local cast, bytes = ffi.cast, ffi.typeof'const char *'
@@ -64,18 +64,32 @@ function raw:receive(buf, n, time)
 	return r
 end
 
--- Sends what is left of n bytes, of which `sent` are gone: sent | sent, code. It repeats itself by a tail
--- call, as a loop that is left at once keeps LuaJIT from compiling what is around it.
+local function begin_send(self, time, p, n, data)
+	hold(self, WRITE, data)
+	return self.send_call(self.h, p, n, time), 0
+end
+
+-- Sends what is left of n bytes, of which `sent` are gone: sent | sent, code. All of it comes before what
+-- others send on the socket, or after it: when a step is over the next one begins before anybody else can
+-- run. It repeats itself by a tail call, as a loop that is left at once keeps LuaJIT from compiling what is
+-- around it.
 local function send(self, time, p, n, sent, data)
 	if sent == n then
 		return n
 	end
-	local step = self.each and min(n - sent, STEP) or n - sent
-	hold(self, WRITE, data)
-	local r, part = self.send_call(self.h, p + sent, step, end_of_wait(self, time)), 0
+	local step, ends = n - sent, end_of_wait(self, time)
+	if self.each and step > STEP then
+		step = STEP
+	end
+	local r, part = BUSY, 0
+	if sent > 0 or not self.wline then
+		r, part = begin_send(self, ends, p + sent, step, data)
+	end
 	if r == PENDING then
 		r, part = wait(self, WRITE)
-	else
+	elseif r == BUSY then
+		r, part = in_line(self, WRITE, 'send', ends, begin_send, p + sent, step, data)
+	elseif r < 0 or sent + r == n then -- between its steps nobody else has a turn
 		over()
 	end
 	part = r < 0 and part or r
@@ -91,12 +105,21 @@ local function text_of(err)
 	return err == 'not_connected' and 'closed' or object.text(err)
 end
 
+local function begin_accept(self, time)
+	hold(self, READ)
+	return C.socket2_tcp_accept(loop, self.h, nil, time), 0
+end
+
 local accept
 function accept(self, time)
-	hold(self, READ)
-	local r = C.socket2_tcp_accept(loop, self.h, nil, time)
+	local r = BUSY
+	if not self.rline then
+		r = begin_accept(self, time)
+	end
 	if r == PENDING then
 		r = wait(self, READ)
+	elseif r == BUSY then
+		r = in_line(self, READ, 'accept', time, begin_accept)
 	else
 		over()
 	end

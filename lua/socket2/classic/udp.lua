@@ -12,30 +12,48 @@ local option = require'socket2.classic.option'
 local C = lib.C
 local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
-local deadline = object.deadline
+local deadline, in_line = object.deadline, object.in_line
 local min, max, floor = math.min, math.max, math.floor
 
-local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
+local PENDING, BUSY, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_EBUSY, C.SOCKET2_READ, C.SOCKET2_WRITE
 local DATAGRAM, MOST = 8192, 2^20 -- no datagram is longer than that
 
 local raw = object.class_of(modern)
 
-local function send(self, time, data, to, memory)
+local function begin_send(self, time, data, to, memory)
 	hold(self, WRITE, data, memory)
-	local r = C.socket2_udp_send(loop, self.h, data, #data, to, time)
+	return C.socket2_udp_send(loop, self.h, data, #data, to, time), 0
+end
+
+local function send(self, time, data, to, memory)
+	local r = BUSY
+	if not self.wline then
+		r = begin_send(self, time, data, to, memory)
+	end
 	if r == PENDING then
 		r = wait(self, WRITE)
+	elseif r == BUSY then
+		r = in_line(self, WRITE, 'send', time, begin_send, data, to, memory)
 	else
 		over()
 	end
 	return r
 end
 
-local function recv(self, time, buf, n, from)
+local function begin_recv(self, time, buf, n, from)
 	hold(self, READ, buf, nil, from)
-	local r = C.socket2_udp_recv(loop, self.h, buf, n, nil, from, time)
+	return C.socket2_udp_recv(loop, self.h, buf, n, nil, from, time), 0
+end
+
+local function recv(self, time, buf, n, from)
+	local r = BUSY
+	if not self.rline then
+		r = begin_recv(self, time, buf, n, from)
+	end
 	if r == PENDING then
 		r = wait(self, READ)
+	elseif r == BUSY then
+		r = in_line(self, READ, 'receive', time, begin_recv, buf, n, from)
 	else
 		over()
 	end
