@@ -35,36 +35,56 @@ local waits = {}
 
 pending.waiting_for, pending.waits = waiting_for, waits
 
--- Events to come. A table is changed before the number grows and after it shrinks, so that an error in
--- between leaves it too small, never too large.
-local number = 0
+-- Events to come: their number. A table is changed before the number grows and after it shrinks, so that an
+-- error in between leaves it too small, never too large.
+local tally = {0}
+pending.tally = tally
 
 -- any() -> boolean: is any event to come?
 function pending.any()
-	return number > 0 or (next(readers) or next(writers) or next(timers) or next(lookups)) ~= nil
+	return tally[1] > 0 or (next(readers) or next(writers) or next(timers) or next(lookups)) ~= nil
 end
 
 -- add(handle, kind, who): `who` gets the event.
 local function add(h, kind, who)
 	local waiting = kind == READ and readers or waiting_for[kind]
 	waiting[h] = who
-	number = number + 1
+	tally[1] = tally[1] + 1
 end
 pending.add = add
 
 -- remove(handle, kind): its event has come.
 local function remove(h, kind)
 	local waiting = kind == READ and readers or waiting_for[kind]
-	number = number - 1
+	tally[1] = tally[1] - 1
 	waiting[h] = nil
 end
 pending.remove = remove
+
+local missed = nil -- timers that fired, in a finalizer, before anybody stood for them: a set
+
+-- miss(handle, kind): its event has come, and is for nobody.
+function pending.miss(h, kind)
+	if kind == TIMER then
+		missed = missed or {}
+		missed[h] = true
+	end
+end
 
 -- arm(who, time) -> handle of the timer, or an error code
 function pending.arm(who, time)
 	local h = C.socket2_timer_new(loop, time)
 	if h > 0 then
 		add(h, TIMER, who)
+	end
+	if missed then
+		local again = missed[h]
+		missed[h] = nil
+		missed = next(missed) and missed
+		if again then
+			remove(h, TIMER)
+			return pending.arm(who, time)
+		end
 	end
 	return h
 end
@@ -111,8 +131,8 @@ pending.release = release
 
 pending.nobody = {fire = function() end} -- for an event that has nobody
 
--- The time of a waiter is over: whoever could have woken it comes too late.
-local function expired(waiter)
+-- expired(waiter) -> who is to get what: its time is over, and whoever could have woken it comes too late.
+function pending.expired(waiter)
 	if not waiter.co then -- it never came to wait
 		return pending.nobody
 	end
@@ -126,23 +146,6 @@ end
 -- is, of this number, as long as `called` says so. Both are line.lua's.
 local lines = {[READ] = {}, [WRITE] = {}, [TIMER] = {}, [LOOKUP] = {}}
 pending.lines, pending.called, pending.batch = lines, false, 0
-
--- match(event, i, whos, results, details): sets the i-th of these to whom the event is for, and with what.
-function pending.match(e, i, whos, results, details)
-	local handle, kind = e.handle, e.kind
-	local who, result = waiting_for[kind][handle], e.result
-	if who then
-		if kind == TIMER and who.what then
-			who, result = expired(who)
-		end
-		whos[i], results[i], details[i] = who, result, e.detail
-		remove(handle, kind)
-	end
-	local line = lines[kind][handle]
-	if line then
-		pending.leave(line)
-	end
-end
 
 -- Takes the event of an operation that nobody waits for, and keeps the memory until then.
 local orphan = {}
@@ -179,7 +182,8 @@ pending.gone = gone
 
 -- Is the thread parked where it was about to?
 local function landed()
-	return parker and not gone(parker) and status(parked) == 'suspended'
+	local thread, co = parker, parked -- a finalizer may begin something else meanwhile
+	return thread and not gone(thread) and status(co) == 'suspended'
 end
 
 local function settle_operation(object, kind, h)
@@ -229,6 +233,30 @@ local function settle(h)
 	drop()
 end
 pending.settle = settle
+
+-- take() -> {object =, ...} | nil: what is held, which then is held no more. For put_back().
+function pending.take()
+	if not held then
+		return
+	elseif landed() then
+		return drop()
+	end
+	local taken = {object = held, kind = held_kind, data = data, addr = addr, from = from, parker = parker,
+		parked = parked}
+	drop()
+	return taken
+end
+
+function pending.put_back(taken)
+	held_kind, data, addr, from = taken.kind, taken.data, taken.addr, taken.from
+	parker, parked = taken.parker, taken.parked
+	held = taken.object
+end
+
+-- any_held() -> boolean
+function pending.any_held()
+	return held ~= false
+end
 
 -- held(object) -> boolean: is it what begins?
 function pending.held(object)

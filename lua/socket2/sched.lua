@@ -3,24 +3,26 @@
 -- ends it is drained from the loop in a batch and resumes the thread. Waits that no handle stands for
 -- (sleep, event, queue ...) park under a waiter, which whoever it waits for wakes.
 
-local ffi = require'ffi'
 local coro = require'coro'
 local lib = require'socket2.lib'
 local failure = require'socket2.failure'
 local moment = require'socket2.moment'
 local pending = require'socket2.pending'
+local turn = require'socket2.turn'
+local aside = require'socket2.aside'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local create, running, transfer = coro.create, coro.running, coro.transfer
-local self, park, enter, leave = coro.self, coro.park, coro.enter, coro.leave
+local self, park, leave = coro.self, coro.park, coro.leave
 local loop, waits, waiting_for = pending.loop, pending.waits, pending.waiting_for
 local hold, held, drop, settle = pending.hold, pending.held, pending.drop, pending.settle
 local add, arm, disarm, cancel = pending.add, pending.arm, pending.disarm, pending.cancel
-local release, nobody, match = pending.release, pending.nobody, pending.match
+local release, any_held = pending.release, pending.any_held
+local make_ready, entered, time_of_turn, interrupt = turn.ready, turn.entered, turn.time, turn.interrupt
 local text_of, catch = failure.text_of, failure.catch
 local moment_of = moment.of
 local CANNOT_WAIT, INTRUDER = failure.CANNOT_WAIT, failure.INTRUDER
-local error, type, pcall, xpcall, setmetatable = error, type, pcall, xpcall, setmetatable
+local error, pcall, xpcall, setmetatable = error, pcall, xpcall, setmetatable
 
 local ECANCELED = C.SOCKET2_ECANCELED
 local NEVER = 1/0
@@ -32,7 +34,7 @@ local api = {}
 sched.api = api
 
 sched.loop, sched.waits, sched.waiting_for = loop, waits, waiting_for
-sched.hold, sched.settle, sched.release = hold, settle, release
+sched.hold, sched.settle, sched.release, sched.drop = hold, settle, release, drop
 sched.cancel, sched.abandon, sched.arm, sched.disarm = cancel, pending.abandon, arm, disarm
 
 local this         -- the socket thread that runs; nil outside
@@ -44,10 +46,6 @@ local last_waiter -- the one that was asked for last
 local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
 local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
 
--- Coroutines to resume in the next round, and with what.
-local ready, ready_values, nready = {}, {}, 0
-
-local round_time = false -- of clock(), when the round that runs began
 sched.waiters = waiters
 sched.canceled, sched.generators = canceled, generators
 sched.hidden = setmetatable({}, {__mode = 'k'}) -- thread -> true: a helper of ours, not for threads()
@@ -100,19 +98,16 @@ function sched.set_limit(deadline)
 	return before
 end
 
-local detail = 0 -- of the event that resumes a thread
-local entering = false -- which of the batch is about to be resumed, until it has been
-
 -- Parks the running thread until the pending operation that is held is over; returns its result and the
 -- event's detail. Where the caller cannot wait that raises, unless the object has a
--- wait_elsewhere(wait, kind) -> results of wait(object, kind), which it calls in a thread.
-local wait
+-- wait_elsewhere(wait, kind, ...) -> results of wait(object, kind, ...), which it calls in a thread.
+local wait, elsewhere
 function wait(object, kind)
 	local thread, outer, h = this, limit, object.h
 	local me = thread and self()
 	if not me then
 		if object.wait_elsewhere then
-			return object:wait_elsewhere(wait, kind)
+			return elsewhere(object, kind, pending.memory())
 		end
 		settle()
 		raise(CANNOT_WAIT)
@@ -128,7 +123,7 @@ function wait(object, kind)
 	end
 	waits[thread] = object
 	local result = park(resumer)
-	entering = false
+	local detail = entered()
 	this, limit, waits[thread] = thread, outer, nil
 	local waiting = waiting_for[kind]
 	if waiting[h] == me then
@@ -146,6 +141,19 @@ function wait(object, kind)
 end
 sched.wait = wait
 
+-- The operation is held by the caller and, while it is set aside there, by the thread that waits.
+local function take_over(object, kind, data, addr, from)
+	if waiting_for[kind][object.h] then -- what is kept for the caller
+		pending.remove(object.h, kind)
+	end
+	hold(object, kind, data, addr, from)
+	return wait(object, kind)
+end
+
+function elsewhere(object, kind, data, addr, from)
+	return object:wait_elsewhere(take_over, kind, data, addr, from)
+end
+
 -- left(thread) -> boolean: is it over, or the one that asks? Then it is not in the middle of anything.
 function sched.left(thread)
 	return thread == this or pending.gone(thread)
@@ -158,14 +166,7 @@ function sched.take_cancel()
 	return is
 end
 
--- wake(waiter, value): ends its pause(), with `value`, in the next round. The waiter is in no list any
--- more.
-function sched.wake(waiter, value)
-	local n = nready + 1
-	ready[n], ready_values[n] = waiter.co, value -- if there is no memory for it, nothing has changed
-	release(waiter)
-	nready = n
-end
+sched.wake = turn.wake -- (waiter, value): ends its pause()
 
 -- waiter(what, forget) -> waiter: the running thread's own, for pause(). A table for each wait would cost
 -- as much as the wait, and so would a look into `waiters`. Each field is there from the start, so that all
@@ -211,9 +212,9 @@ function sched.pause(waiter, deadline)
 		return code
 	end
 	pending.park(thread, me)
-	waiter.timer, waiter.co, waiter.since = code or false, me, round_time or C.socket2_clock()
+	waiter.timer, waiter.co, waiter.since = code or false, me, time_of_turn()
 	local value = park(resumer)
-	entering = false
+	entered()
 	this, limit, last_waiter = thread, outer, waiter
 	if waiter.co then
 		waiter:forget()
@@ -228,15 +229,8 @@ end
 local TURN = {} -- what a turn ends with
 
 function TURN.forget(_, co)
-	for i = 1, nready do
-		if ready[i] == co and ready_values[i] == TURN then
-			ready[i] = nobody
-		end
-	end
+	turn.not_ready(co, TURN)
 end
-
-local POLL_EVERY = 50e-6 -- seconds, while threads are ready: not in each round
-local next_poll = 0
 
 -- yield() -> true: lets all others who can go on have their turn. Nothing, where the caller cannot wait.
 function sched.yield()
@@ -246,10 +240,9 @@ function sched.yield()
 	end
 	hold(TURN)
 	pending.park(thread, me)
-	ready[nready + 1], ready_values[nready + 1] = me, TURN
-	nready = nready + 1
+	make_ready(me, TURN)
 	local value = park(resumer)
-	entering = false
+	entered()
 	this, limit = thread, outer
 	if value ~= TURN then
 		TURN.forget(TURN, me)
@@ -260,7 +253,7 @@ end
 
 -- turn(): lets the loop have its turn, too.
 function sched.turn()
-	next_poll = 0
+	turn.poll_soon()
 	sched.yield()
 end
 
@@ -291,10 +284,10 @@ function sched.fail(code)
 	return fail(code)
 end
 
-local interrupted = false -- by stop() or a failure: the rest of the batch is for the next poll
-
 local function failed(thread, caught)
-	interrupted = failure.report(thread, caught, api.onerror) or interrupted
+	if failure.report(thread, caught, api.onerror) then
+		interrupt()
+	end
 end
 
 local function finish(co, ok, caught)
@@ -317,10 +310,14 @@ end
 -- of the caller, until it waits or ends.
 local function run_nested(thread, co, ...)
 	local outer, outer_limit, outer_resumer = this, limit, resumer
+	local begun = any_held() and aside.set(this and self())
 	this, resumer = thread, running()
 	local ok, err = pcall(transfer, co, ...)
 	this, limit, resumer = outer, outer_limit, outer_resumer
 	settle()
+	if begun then
+		aside.restore(begun)
+	end
 	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
 		waiters[thread] = nil
 		failed(thread, text_of(err))
@@ -337,105 +334,29 @@ function sched.start_thread(deadline, f, ...)
 	return co
 end
 
--- A batch: the coroutines to resume, with what, and the details of their events. Events are matched
--- with whom they are for as soon as they are drained, before any thread runs: one may start a new wait
--- on a socket whose event another has yet to get. What an error leaves is for the next poll.
-local CAPACITY = 64
-local events = ffi.new('socket2_event[?]', CAPACITY)
-local drained, matched = 0, 0 -- of the events, so that an error in the middle loses none
-local resumees, results, details = {}, {}, {}
-local next_event, event_count = 1, 0
-
-for i = 1, CAPACITY do -- so that match() needs no memory
-	ready[i], ready_values[i], resumees[i], results[i], details[i] = false, false, false, false, 0
+local function resume_all()
+	local outer, me = resumer, running()
+	resumer, spent = me, 0
+	local ok, err = pcall(turn.hand_out, me)
+	resumer, this, limit = outer, nil, NEVER
+	turn.over()
+	if not ok then
+		settle()
+		turn.again()
+		failed(nil, text_of(err))
+	end
 end
 
 local function look() -- at the lines whose next one was called
-	if pending.called and next_event > event_count then
+	if pending.called and not turn.left() then
 		pending.called = pending.overdue()
-	end
-end
-
-local function drain(deadline)
-	if drained == 0 then
-		local n = C.socket2_poll(loop, events, CAPACITY, deadline)
-		if n < 0 then
-			return n
-		end
-		matched, drained = 0, n
-	end
-	round_time = C.socket2_clock()
-	next_poll = round_time + POLL_EVERY
-	for i = matched + 1, drained do
-		match(events[i - 1], i, resumees, results, details)
-		matched = i
-	end
-	local n = drained
-	for i = 1, nready do
-		resumees[n + i], results[n + i] = ready[i], ready_values[i]
-	end
-	n = n + nready -- from here on nothing needs memory
-	for i = 1, nready do
-		ready[i], ready_values[i] = false, false
-	end
-	next_event, event_count, nready, spent = 1, n, 0, 0
-	drained, pending.batch = 0, pending.batch + 1
-	return n
-end
-
--- Makes those who are ready the batch, unless it is time to poll.
-local function take_ready()
-	round_time = C.socket2_clock()
-	if round_time < next_poll then
-		ready, resumees, ready_values, results = resumees, ready, results, ready_values
-		next_event, event_count, nready, spent = 1, nready, 0, 0
-		pending.batch = pending.batch + 1
-		return true
-	end
-end
-
-local function resume_each(me)
-	while next_event <= event_count do -- which a nested round changes, too
-		local i = next_event
-		local co = resumees[i]
-		if type(co) == 'thread' then
-			entering = i
-			next_event, detail = i + 1, details[i]
-			enter(me, co, results[i])
-			drop() -- it is parked or over
-			resumees[i] = false
-		else
-			resumees[i] = false
-			next_event = i + 1
-			if co then
-				co:fire(results[i])
-			end
-		end
-		if interrupted then
-			return
-		end
-	end
-end
-
-local function resume_all()
-	local outer, me = resumer, running()
-	resumer = me
-	interrupted = false
-	local ok, err = pcall(resume_each, me)
-	resumer, this, limit, round_time = outer, nil, NEVER, false
-	if not ok then
-		settle()
-		if entering and coro.status(resumees[entering]) == 'suspended' then -- an error on the way to it
-			next_event = entering
-		end
-		failed(nil, text_of(err))
 	end
 end
 
 -- Does any thread wait for what can come, or have something to get?
 function sched.unfinished()
 	look()
-	return nready > 0 or next_event <= event_count or pending.any()
+	return turn.any_ready() or turn.left() or pending.any()
 end
 
 -- For what is to be interpreted: a loop that is compiled as a whole never sees the hook by which the luajit
@@ -443,25 +364,25 @@ end
 local function interpreted() end
 jit.off(interpreted)
 
--- Polls until there is something to resume, as round(). It repeats itself by a tail call, as a loop that
--- is left at once keeps LuaJIT from compiling what is around it.
-local function poll(deadline, once)
-	local n = drain(nready > 0 and 0 or deadline)
+-- Polls until there is something to resume, as round(), or a turn below has resumed something. It repeats
+-- itself by a tail call, as a loop that is left at once keeps LuaJIT from compiling what is around it.
+local function poll(deadline, once, count)
+	local got = turn.take(turn.any_ready() and 0 or deadline)
 	if sched.on_poll then
 		sched.on_poll()
 	end
-	if n > 0 then
+	if got == true or turn.count() ~= count then
 		return true
 	end
-	round_time = false
-	if n < 0 then
-		return fail(n)
+	turn.over()
+	if got then
+		return fail(got)
 	end
 	interpreted()
 	if once or C.socket2_clock() >= deadline then
 		return false
 	end
-	return poll(deadline, once)
+	return poll(deadline, once, count)
 end
 
 -- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
@@ -469,11 +390,11 @@ end
 function sched.round(deadline, once)
 	settle()
 	look()
-	if next_event > event_count and (once or nready == 0 or not take_ready()) then
+	if not turn.left() and (once or not turn.any_ready() or not turn.take_ready()) then
 		if deadline == NEVER and not once and not sched.unfinished() then
 			return false
 		end
-		local ok, err, errcode = poll(deadline, once)
+		local ok, err, errcode = poll(deadline, once, turn.count())
 		if not ok then
 			return ok, err, errcode
 		end
@@ -485,8 +406,11 @@ end
 -- on_poll(): told of every poll of the loop, before those run whom it has brought something.
 sched.on_poll = nil
 
-local function back(thread, outer, ok, ...)
+local function back(thread, outer, begun, ok, ...)
 	this, limit = thread, outer
+	if begun then
+		aside.restore(begun)
+	end
 	if not ok then
 		error((...), 0)
 	end
@@ -497,14 +421,12 @@ end
 -- thread that cannot wait.
 function sched.outside(f, ...)
 	local thread, outer = this, limit
+	local begun = any_held() and aside.set(this and self())
 	this, limit = nil, NEVER
-	return back(thread, outer, pcall(f, ...))
+	return back(thread, outer, begun, pcall(f, ...))
 end
 
--- interrupt(): the rest of the batch is for the next round.
-function sched.interrupt()
-	interrupted = true
-end
+sched.interrupt = interrupt -- (): the rest of the batch is for the next round
 
 return sched
 

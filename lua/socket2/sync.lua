@@ -7,7 +7,7 @@ local sched = require'socket2.sched'
 local C, fail, raise = lib.C, sched.fail, lib.raise
 local pause, wake, deadline, spend, inside = sched.pause, sched.wake, sched.deadline, sched.spend,
 	sched.inside
-local own_waiter, hold, settle = sched.waiter, sched.hold, sched.settle
+local own_waiter, hold, settle, drop = sched.waiter, sched.hold, sched.settle, sched.drop
 local type, setmetatable, floor = type, setmetatable, math.floor
 
 local CLOSED = C.SOCKET2_ECLOSED
@@ -31,9 +31,14 @@ end
 -- wait(what, deadline, [value], [socket]) -> value of the wake, or a code; and the waiter's `value`, which
 -- whoever wakes it may set. For threads(): what it waits for, and on which socket.
 function list:wait(what, time, value, socket)
-	local last, waiter = self.prev, own_waiter(what, forget)
-	waiter.prev, waiter.next, waiter.value, waiter.socket = last, self, value, socket
-	hold(waiter)
+	local last
+	local waiter = own_waiter(what, forget)
+	waiter.value, waiter.socket = value, socket
+	repeat
+		last = self.prev
+		waiter.prev, waiter.next = last, self
+		hold(waiter)
+	until self.prev == last or drop() -- a finalizer that waits may have changed the list
 	last.next, self.prev = waiter, waiter
 	local r = pause(waiter, time)
 	value = waiter.value

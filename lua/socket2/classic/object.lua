@@ -170,8 +170,8 @@ function object.class_of(modern)
 		return ...
 	end
 
-	function class:wait_elsewhere(wait, kind)
-		return waited(self, kind, pcall(object.wait, wait, self, kind))
+	function class:wait_elsewhere(wait, kind, ...)
+		return waited(self, kind, pcall(object.wait, wait, self, kind, ...))
 	end
 	return class
 end
