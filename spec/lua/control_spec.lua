@@ -166,14 +166,7 @@ function waits.lookup()
 	end, 'lookup'
 end
 
-after_each(function()
-	socket.onerror = nil
-	for _, t in ipairs(socket.threads()) do socket.cancel(t.thread) end -- what a failed test left
-	for _ = 1, 1000 do
-		local ok, more = pcall(socket.poll, 0)
-		if ok and not more then break end
-	end
-end)
+after_each(spec.tidy)
 
 describe('currentthread', function()
 	it('is the thread that runs, nil outside', function()

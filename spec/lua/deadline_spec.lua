@@ -205,14 +205,7 @@ waits['queue:push'] = function()
 	end
 end
 
-after_each(function()
-	socket.onerror = nil
-	for _, t in ipairs(socket.threads()) do socket.cancel(t.thread) end -- what a failed test left
-	for _ = 1, 1000 do
-		local ok, more = pcall(socket.poll, 0)
-		if ok and not more then break end
-	end
-end)
+after_each(spec.tidy)
 
 for name, setup in pairs(waits) do
 	describe(name, function()

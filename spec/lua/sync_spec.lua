@@ -84,13 +84,7 @@ local kinds = {
 	},
 }
 
-after_each(function()
-	for _, t in ipairs(socket.threads()) do socket.cancel(t.thread) end -- what a failed test left
-	for _ = 1, 1000 do
-		local ok, more = pcall(socket.poll, 0)
-		if ok and not more then break end
-	end
-end)
+after_each(spec.tidy)
 
 for name, kind in pairs(kinds) do
 	describe(name, function()

@@ -38,13 +38,8 @@ local function noise()
 end
 
 after_each(function()
-	socket.onerror = nil
 	if quiet then quiet() end
-	for _, t in ipairs(socket.threads()) do socket.cancel(t.thread) end -- what a failed test left
-	for _ = 1, 1000 do
-		local ok, more = pcall(socket.poll, 0)
-		if ok and not more then break end
-	end
+	spec.tidy()
 end)
 
 describe('clock', function()

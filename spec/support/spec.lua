@@ -144,6 +144,16 @@ function spec.finish()
 	assert.is_true(socket.start(10))
 end
 
+-- tidy(): for after_each(), what a failed test left ends.
+function spec.tidy()
+	socket.onerror = nil
+	for _, t in ipairs(socket.threads()) do socket.cancel(t.thread) end
+	for _ = 1, 1000 do
+		local ok, more = pcall(socket.poll, 0)
+		if ok and not more then break end
+	end
+end
+
 -- hole() -> ai, free: connects to there wait for ever; free() closes all. In a socket thread.
 function spec.hole()
 	local all = {assert(socket.tcp())}
