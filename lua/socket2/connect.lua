@@ -4,7 +4,6 @@ local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local addr = require'socket2.addr'
 local socket = require'socket2.socket'
-local waitable = require'socket2.waitable'
 local sync = require'socket2.sync'
 
 local C, fail = lib.C, sched.fail
@@ -77,11 +76,10 @@ end
 
 -- A socket like this one, in another family: with the options that were set on it.
 local function sibling(self, family)
-	local h = waitable.opened_by(C.socket2_tcp_new, loop, family, 0)
-	if h < 0 then
-		return nil, h
+	local s, code = socket.made(getmetatable(self), C.socket2_tcp_new, family, 0, self.opened)
+	if not s then
+		return nil, code
 	end
-	local s = socket.wrap(getmetatable(self), h, family, C.socket2_socket_protocol(loop, h), self.opened)
 	for name, value in pairs(self.options or {}) do
 		s:setopt(name, value)
 	end

@@ -33,11 +33,13 @@ function fd.new(number)
 	if type(number) ~= 'number' then
 		raise("bad argument #1 to 'wrapfd' (number expected, got %s)", type(number))
 	end
+	local self = fd:wrap(0, lib.caller()) -- before, so that no want of memory can lose the handle
 	local h = number == floor(number) and C.socket2_fd_new(loop, number) or C.SOCKET2_EDESCRIPTOR
 	if h < 0 then
 		return fail(h)
 	end
-	return fd:wrap(h, lib.caller())
+	self.h, self.owner.handle = h, h
+	return self
 end
 
 -- send() and receive() are tcp.lua's over other functions of C's. One text for both would call these through

@@ -47,12 +47,15 @@ function signal.new(...)
 	for i = 1, max(select('#', ...), 1) do
 		set = bor(set, number_of(i, (select(i, ...))))
 	end
+	-- Before, so that no want of memory can lose the handle.
+	local self = setmetatable({h = 0, owner = owner_of(loop, 0), opened = lib.caller(),
+		text = 'signal ' .. concat({...}, ', ')}, signal)
 	local h = C.socket2_signal_new(loop, set)
 	if h < 0 then
 		return fail(h)
 	end
-	return setmetatable({h = h, owner = owner_of(loop, h), opened = lib.caller(),
-		text = 'signal ' .. concat({...}, ', ')}, signal)
+	self.h, self.owner.handle = h, h
+	return self
 end
 
 -- wait([expires]) -> name | nil, err, errcode: of a signal that came since the object was made and that no

@@ -20,6 +20,21 @@ function socket.wrap(class, handle, family, protocol, opened)
 	return setmetatable({h = handle, owner = owner_of(loop, handle, family, protocol), opened = opened}, class)
 end
 
+-- made(class, new, family, protocol, opened) -> socket | nil, code: of a new handle of C's. The object is
+-- there before, so that no want of memory can lose the handle.
+function socket.made(class, new, family, protocol, opened)
+	local owner = owner_of(loop, 0, family, protocol)
+	local s = setmetatable({h = 0, owner = owner, opened = opened}, class)
+	local h = waitable.opened_by(new, loop, family, protocol)
+	if h < 0 then
+		return nil, h
+	end
+	s.h, owner.handle = h, h
+	owner.protocol = C.socket2_socket_protocol(loop, h)
+	counted()
+	return s
+end
+
 local classes = {}
 
 -- A constructor for the class: f([family], [protocol]) -> socket | nil, err, errcode
@@ -27,11 +42,14 @@ function socket.constructor(class, new)
 	classes[class.type_number] = class
 	return function(family, protocol)
 		local f, p = addr.family(family), addr.protocol(protocol)
-		local h = f < 0 and f or p < 0 and p or waitable.opened_by(new, loop, f, p)
-		if h < 0 then
-			return fail(h)
+		local s, code = nil, f < 0 and f or p
+		if code >= 0 then
+			s, code = socket.made(class, new, f, p, lib.caller())
 		end
-		return socket.wrap(class, h, f, C.socket2_socket_protocol(loop, h), lib.caller())
+		if not s then
+			return fail(code)
+		end
+		return s
 	end
 end
 

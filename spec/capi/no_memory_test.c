@@ -1,7 +1,7 @@
 /* The Lua modules in a state whose allocator fails: at the first allocation of an operation, at the second,
-   and so on until the operation needs no more; that one alone, or it and all that come after it. Lua's memory
-   is malloc()'s, so that a sanitizer sees who uses what was freed. Modules and spec/support are found along
-   LUA_PATH. */
+   and so on until the operation needs no more, as it begins and as it ends; that one alone, or it and all that
+   come after it. Lua's memory is malloc()'s, so that a sanitizer sees who uses what was freed. Modules and
+   spec/support are found along LUA_PATH. */
 #include <dlfcn.h>
 
 #include "spec/capi/harness.h"
@@ -81,7 +81,9 @@ static int limit(lua_State* state) {
 static const char check[] =
     "jit.off()\n"
     "require'socket2'.onerror = function() end\n"
-    "assert(require'interrupted'.check(kind, limit) > 1)\n";
+    "local check = require'interrupted'.check\n"
+    "assert(check(kind, limit) > 1)\n"
+    "check(kind, limit, true)\n";
 
 static void check_kind(const char* kind) {
     lua_State* const state = lua.newstate(allocate, NULL);
@@ -119,6 +121,7 @@ static void check_kind(const char* kind) {
     _(event, "event")                       \
     _(semaphore, "semaphore")               \
     _(queue, "queue")                       \
+    _(new_objects, "new objects")           \
     _(signal, "signal")                     \
     _(send_in_line, "send in line")         \
     _(udp_recv_in_line, "udp recv in line") \

@@ -1,6 +1,7 @@
 -- Operations that an error ends in the middle, wherever that is.
 
 local ffi = require'ffi'
+local coro = require'coro'
 local descriptor = require'descriptor'
 local this_process = require'this_process'
 local socket = require'socket2'
@@ -70,20 +71,29 @@ local function later()
 	return socket.clock() + 10
 end
 
+-- start(f) -> t: runs f in a thread, for is(t, result), which waits for its end. Another result is an error,
+-- unless f has failed.
 local function start(f)
-	local results = {}
-	socket.newthread(function()
-		results[1], results[2] = f()
-		results.over = true
+	local t = {}
+	t.thread = socket.newthread(function()
+		t.result = f()
+		t.ok = true
 	end)
-	return results
+	return t
+end
+
+local function is(t, expected)
+	while coro.status(t.thread) ~= 'dead' do
+		assert(socket.sleep(0.001))
+	end
+	assert(not t.ok or t.result == expected, 'another result')
 end
 
 -- Sends 'more' after all that is on its way, and reads it all: nothing but bytes that the pattern has.
 local function read_more(from, to, pattern)
 	socket.newthread(function() assert(from:send('more', nil, later())) end)
 	local bytes = assert(to:readuntil('more', 1e7, later()))
-	assert(bytes:find('^[' .. pattern .. ']*$'), 'bytes of another string were sent')
+	assert(bytes:gsub('more', ''):find('^[' .. pattern .. ']*$'), 'bytes of another string were sent')
 end
 
 -- Receives datagrams until 'more' has come, which is sent after all that is on its way.
@@ -92,8 +102,8 @@ local function skip_to_more(s)
 	repeat until ffi.string(buf, (assert(s:recv(buf, 4, later())))) == 'more'
 end
 
--- kind -> a function that makes: what is interrupted, what lets it end, what then has to work, and what is to
--- be closed.
+-- kind -> a function that makes: what is interrupted, what lets it end (twice, if it comes to that), what
+-- then has to work, and what is to be closed.
 local kinds = {}
 
 function kinds.recv()
@@ -134,7 +144,9 @@ end
 function kinds.accept()
 	local s, c = assert(socket.tcp()), assert(socket.tcp())
 	assert(s:listen('127.0.0.1', 0))
-	return function() s:accept() end, function() assert(c:connect(s:localaddr())) end, function()
+	return function() s:accept() end, function()
+		assert(c:remoteaddr() or c:connect(s:localaddr()))
+	end, function()
 		local e = assert(socket.connect(s:localaddr()))
 		local d = assert(s:accept(later()))
 		d:close()
@@ -257,8 +269,9 @@ kinds['send in line'] = function()
 		third = start(function() return c:send'c' end)
 		read_more(c, d, 'abc')
 	end, function()
-		assert(first[1] == 3e5 and third[1] == 1)
-		read_more(c, d, '.')
+		is(first, 3e5)
+		is(third, 1)
+		read_more(c, d, 'abc')
 	end, c, d
 end
 
@@ -270,14 +283,12 @@ kinds['udp recv in line'] = function()
 	local first, third = start(recv), nil
 	return recv, function()
 		third = start(recv)
-		for _ = 1, 3 do
+		for _ = 1, 4 do
 			assert(b:send(('Z'):rep(SIZE), a:localaddr()))
 		end
 	end, function()
-		while not third.over do
-			assert(socket.sleep(0.001))
-		end
-		assert(first[1] == SIZE and third[1] == SIZE)
+		is(first, SIZE)
+		is(third, SIZE)
 		assert(b:send('more', a:localaddr()))
 		skip_to_more(a)
 	end, a, b
@@ -293,24 +304,33 @@ kinds['accept in line'] = function()
 	local first, third = start(accept), nil
 	return accept, function()
 		third = start(accept)
-		for i = 1, 3 do
+		for i = 1, 4 do
 			clients[i] = assert(socket.connect(s:localaddr()))
 		end
 	end, function()
-		while not third.over do
-			assert(socket.sleep(0.001))
-		end
-		assert(first[1] and third[1])
+		is(first, true)
+		is(third, true)
 		local e = assert(socket.connect(s:localaddr()))
 		repeat
 			local c, ai = assert(s:accept(later()))
 			c:close()
 		until ai == e:localaddr()
 		e:close()
-		for i = 1, 3 do
+		for i = 1, #clients do
 			clients[i]:close()
 		end
 	end, s
+end
+
+kinds['new objects'] = function()
+	local x, y = descriptor.socketpair()
+	assert(socket.signal'hup'):close() -- the process's pipe for signals stays
+	return function()
+		socket.tcp()
+		socket.udp()
+		socket.wrapfd(x)
+		socket.signal'hup'
+	end, function() end, function() end, {close = function() descriptor.close(x, y) end}
 end
 
 function kinds.signal()
@@ -329,18 +349,32 @@ local function check_loop()
 end
 
 -- Runs the operation once, under limit(n, f): was it interrupted?
-local function check_one(kind, limit, n)
+local function check_one(kind, limit, n, late)
 	local operation, finish, work, a, b = kinds[kind]()
-	local over = false
-	local ok, reached = pcall(limit, n, function()
+	local over, ended = false, false
+	local function begin()
 		socket.newthread(function()
 			operation()
 			over = true
 		end)
-	end)
+	end
+	if late then
+		begin()
+		socket.newthread(function()
+			finish()
+			ended = true
+		end)
+	end
+	local ok, reached = pcall(limit, n, late and function()
+		for _ = 1, 10 do
+			socket.poll(0)
+		end
+	end or begin)
 	reached = reached or not ok
 	fill_memory()
-	run(finish)
+	if not (late and pcall(run, finish) or ended) then
+		run(finish)
+	end
 	check_memory()
 	run(work)
 	for _, o in ipairs{a or nil, b or nil} do
@@ -359,14 +393,15 @@ local function descriptors()
 	return ok and n or 0
 end
 
--- check(kind, limit): runs an operation under limit(n, f) -> boolean, which calls f(), lets it fail after n
--- steps, and tells whether it came to that; for each n until it did not. Raises what does not hold then.
-function interrupted.check(kind, limit)
+-- check(kind, limit, [late]): runs an operation under limit(n, f) -> boolean, which calls f(), lets it fail
+-- after n steps, and tells whether it came to that; for each n until it did not. With `late` it is what comes
+-- after the beginning that fails. Raises what does not hold then.
+function interrupted.check(kind, limit, late)
 	local n = 0
 	local before, reached
 	repeat
 		n = n + 1
-		local ok, err = pcall(check_one, kind, limit, n)
+		local ok, err = pcall(check_one, kind, limit, n, late)
 		if not ok then
 			error(('%s, interrupted after %d: %s'):format(kind, n, err), 0)
 		end
