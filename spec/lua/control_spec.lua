@@ -434,11 +434,11 @@ describe('threadset', function()
 	end))
 
 	it('gives the first to end, then the next', threaded(function()
-		local ts = socket.threadset()
+		local ts, t = socket.threadset(), clock()
 		for i = 1, 5 do
 			ts:thread(function()
 				if i == 3 then error'three' end
-				socket.sleep((6 - i) * 0.002)
+				socket.sleep_until(t + (6 - i) * 0.002)
 				return i
 			end)
 		end
