@@ -7,11 +7,14 @@ local ffi = require'ffi'
 
 describe('recv while a connect is under way', function()
 
-	local function both(address, deadline)
+	local function both(address, deadline, meanwhile)
 		local s = assert(socket.tcp())
 		local results = {}
 		socket.newthread(function() results.connect = {s:connect(address, deadline)} end)
 		socket.newthread(function() results.recv = {s:recv(ffi.new'char[8]', 8)} end)
+		if meanwhile then
+			socket.newthread(meanwhile)
+		end
 		spec.poll_until(function() return results.connect and results.recv end)
 		s:close()
 		return results
@@ -53,5 +56,22 @@ describe('recv while a connect is under way', function()
 		local results = both(server:localaddr())
 		assert.is_true(results.connect[1])
 		assert.equal(5, results.recv[1])
+	end)
+
+	-- The system may tell of both by one event.
+	it('reads what came before the loop knew that it is connected', function()
+		local server, peer = assert(socket.tcp()), nil
+		assert(server:listen('127.0.0.1', 0))
+		local results = both(server:localaddr(), nil, function()
+			local limit = socket.clock() + 10
+			repeat -- the loop has no turn
+				peer = server:accept(-1/0)
+			until peer or socket.clock() > limit
+			assert(peer:send'hello')
+		end)
+		assert.is_true(results.connect[1])
+		assert.equal(5, results.recv[1])
+		peer:close()
+		server:close()
 	end)
 end)
