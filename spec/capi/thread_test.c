@@ -396,6 +396,36 @@ static void test_a_state_that_ends_well(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
+static atomic_int begun, go_on;
+
+static int late_cpcall(void* s, int (*function)(void*), void* data) {
+    (void)data;
+    atomic_store(&begun, 1);
+    const double limit = in(LIMIT);
+    while (!atomic_load(&go_on) && socket2_clock() < limit) sched_yield();
+    return function(s);
+}
+
+/* Two threads whose states are at one address, as after the end of the first: each is its own. */
+static void test_a_state_that_is_over_is_forgotten(void) {
+    const int loop = new_loop();
+    const int channel = new_channel(loop, 0), other = new_channel(loop, 0);
+    char text[64];
+    socket2_lua late = fake;
+    late.cpcall = late_cpcall;
+    CHECK_INT(start(loop, &late, "abc", channel), 0);
+    const double limit = in(LIMIT);
+    while (!atomic_load(&begun) && socket2_clock() < limit) sched_yield();
+    CHECK_INT(start(loop, &fake, "abc", other), 0);
+    CHECK_INT(receive(loop, other, text, sizeof text), SOCKET2_ECLOSED);
+    CHECK_INT((int)pushed, socket2_channel_id(loop, other));
+    atomic_store(&go_on, 1);
+    CHECK_INT(receive(loop, channel, text, sizeof text), SOCKET2_ECLOSED);
+    CHECK_INT((int)pushed, socket2_channel_id(loop, channel));
+    CHECK_INT(closed, 2);
+    CHECK_INT(socket2_loop_close(loop), 0);
+}
+
 static void test_bad_arguments(void) {
     const int loop = new_loop();
     const int channel = new_channel(loop, 0);
@@ -454,6 +484,7 @@ static const test_case tests[] = {
     TEST(no_state),
     TEST(a_state_that_fails),
     TEST(a_state_that_ends_well),
+    TEST(a_state_that_is_over_is_forgotten),
     TEST(bad_arguments),
     TEST(names),
     TEST(cpus),
