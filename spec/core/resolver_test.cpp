@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
 #include <new>
@@ -579,6 +580,15 @@ TEST_F(ResolverTest, AHangingLookupDoesNotHoldUpOthers) {
 TEST_F(ResolverTest, QueuedJobsThatNobodyWaitsForAreDropped) {
     Program program(*resolver);
     occupy(program);
+    // Each other loop has half of what is left, so that "gone" would not be queued: until all is taken.
+    std::list<Program> others;
+    for (int left = Resolver::kMaxNames - kShare, o = 0; left > 0; left -= (left + 1) / 2, ++o) {
+        Program& other = others.emplace_back(*resolver);
+        for (int i = 0; i < kShare; ++i) {
+            other.start("hang" + std::to_string(o) + "-" + std::to_string(i));
+        }
+    }
+    script->wait_asked(Resolver::kMaxNames);
     const int canceled = program.start("canceled");
     const int closed = program.start("closed");
     const int late = program.start("late", now() + 0.02);
