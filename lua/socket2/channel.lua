@@ -1,8 +1,11 @@
 -- Channels: values on their way from one Lua state to another, of threads of the process.
 
 local ffi = require'ffi'
+local coro = require'coro'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
+local line = require'socket2.line'
+local pending = require'socket2.pending'
 local sync = require'socket2.sync'
 local cargo = require'socket2.cargo'
 local message = require'socket2.message'
@@ -11,7 +14,7 @@ local writer = require'socket2.message.writer'
 
 local C, fail, raise = lib.C, sched.fail, lib.raise
 local loop, deadline, inside, left = sched.loop, sched.deadline, sched.inside, sched.left
-local hold, wait, over = sched.hold, sched.wait, sched.over
+local hold, wait, over, waiting_for = sched.hold, sched.wait, sched.over, sched.waiting_for
 local write, read, done = message.write, message.read, message.done
 local type, pcall, error, setmetatable = type, pcall, error, setmetatable
 local cast, bytes, int_array = ffi.cast, message.pointer, ffi.typeof'int[?]'
@@ -32,6 +35,14 @@ local owner_of = ffi.metatype('socket2_lua_channel', {__gc = function(self)
 	C.socket2_channel_close(self.loop, self.handle)
 end})
 
+-- Of those who want to send on the handle, or to receive. The turn is `taken` by a `thread`, which is false
+-- outside of threads, since a `batch` of the scheduler's.
+local function new_line(h, kind)
+	local l = sync.list()
+	l.h, l.kind, l.taken, l.thread, l.batch = h, kind, false, false, 0
+	return l
+end
+
 -- number of the channel -> its object: a channel that comes again is the same object.
 local objects = setmetatable({}, {__mode = 'v'})
 
@@ -47,7 +58,7 @@ local function of_handle(h, opened)
 		return self
 	end
 	self = setmetatable({h = h, owner = owner_of(loop, h), id = id, opened = opened,
-		senders = sync.list(), receivers = sync.list()}, channel)
+		senders = new_line(h, WRITE), receivers = new_line(h, READ)}, channel)
 	objects[id] = self
 	return self
 end
@@ -81,24 +92,45 @@ end, function(r)
 	return reader.add(r, ch or error('cannot receive a channel: ' .. err, 0))
 end)
 
--- One thread sends on the handle at a time, and one receives; the others of this state are in line. Whoever
--- has had his turn passes it to the first of them.
+-- One thread sends on the handle at a time, and one receives; the others of this state are in line. The
+-- scheduler passes the turn on, out of reach of what may happen to the thread that has had it.
 
-local function pass_turn(line)
-	local waiter = line:pop()
-	line.taken, line.thread = waiter ~= nil, waiter and waiter.thread
-	if waiter then
+local OVER = -1 -- in place of the batch of a turn
+
+-- For line.watch(), as long as there is a line. A turn is over, too, when whoever has had it since before
+-- this batch neither has an operation in flight nor is at it: an error has stopped it, which it may have
+-- caught.
+local function pass_turn(l)
+	local waiter = l.next
+	if waiter == l then
+		return false
+	end
+	local state = l.thread and coro.status(l.thread)
+	local at_it = state == 'normal' or state == 'running' or l.batch == pending.batch
+		or waiting_for[l.kind][l.h]
+	if l.batch == OVER or not at_it then
+		l.thread, l.batch = waiter.thread, pending.batch
 		sched.wake(waiter, true)
+		waiter:forget()
+	end
+	return true
+end
+
+local function end_turn(l)
+	l.batch = OVER
+	if l.next == l then
+		l.taken = false
 	end
 end
 
 -- -> true | code
-local function take_turn(self, line, what, time)
-	if line.taken and not (line.thread and left(line.thread)) then
+local function take_turn(self, l, what, time)
+	if l.next ~= l or l.taken and (waiting_for[l.kind][l.h] or not (l.thread and left(l.thread))) then
 		inside(what)
-		return (line:wait(what, time, nil, self))
+		line.watch(l, pass_turn)
+		return (l:wait(what, time, nil, self))
 	end
-	line.taken, line.thread = true, sched.this()
+	l.taken, l.thread, l.batch = true, sched.this(), pending.batch
 	return true
 end
 
@@ -109,32 +141,24 @@ local function time_of(expires)
 end
 
 -- Raises, when the try came to nothing.
-local function cannot_wait(self, line, what)
+local function cannot_wait(self, l, what)
 	inside(what)
-	line:wait(what, NEVER, nil, self)
+	l:wait(what, NEVER, nil, self)
 end
 
--- The turn is over: the results of what was done in it | raises its error. If that has ended an operation,
--- the turn is passed when the operation is over.
-local function after(self, kind, line, ok, ...)
-	if ok then
-		pass_turn(line)
-		return ...
+-- The turn is over: the results of what was done in it | raises its error. If that has ended an operation
+-- which is still in flight, the turn is over with that.
+local function after(l, ok, ...)
+	if not ok then
+		sched.settle()
 	end
-	sched.settle()
-	if not sched.waiting_for[kind][self.h] then
-		pass_turn(line)
+	if ok or not waiting_for[l.kind][l.h] then
+		end_turn(l)
+	end
+	if not ok then
 		error((...), 0)
 	end
-	sched.start_thread(NEVER, function()
-		sched.hidden[sched.this()] = true
-		line.thread = sched.this() -- whose turn it was may be over
-		while sched.waiting_for[kind][self.h] do
-			sched.turn()
-		end
-		pass_turn(line)
-	end)
-	error((...), 0)
+	return ...
 end
 
 -- The result of what is pending; `sockets` on their way are lost to the program when that raises.
@@ -151,12 +175,12 @@ local function result_of(self, kind, sockets)
 end
 
 -- Whose the sockets are when their message was sent or was not.
-local function settle(self, sockets, fds, r, pending)
+local function settle(self, sockets, fds, r, was_pending)
 	if r >= 0 then
 		cargo.gone(sockets)
 		return
 	end
-	for i = 1, pending and #sockets or 0 do
+	for i = 1, was_pending and #sockets or 0 do
 		fds[i - 1] = C.socket2_channel_unsent(loop, self.h, i - 1)
 	end
 	cargo.unload(sockets, fds, #sockets)
@@ -175,12 +199,12 @@ local function transmit(self, w, time)
 		r = C.socket2_channel_send(loop, self.h, w.mem, w.pos, handles, n, fds, nfds, time)
 	end
 	done(w)
-	local pending = r == PENDING
-	if pending then
+	local was_pending = r == PENDING
+	if was_pending then
 		r = result_of(self, WRITE, sockets)
 	end
 	if fds then
-		settle(self, sockets, fds, r, pending)
+		settle(self, sockets, fds, r, was_pending)
 	end
 	return r
 end
@@ -197,13 +221,13 @@ end
 
 -- send_written(channel, w, [expires]) -> true | nil, err, errcode: what a writer has, which is given back.
 function channel.send_written(self, w, expires)
-	local time, line = time_of(expires), self.senders
-	local r = take_turn(self, line, 'send', time)
+	local time, l = time_of(expires), self.senders
+	local r = take_turn(self, l, 'send', time)
 	if r ~= true then
 		done(w)
 		return fail(r)
 	end
-	return sent(self, after(self, WRITE, line, pcall(transmit, self, w, time)), time)
+	return sent(self, after(l, pcall(transmit, self, w, time)), time)
 end
 
 local function write_and_transmit(self, v, time)
@@ -217,12 +241,12 @@ function channel:send(v, expires)
 	if v == nil then
 		raise("bad argument #1 to 'send' (value expected)")
 	end
-	local time, line = time_of(expires), self.senders
-	local r = take_turn(self, line, 'send', time)
+	local time, l = time_of(expires), self.senders
+	local r = take_turn(self, l, 'send', time)
 	if r ~= true then
 		return fail(r)
 	end
-	return sent(self, after(self, WRITE, line, pcall(write_and_transmit, self, v, time)), time)
+	return sent(self, after(l, pcall(write_and_transmit, self, v, time)), time)
 end
 
 local LARGE = 65536 -- a message of more bytes is not kept until the next comes
@@ -263,12 +287,12 @@ end
 
 -- receive(channel, f, [expires]) -> results of f | nil, err, errcode: f(mem, size, handle) reads the message.
 function channel.receive(self, f, expires)
-	local time, line = time_of(expires), self.receivers
-	local r = take_turn(self, line, 'recv', time)
+	local time, l = time_of(expires), self.receivers
+	local r = take_turn(self, l, 'recv', time)
 	if r ~= true then
 		return fail(r)
 	end
-	return taken(self, time, after(self, READ, line, pcall(take, self, f, time)))
+	return taken(self, time, after(l, pcall(take, self, f, time)))
 end
 local receive = channel.receive
 

@@ -20,7 +20,9 @@ local line = {}
 -- A line is a list of waiters, with the object, the side that they wait for, and the handle that it has in
 -- `lines`. While somebody has been called who has not begun, `batch` is the scheduler's batch of the call.
 
-local called = {} -- line -> true: those that have a `batch`
+-- line -> true: those that have a `batch`. Or a function(line) -> boolean, which is called after each batch
+-- until it returns false.
+local called = {}
 
 local function of(object, kind)
 	if kind == READ then
@@ -65,14 +67,23 @@ end
 -- overdue() -> boolean: are there still some who were called? Whoever was called before this batch has
 -- run in it. If it waits for no operation that it has begun, the next one is called.
 function pending.overdue()
-	for l in pairs(called) do
-		if not l.batch then
+	for l, check in pairs(called) do
+		if check ~= true then
+			called[l] = check(l) and check or nil
+		elseif not l.batch then
 			called[l] = nil
 		elseif l.batch < pending.batch then
 			call_next(l)
 		end
 	end
 	return next(called) ~= nil
+end
+
+-- watch(line, check): for the lines of others. check(line) -> boolean is called after each batch until it
+-- returns false.
+function line.watch(l, check)
+	called[l] = check
+	pending.called = true
 end
 
 -- leave(line): an operation on its side is over.

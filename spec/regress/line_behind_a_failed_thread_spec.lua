@@ -8,6 +8,7 @@ local PRELUDE = [[
 jit.off()
 local ffi = require'ffi'
 local socket = require'socket2'
+local thread = require'socket2.thread'
 socket.onerror = function() end
 
 local function later()
@@ -117,6 +118,26 @@ function cases.recv()
 	end
 end
 
+function cases.channel_send()
+	local ch = assert(thread.channel(0))
+	return function(i) assert(ch:send(i)) end, function()
+		socket.newthread(function()
+			for _ = 1, 4 do
+				ch:recv()
+			end
+		end)
+	end, function() ch:close() end
+end
+
+function cases.channel_recv()
+	local ch = assert(thread.channel())
+	return function() assert(ch:recv()) end, function()
+		for i = 1, 4 do
+			socket.newthread(ch.send, ch, i)
+		end
+	end, function() ch:close() end
+end
+
 local function plain(f) return f end
 ]]
 
@@ -131,6 +152,9 @@ describe('those in line behind a thread that fails have their turns', function()
 	it('when it ends as its turn comes: senders', case('send', 'plain', 2))
 	it('when it ends as its turn comes: receivers', case('recv', 'plain', 2))
 	it('when it goes on, too', case('send', 'catching', 2))
+	it('when it ends as its turn comes: senders to a channel', case('channel_send', 'plain', 2))
+	it('when it goes on, too: receivers from a channel', case('channel_recv', 'catching', 2))
+	it('when it ends as its operation is over: receivers from a channel', case('channel_recv', 'plain', 1))
 	it('when it ends as its operation is over: senders', case('send', 'plain', 1))
 	it('when it ends as its operation is over: receivers', case('recv', 'catching', 1))
 end)
