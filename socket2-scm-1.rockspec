@@ -19,6 +19,6 @@ build = {
 		{ test -e $build/build.ninja || meson setup $build; } && ninja -C $build]],
 	-- lib/lua/5.1 is where lua/socket2/lib.lua looks along package.cpath
 	install_command = [[cp -R lua/. $(LUADIR) &&
-		cp ${SOCKET2_BUILD:-build-rock}/libsocket2.so.0 $(LIBDIR)/libsocket2.so]],
+		cp ${SOCKET2_BUILD:-build-rock}/libsocket2.so.1 $(LIBDIR)/libsocket2.so]],
 	copy_directories = {'docs', 'examples'},
 }

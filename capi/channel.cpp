@@ -143,8 +143,8 @@ int socket2_channel_new(int loop, int capacity) {
 }
 
 int socket2_channel_id(int loop, int handle) {
-    return on_port(loop, handle,
-                   [](LoopEntry&, Port& port) { return channel_number(*port.channel()); });
+    return on_object<Port>(loop, handle,
+                           [](LoopEntry&, Port& port) { return channel_number(*port.channel()); });
 }
 
 int socket2_channel_open(int loop, int id) {
@@ -155,41 +155,36 @@ int socket2_channel_open(int loop, int id) {
     });
 }
 
-int socket2_channel_close(int loop, int handle) {
-    return on_port(loop, handle, [&](LoopEntry& entry, Port&) {
-        close_object(entry, entry.objects.take(handle));
-        return 0;
-    });
-}
+int socket2_channel_close(int loop, int handle) { return close_handle<Port>(loop, handle); }
 
 int socket2_channel_shutdown(int loop, int handle) {
-    return on_port(loop, handle, [](LoopEntry&, Port& port) {
+    return on_object<Port>(loop, handle, [](LoopEntry&, Port& port) {
         port.channel()->shutdown();
         return 0;
     });
 }
 
 int socket2_channel_own(int loop, int handle) {
-    return on_port(loop, handle, [](LoopEntry&, Port& port) {
+    return on_object<Port>(loop, handle, [](LoopEntry&, Port& port) {
         port.own();
         return 0;
     });
 }
 
 int socket2_channel_length(int loop, int handle) {
-    return on_port(loop, handle, [](LoopEntry&, Port& port) {
+    return on_object<Port>(loop, handle, [](LoopEntry&, Port& port) {
         return static_cast<int>(port.channel()->length());
     });
 }
 
 int socket2_channel_send(int loop, int handle, const void* data, size_t size, const int* channels,
                          int channel_count, const intptr_t* fds, int fd_count, double deadline) {
-    return on_port(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
+    return on_object<Port>(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
         if (!is_buffer(data, size) || !is_array(channels, channel_count) ||
             !is_array(fds, fd_count) || !is_time(deadline)) {
             return SOCKET2_EINVAL;
         }
-        if (port.op(Side::write).state != OpState::idle) return SOCKET2_EBUSY;
+        if (port.op(Side::write)->state != OpState::idle) return SOCKET2_EBUSY;
         auto message =
             std::make_unique<Message>(std::string_view(static_cast<const char*>(data), size));
         if (!find_channels(entry, channels, channel_count, message->channels)) {
@@ -204,7 +199,7 @@ int socket2_channel_send(int loop, int handle, const void* data, size_t size, co
 }
 
 int socket2_channel_recv(int loop, int handle, double deadline) {
-    return on_port(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
+    return on_object<Port>(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
         return is_time(deadline) ? entry.report(port.recv(deadline))
                                  : static_cast<int>(SOCKET2_EINVAL);
     });
@@ -218,7 +213,7 @@ const void* socket2_message_data(int loop, int handle) {
 }
 
 int socket2_message_channel(int loop, int handle, int index) {
-    return on_port(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
+    return on_object<Port>(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
         std::shared_ptr<Channel> channel =
             index < 0 ? nullptr : port.message_channel(static_cast<size_t>(index));
         return channel == nullptr ? static_cast<int>(SOCKET2_EINVAL)
@@ -227,13 +222,13 @@ int socket2_message_channel(int loop, int handle, int index) {
 }
 
 int socket2_message_fd(int loop, int handle, int index) {
-    return on_port(loop, handle, [&](LoopEntry&, Port& port) -> int {
+    return on_object<Port>(loop, handle, [&](LoopEntry&, Port& port) -> int {
         return take_descriptor(port.message(), index);
     });
 }
 
 int socket2_message_socket(int loop, int handle, int index) {
-    return on_port(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
+    return on_object<Port>(loop, handle, [&](LoopEntry& entry, Port& port) -> int {
         Descriptor* const fd = find_descriptor(port.message(), index);
         if (fd == nullptr) return SOCKET2_EINVAL;
         std::unique_ptr<Socket> socket;
@@ -245,14 +240,14 @@ int socket2_message_socket(int loop, int handle, int index) {
 }
 
 int socket2_message_close(int loop, int handle) {
-    return on_port(loop, handle, [](LoopEntry&, Port& port) {
+    return on_object<Port>(loop, handle, [](LoopEntry&, Port& port) {
         port.drop_message();
         return 0;
     });
 }
 
 int socket2_channel_unsent(int loop, int handle, int index) {
-    return on_port(loop, handle, [&](LoopEntry&, Port& port) -> int {
+    return on_object<Port>(loop, handle, [&](LoopEntry&, Port& port) -> int {
         return take_descriptor(port.unsent(), index);
     });
 }

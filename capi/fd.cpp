@@ -30,19 +30,3 @@ int socket2_fd_open(int loop, const char* path) {
         return path == nullptr ? Errc::invalid_argument : Fd::open(l, path, out);
     });
 }
-
-int socket2_fd_send(int loop, int handle, const void* data, size_t size, double deadline) {
-    return on_socket<Fd>(loop, handle, [&](Fd& fd) -> Result {
-        if (!is_buffer(data, size) || !is_time(deadline)) return Errc::invalid_argument;
-        return fd.send(data, size, deadline);
-    });
-}
-
-int socket2_fd_recv(int loop, int handle, void* data, size_t size, double deadline) {
-    return on_socket<Fd>(loop, handle, [&](Fd& fd) -> Result {
-        // An empty read could not be told from the end.
-        if (!is_buffer(data, size) || size == 0 || !is_time(deadline))
-            return Errc::invalid_argument;
-        return fd.recv(data, size, deadline);
-    });
-}

@@ -3,23 +3,15 @@
 namespace socket2::capi {
 
 LoopEntry::~LoopEntry() {
-    objects.for_each([&](Object& object) { close_object(*this, std::move(object)); });
+    objects.for_each([&](std::unique_ptr<Object>& object) { loop.close(std::move(object)); });
 }
 
-void close_object(LoopEntry& entry, Object object) {
-    if (auto* socket = std::get_if<std::unique_ptr<Socket>>(&object)) {
-        Waitable::close(std::move(*socket));
-    } else if (auto* fd = std::get_if<std::unique_ptr<Fd>>(&object)) {
-        Waitable::close(std::move(*fd));
-    } else if (auto* timer = std::get_if<std::unique_ptr<Timer>>(&object)) {
-        entry.loop.disarm(**timer);
-    } else if (auto* query = std::get_if<std::unique_ptr<Query>>(&object)) {
-        Query::close(std::move(*query));
-    } else if (auto* port = std::get_if<std::unique_ptr<Port>>(&object)) {
-        Port::close(std::move(*port));
-    } else if (auto* watch = std::get_if<std::unique_ptr<SignalWatch>>(&object)) {
-        SignalWatch::close(std::move(*watch));
-    }
+int LoopEntry::adopt(std::unique_ptr<Object> object) {
+    Object& adopted = *object;
+    const int handle = objects.insert(std::move(object));
+    if (handle == 0) return SOCKET2_ENOHANDLE;
+    adopted.set_handle(handle);
+    return handle;
 }
 
 }  // namespace socket2::capi

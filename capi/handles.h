@@ -8,7 +8,6 @@
 #include <new>
 #include <string>
 #include <type_traits>
-#include <variant>
 
 #include "capi/socket2.h"
 #include "core/base/slot_map.h"
@@ -18,16 +17,12 @@
 #include "core/net/fd.h"
 #include "core/net/query.h"
 #include "core/net/socket.h"
+#include "core/net/stream.h"
 #include "core/net/tcp.h"
 #include "core/net/udp.h"
 #include "core/thread/port.h"
 
 namespace socket2::capi {
-
-// What a handle on a loop names.
-using Object = std::variant<std::monostate, std::unique_ptr<Socket>, std::unique_ptr<Fd>,
-                            std::unique_ptr<Timer>, std::unique_ptr<Query>, std::unique_ptr<Port>,
-                            std::unique_ptr<SignalWatch>>;
 
 // What a loop handle names. Its objects live here until they are closed.
 struct LoopEntry {
@@ -35,10 +30,10 @@ struct LoopEntry {
         : loop(std::move(poller), std::make_unique<MonotonicClock>()), shared(the_shared) {}
     ~LoopEntry();
 
-    // Gives a new object its handle, which it gets as its `user`, too. It is freed when there is
-    // none left.
-    template <typename T>
-    int adopt(std::unique_ptr<T> object);
+    // The handle of a new object, which is freed when there is none left.
+    int adopt(std::unique_ptr<Object> object);
+    // The object of a live handle is closed, and its handle stale.
+    void close(int handle) { loop.close(objects.take(handle)); }
 
     // The number for the caller; keeps the system's code of an error.
     int report(Result result) {
@@ -50,38 +45,28 @@ struct LoopEntry {
     }
 
     Loop loop;
-    SlotMap<Object> objects;
+    SlotMap<std::unique_ptr<Object>> objects;
     int shared;  // what others may be set to: SystemPollers::shares()
     int os_error = 0;
     bool reported = false;                // the call under way has set os_error
     uint32_t process = process_number();  // the one that the poller is of
 };
 
-// What the objects of a kind are kept as.
-template <typename T>
-using Kept = std::conditional_t<std::is_base_of_v<Socket, T>, Socket, T>;
-
-inline void set_user(Waitable& object, int name) { object.set_user(name); }
-inline void set_user(Query& object, int name) { object.set_user(name); }
-inline void set_user(Port& object, int name) { object.set_user(name); }
-inline void set_user(SignalWatch& object, int name) { object.set_user(name); }
-inline void set_user(Timer& object, int name) { object.user = name; }
-
-template <typename T>
-int LoopEntry::adopt(std::unique_ptr<T> object) {
-    T& kept = *object;
-    const int name = objects.insert(std::unique_ptr<Kept<T>>(std::move(object)));
-    if (name == 0) return SOCKET2_ENOHANDLE;
-    set_user(kept, name);
-    return name;
+// Null for a handle of none of these kinds.
+inline Object* find_object(LoopEntry& entry, int handle, unsigned kinds) {
+    const std::unique_ptr<Object>* object = entry.objects.find(handle);
+    return object == nullptr || ((*object)->kind() & kinds) == 0 ? nullptr : object->get();
 }
 
-// Null for a handle that is none of this kind.
 template <typename T>
 T* find_object(LoopEntry& entry, int handle) {
-    Object* object = entry.objects.find(handle);
-    auto* kept = object == nullptr ? nullptr : std::get_if<std::unique_ptr<T>>(object);
-    return kept == nullptr ? nullptr : kept->get();
+    return static_cast<T*>(find_object(entry, handle, T::kKinds));
+}
+
+template <>
+inline Stream* find_object<Stream>(LoopEntry& entry, int handle) {
+    const std::unique_ptr<Object>* object = entry.objects.find(handle);
+    return object == nullptr ? nullptr : (*object)->stream();
 }
 
 // Null for a stale or made-up handle. For the loop's own thread.
@@ -90,45 +75,8 @@ LoopEntry* find_loop(int loop);
 // Makes the copy of a loop that a forked child has its own, with a poller of its own.
 int leave_parent(LoopEntry& entry);
 
-// Frees what a handle named, once the loop and the system have let go of it.
-void close_object(LoopEntry& entry, Object object);
-
 // The handle of the connection that the listener has just accepted.
 int adopt_accepted(LoopEntry& entry, Tcp& listener);
-
-// What kind of socket a function takes.
-template <typename S>
-bool is_kind(const Socket&) {
-    return true;
-}
-template <>
-inline bool is_kind<Tcp>(const Socket& socket) {
-    return socket.type() == SocketType::tcp;
-}
-template <>
-inline bool is_kind<Udp>(const Socket& socket) {
-    return socket.type() != SocketType::tcp;
-}
-
-template <typename S>
-S* find_socket(LoopEntry& entry, int handle) {
-    auto* socket = find_object<Socket>(entry, handle);
-    if (socket == nullptr || !is_kind<S>(*socket)) return nullptr;
-    return static_cast<S*>(socket);
-}
-
-template <>
-inline Fd* find_socket<Fd>(LoopEntry& entry, int handle) {
-    return find_object<Fd>(entry, handle);
-}
-
-// Sockets and other descriptors.
-template <>
-inline Waitable* find_socket<Waitable>(LoopEntry& entry, int handle) {
-    auto* socket = find_object<Socket>(entry, handle);
-    if (socket != nullptr) return socket;
-    return find_object<Fd>(entry, handle);
-}
 
 // Runs `body`, whose result is an int; out of memory becomes its code.
 template <typename Body>
@@ -156,26 +104,33 @@ int on_loop(int loop, Body body) {
     return result;
 }
 
-// Finds the socket, runs `body(socket)`, translates its Result (or passes its int on).
+// Finds the object, runs `body(entry, object)`, whose result is an int.
+template <typename T, typename Body>
+int on_object(int loop, int handle, Body body) {
+    return on_loop(loop, [&](LoopEntry& entry) -> int {
+        T* object = find_object<T>(entry, handle);
+        return object == nullptr ? static_cast<int>(SOCKET2_EBADHANDLE) : body(entry, *object);
+    });
+}
+
+// The same of a socket or stream: runs `body(socket)`, translates its Result (or passes its int on).
 template <typename S, typename Body>
 int on_socket(int loop, int handle, Body body) {
-    return on_loop(loop, [&](LoopEntry& entry) {
-        S* socket = find_socket<S>(entry, handle);
-        if (socket == nullptr) return static_cast<int>(SOCKET2_EBADHANDLE);
-        if constexpr (std::is_same_v<decltype(body(*socket)), Result>) {
-            return entry.report(body(*socket));
+    return on_object<S>(loop, handle, [&](LoopEntry& entry, S& socket) {
+        if constexpr (std::is_same_v<decltype(body(socket)), Result>) {
+            return entry.report(body(socket));
         } else {
-            return body(*socket);
+            return body(socket);
         }
     });
 }
 
-// Finds the channel handle, runs `body(entry, port)`, whose result is an int.
-template <typename Body>
-int on_port(int loop, int handle, Body body) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        auto* port = find_object<Port>(entry, handle);
-        return port == nullptr ? static_cast<int>(SOCKET2_EBADHANDLE) : body(entry, *port);
+// Closes what the handle names, if it is of T's kinds: 0.
+template <typename T>
+int close_handle(int loop, int handle) {
+    return on_object<T>(loop, handle, [&](LoopEntry& entry, T&) {
+        entry.close(handle);
+        return 0;
     });
 }
 

@@ -37,33 +37,23 @@ int socket2_lookup_new(int loop, const char* host, const char* service, int type
 }
 
 int socket2_lookup_cancel(int loop, int handle) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        auto* query = find_object<Query>(entry, handle);
-        if (query == nullptr) return SOCKET2_EBADHANDLE;
-        query->cancel();
+    return on_object<Query>(loop, handle, [](LoopEntry&, Query& query) {
+        query.cancel();
         return 0;
     });
 }
 
 int socket2_lookup_result(int loop, int handle, socket2_addr* out, int max, char* name,
                           size_t name_size) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        const auto* query = find_object<Query>(entry, handle);
-        if (query == nullptr) return SOCKET2_EBADHANDLE;
+    return on_object<Query>(loop, handle, [&](LoopEntry& entry, const Query& query) -> int {
         if (!is_room(out, max)) return SOCKET2_EINVAL;
-        const Result r = query->result();
+        const Result r = query.result();
         return r.is_error() ? entry.report(r)
-                            : copy_lookup(query->found(), out, max, name, name_size);
+                            : copy_lookup(query.found(), out, max, name, name_size);
     });
 }
 
-int socket2_lookup_close(int loop, int handle) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (find_object<Query>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
-        close_object(entry, entry.objects.take(handle));
-        return 0;
-    });
-}
+int socket2_lookup_close(int loop, int handle) { return close_handle<Query>(loop, handle); }
 
 int socket2_lookup_cache(double seconds) {
     return guarded([&]() -> int {

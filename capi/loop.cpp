@@ -80,19 +80,21 @@ SystemPollers& pollers() {
 }
 
 int detail_of(const Op& op) {
+    if ((op.owner.kind() & Waitable::kKinds) == 0) return 0;
+    const auto& io_op = static_cast<const IoOp&>(op);
     switch (op.kind) {
         case OpKind::send:
         case OpKind::write:
-            return static_cast<int>(op.done);
+            return static_cast<int>(io_op.done);
         case OpKind::recv_from:
-            return op.truncated ? 1 : 0;
+            return io_op.truncated ? 1 : 0;
         default:
             return 0;
     }
 }
 
-socket2_event went_off(LoopEntry& entry, const Timer& timer) {
-    const int handle = timer.user;
+socket2_event fired(LoopEntry& entry, const Timer& timer) {
+    const int handle = timer.handle();
     entry.objects.take(handle);
     return {handle, SOCKET2_TIMER, 0, 0};
 }
@@ -100,13 +102,13 @@ socket2_event went_off(LoopEntry& entry, const Timer& timer) {
 int result_of(LoopEntry& entry, Op& op, int handle) {
     if (op.kind != OpKind::accept || op.result.is_error()) return entry.report(op.result);
     // A listener that was closed after the connection came closes the connection with it.
-    Tcp* listener = find_socket<Tcp>(entry, handle);
+    Tcp* listener = find_object<Tcp>(entry, handle);
     if (listener == nullptr) return SOCKET2_ECLOSED;
     return guarded([&] { return adopt_accepted(entry, *listener); });
 }
 
 socket2_event finished(LoopEntry& entry, Op& op) {
-    const int handle = static_cast<int>(op.source.user);
+    const int handle = op.owner.handle();
     const int kind = op.kind == OpKind::lookup ? SOCKET2_LOOKUP
                      : op.side == Side::read   ? SOCKET2_READ
                                                : SOCKET2_WRITE;
@@ -116,7 +118,7 @@ socket2_event finished(LoopEntry& entry, Op& op) {
 // The next event; false when there is none.
 bool next_event(LoopEntry& entry, socket2_event& event) {
     if (const Timer* timer = entry.loop.take_timer()) {
-        event = went_off(entry, *timer);
+        event = fired(entry, *timer);
     } else if (Op* op = entry.loop.take()) {
         event = finished(entry, *op);
     } else {
@@ -152,10 +154,10 @@ int leave_parent(LoopEntry& entry) {
     if (r.is_error()) return entry.report(r);
     use(entry, std::move(poller), r.value());
     bool watches = false;
-    entry.objects.for_each([&](Object& object) {
-        if (auto* query = std::get_if<std::unique_ptr<Query>>(&object)) ask_again(**query);
-        if (auto* port = std::get_if<std::unique_ptr<Port>>(&object)) (*port)->line_up_again();
-        if (std::holds_alternative<std::unique_ptr<SignalWatch>>(object)) watches = true;
+    entry.objects.for_each([&](std::unique_ptr<Object>& object) {
+        if (object->kind() == kLookup) ask_again(static_cast<Query&>(*object));
+        if (object->kind() == kPort) static_cast<Port&>(*object).line_up_again();
+        if (object->kind() == kSignalWatch) watches = true;
     });
     entry.process = process_number();
     return watches ? entry.report(SignalHub::instance().revive()) : 0;

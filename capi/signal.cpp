@@ -28,17 +28,9 @@ int socket2_signal_new(int loop, int signals) {
 }
 
 int socket2_signal_wait(int loop, int handle, double deadline) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        auto* watch = find_object<SignalWatch>(entry, handle);
-        if (watch == nullptr) return SOCKET2_EBADHANDLE;
-        return is_time(deadline) ? entry.report(watch->wait(deadline)) : SOCKET2_EINVAL;
+    return on_object<SignalWatch>(loop, handle, [&](LoopEntry& entry, SignalWatch& watch) -> int {
+        return is_time(deadline) ? entry.report(watch.wait(deadline)) : SOCKET2_EINVAL;
     });
 }
 
-int socket2_signal_close(int loop, int handle) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (find_object<SignalWatch>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
-        close_object(entry, entry.objects.take(handle));
-        return 0;
-    });
-}
+int socket2_signal_close(int loop, int handle) { return close_handle<SignalWatch>(loop, handle); }

@@ -30,44 +30,24 @@ int op_number(OpKind kind) {
     }
 }
 
-// What can be canceled and asked for its ops: null for a direction that it has not.
-const Op* op_of(const Waitable& waitable, Side side) { return &waitable.op(side); }
-const Op* op_of(const Port& port, Side side) { return &port.op(side); }
-const Op* op_of(const SignalWatch& watch, Side side) {
-    return side == Side::read ? &watch.op() : nullptr;
-}
-
-void cancel(Waitable& waitable, Side side) { waitable.cancel(side); }
-void cancel(Port& port, Side side) { port.cancel(side); }
-void cancel(SignalWatch& watch, Side side) {
-    if (side == Side::read) watch.cancel();
-}
-
-// Runs `body` on whatever has ops of that kind.
+// Runs `body(entry, object)` on what can be canceled and asked for its ops.
 template <typename Body>
 int on_ops(int loop, int handle, Body body) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (auto* waitable = find_socket<Waitable>(entry, handle)) return body(*waitable);
-        if (auto* port = find_object<Port>(entry, handle)) return body(*port);
-        if (auto* watch = find_object<SignalWatch>(entry, handle)) return body(*watch);
-        return SOCKET2_EBADHANDLE;
+        Object* object = find_object(entry, handle, Waitable::kKinds | kPort | kSignalWatch);
+        return object == nullptr ? static_cast<int>(SOCKET2_EBADHANDLE) : body(entry, *object);
     });
 }
 
 }  // namespace
 
-int socket2_socket_close(int loop, int handle) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (find_socket<Waitable>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
-        close_object(entry, entry.objects.take(handle));
-        return 0;
-    });
-}
+int socket2_socket_close(int loop, int handle) { return close_handle<Waitable>(loop, handle); }
 
 int socket2_socket_cancel(int loop, int handle, int kind) {
-    return on_ops(loop, handle, [&](auto& s) -> int {
+    return on_ops(loop, handle, [&](LoopEntry& entry, Object& object) -> int {
         if (!is_kind(kind)) return SOCKET2_EINVAL;
-        cancel(s, side_of(kind));
+        Op* const op = object.op(side_of(kind));
+        if (op != nullptr) entry.loop.cancel(*op, Errc::canceled);
         return 0;
     });
 }
@@ -80,9 +60,9 @@ int socket2_socket_wait(int loop, int handle, int kind, double deadline) {
 }
 
 int socket2_socket_pending(int loop, int handle, int kind, double* since) {
-    return on_ops(loop, handle, [&](auto& s) -> int {
+    return on_ops(loop, handle, [&](LoopEntry&, const Object& object) -> int {
         if (!is_kind(kind)) return SOCKET2_EINVAL;
-        const Op* const op = op_of(s, side_of(kind));
+        const Op* const op = object.op(side_of(kind));
         if (op == nullptr || op->state == OpState::idle) return 0;
         if (since != nullptr) *since = op->since;
         return op_number(op->kind);
@@ -90,11 +70,9 @@ int socket2_socket_pending(int loop, int handle, int kind, double* since) {
 }
 
 int socket2_socket_os_error(int loop, int handle, int kind) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        auto* waitable = find_socket<Waitable>(entry, handle);
-        if (waitable == nullptr) return SOCKET2_EBADHANDLE;
+    return on_object<Waitable>(loop, handle, [&](LoopEntry& entry, Waitable& waitable) -> int {
         if (!is_kind(kind)) return SOCKET2_EINVAL;
-        return entry.os_error = waitable->op(side_of(kind)).result.os_code();
+        return entry.os_error = waitable.op(side_of(kind))->result.os_code();
     });
 }
 
@@ -111,14 +89,9 @@ int socket2_socket_peercred(int loop, int handle, int64_t* pid, int64_t* uid, in
 }
 
 int socket2_socket_detach(int loop, int handle) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (find_socket<Waitable>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
-        Object object = entry.objects.take(handle);
-        auto* fd = std::get_if<std::unique_ptr<Fd>>(&object);
-        std::unique_ptr<Waitable> taken =
-            fd != nullptr ? std::unique_ptr<Waitable>(std::move(*fd))
-                          : std::move(*std::get_if<std::unique_ptr<Socket>>(&object));
-        return static_cast<int>(Waitable::detach(std::move(taken)));
+    return on_object<Waitable>(loop, handle, [&](LoopEntry& entry, Waitable& waitable) {
+        static_cast<void>(entry.objects.take(handle).release());
+        return static_cast<int>(Waitable::detach(std::unique_ptr<Waitable>(&waitable)));
     });
 }
 

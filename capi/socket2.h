@@ -73,7 +73,7 @@ extern "C" {
 #endif
 
 enum {
-    SOCKET2_ABI_VERSION = 0,
+    SOCKET2_ABI_VERSION = 1,
 
     SOCKET2_PENDING = -1,
 
@@ -199,7 +199,7 @@ enum {
 
 /*
  * A finished operation. `result` is a value or an error code, never SOCKET2_PENDING. `detail` tells
- * of a socket2_tcp_send() or socket2_fd_send() how many bytes the system took, also when it failed, and
+ * of a socket2_stream_send() or _sendv() how many bytes the system took, also when it failed, and
  * of a socket2_udp_recv() whether the datagram was cut (1) or not (0); it is 0 of others.
  */
 typedef struct socket2_event {
@@ -589,27 +589,13 @@ SOCKET2_API int socket2_tcp_accept(int loop, int handle, socket2_addr* peer, dou
 SOCKET2_API int socket2_tcp_connect(int loop, int handle, const socket2_addr* addr,
                                     double deadline);
 
-/*
- * SOCKET2_WRITE: sends all `size` bytes and gives that number, or fails; the event's detail tells
- * how many went out (an error that is returned at once: none). SOCKET2_EPIPE, SOCKET2_ECONNRESET,
- * SOCKET2_ENOTCONN.
- */
-SOCKET2_API int socket2_tcp_send(int loop, int handle, const void* data, size_t size,
-                                 double deadline);
-
-/*
- * SOCKET2_READ: the number of bytes that came, at most `size` (> 0); 0 at the end of the stream.
- * SOCKET2_ECONNRESET, SOCKET2_ENOTCONN.
- */
-SOCKET2_API int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline);
-
 /* ---- other descriptors ---- */
 
 /*
  * A handle for a descriptor of the caller's (on Windows a SOCKET): a pipe, a terminal, a socket ..., for
- * socket2_fd_recv(), socket2_fd_send(), socket2_socket_wait(), _cancel(), _pending(), _fd(), _detach() and
- * _close() alone; it is SOCKET2_EBADHANDLE elsewhere. The descriptor and its mode stay the caller's, who
- * closes the handle first and the descriptor after. Regular files are always ready. The system tells one
+ * socket2_stream_...(), socket2_socket_wait(), _cancel(), _pending(), _fd(), _detach() and _close() alone;
+ * it is SOCKET2_EBADHANDLE elsewhere. The descriptor and its mode stay the caller's, who closes the handle
+ * first and the descriptor after. Regular files are always ready. The system tells one
  * handle of the loop alone when a descriptor is ready, the first that had to wait, a socket's handle
  * included, until it is closed. Of another what cannot end at once is tried again every 10 ms, is
  * SOCKET2_EBUSY with SOCKET2_AT_ONCE, and a socket2_socket_wait() is SOCKET2_EBUSY; not on Windows, where
@@ -631,20 +617,41 @@ SOCKET2_API int socket2_fd_attach(int loop, intptr_t fd);
  */
 SOCKET2_API int socket2_fd_open(int loop, const char* path);
 
+/* ---- streams: TCP and unix connections, and other descriptors ---- */
+
+/* A piece of memory to be sent; `data` may be null when `size` is 0. */
+typedef struct socket2_slice {
+    const void* data;
+    size_t size;
+} socket2_slice;
+
 /*
- * SOCKET2_WRITE and SOCKET2_READ, as socket2_tcp_send() and socket2_tcp_recv(): a send writes all, a recv
- * gives what is there and 0 at the end. What write(2) and read(2) say otherwise is an error:
- * SOCKET2_EPIPE (nobody reads the pipe), SOCKET2_EIO (a terminal whose other side is gone),
- * SOCKET2_EDESCRIPTOR (not open for that direction), SOCKET2_EINVAL (an eventfd wants 8 bytes).
+ * SOCKET2_WRITE: sends all `size` bytes and gives that number, or fails; the event's detail tells
+ * how many went out (an error that is returned at once: none). SOCKET2_EPIPE, SOCKET2_ECONNRESET,
+ * SOCKET2_ENOTCONN.
  *
- * A descriptor in blocking mode does not block the loop either: it is asked first whether it is ready,
- * a pipe then takes PIPE_BUF bytes at a time, and a send to anything else but sockets and files is
- * SOCKET2_ENOTSUPPORTED. Only who shares it with other readers or writers has to make it
- * non-blocking, as they can be faster after it was asked.
+ * Of a descriptor that is not a socket what write(2) says is the error: SOCKET2_EPIPE (nothing reads the
+ * pipe), SOCKET2_EIO (a terminal whose other side is gone), SOCKET2_EDESCRIPTOR (not open for writing),
+ * SOCKET2_EINVAL (an eventfd wants 8 bytes). One in blocking mode does not block the loop: it is asked
+ * first whether it is ready, a pipe then takes PIPE_BUF bytes at a time, and a send to anything else but
+ * sockets and files is SOCKET2_ENOTSUPPORTED. A program that shares it with other readers or writers has
+ * to make it non-blocking, because they can be faster after it was asked.
  */
-SOCKET2_API int socket2_fd_send(int loop, int handle, const void* data, size_t size,
-                                double deadline);
-SOCKET2_API int socket2_fd_recv(int loop, int handle, void* data, size_t size, double deadline);
+SOCKET2_API int socket2_stream_send(int loop, int handle, const void* data, size_t size,
+                                    double deadline);
+/*
+ * The same with `count` pieces (>= 0), in their order, as if they were one: to a socket in one system call
+ * for each 64 of them. While it is pending the array belongs to the library, too. SOCKET2_EINVAL when
+ * their sizes add up to more than INT_MAX. Since 0.2.
+ */
+SOCKET2_API int socket2_stream_sendv(int loop, int handle, const socket2_slice* slices, int count,
+                                     double deadline);
+/*
+ * SOCKET2_READ: the number of bytes that came, at most `size` (> 0); 0 at the end of the stream.
+ * SOCKET2_ECONNRESET, SOCKET2_ENOTCONN; of a descriptor that is not a socket what read(2) says, as for a
+ * send.
+ */
+SOCKET2_API int socket2_stream_recv(int loop, int handle, void* data, size_t size, double deadline);
 
 /* ---- UDP and raw sockets ---- */
 

@@ -217,13 +217,13 @@ class Socket {
     // All of it; gives the number of bytes.
     auto send(std::string_view data, double deadline = kNever) {
         return operation(SOCKET2_WRITE, [=, this] {
-            return socket2_tcp_send(id_, handle_, data.data(), data.size(), deadline);
+            return socket2_stream_send(id_, handle_, data.data(), data.size(), deadline);
         });
     }
     // Gives the number of bytes that came, 0 at the end of the stream.
     auto recv(std::span<char> room, double deadline = kNever) {
         return operation(SOCKET2_READ, [=, this] {
-            return socket2_tcp_recv(id_, handle_, room.data(), room.size(), deadline);
+            return socket2_stream_recv(id_, handle_, room.data(), room.size(), deadline);
         });
     }
     // One datagram. Gives the number of bytes.

@@ -28,12 +28,10 @@ int socket2_tcp_listen(int loop, int handle, int backlog) {
 }
 
 int socket2_tcp_accept(int loop, int handle, socket2_addr* peer, double deadline) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        Tcp* listener = find_socket<Tcp>(entry, handle);
-        if (listener == nullptr) return SOCKET2_EBADHANDLE;
+    return on_object<Tcp>(loop, handle, [&](LoopEntry& entry, Tcp& listener) -> int {
         if (!is_time(deadline)) return SOCKET2_EINVAL;
-        const Result r = listener->accept(address(peer), deadline);
-        return r.ok() ? adopt_accepted(entry, *listener) : entry.report(r);
+        const Result r = listener.accept(address(peer), deadline);
+        return r.ok() ? adopt_accepted(entry, listener) : entry.report(r);
     });
 }
 
@@ -41,21 +39,5 @@ int socket2_tcp_connect(int loop, int handle, const socket2_addr* addr, double d
     return on_socket<Tcp>(loop, handle, [&](Tcp& s) -> Result {
         if (addr == nullptr || !is_time(deadline)) return Errc::invalid_argument;
         return s.connect(*address(addr), deadline);
-    });
-}
-
-int socket2_tcp_send(int loop, int handle, const void* data, size_t size, double deadline) {
-    return on_socket<Tcp>(loop, handle, [&](Tcp& s) -> Result {
-        if (!is_buffer(data, size) || !is_time(deadline)) return Errc::invalid_argument;
-        return s.send(data, size, deadline);
-    });
-}
-
-int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline) {
-    return on_socket<Tcp>(loop, handle, [&](Tcp& s) -> Result {
-        // An empty read could not be told from the end of the stream.
-        if (!is_buffer(data, size) || size == 0 || !is_time(deadline))
-            return Errc::invalid_argument;
-        return s.recv(data, size, deadline);
     });
 }

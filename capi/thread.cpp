@@ -25,7 +25,7 @@ LuaFunctions functions_of(const socket2_lua& lua) {
 
 int socket2_thread_new(int loop, const socket2_lua* lua, const char* code, size_t size,
                        const char* name, int channel) {
-    return on_port(loop, channel, [&](LoopEntry& entry, Port& port) -> int {
+    return on_object<Port>(loop, channel, [&](LoopEntry& entry, Port& port) -> int {
         if (lua == nullptr || !is_buffer(code, size) || name == nullptr) return SOCKET2_EINVAL;
         const LuaFunctions functions = functions_of(*lua);
         if (!is_complete(functions)) return SOCKET2_EINVAL;

@@ -15,10 +15,4 @@ int socket2_timer_new(int loop, double deadline) {
     });
 }
 
-int socket2_timer_close(int loop, int handle) {
-    return on_loop(loop, [&](LoopEntry& entry) -> int {
-        if (find_object<Timer>(entry, handle) == nullptr) return SOCKET2_EBADHANDLE;
-        close_object(entry, entry.objects.take(handle));
-        return 0;
-    });
-}
+int socket2_timer_close(int loop, int handle) { return close_handle<Timer>(loop, handle); }

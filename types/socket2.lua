@@ -293,7 +293,7 @@ function tcp:accept(expires) end
 function tcp:connect(host, port, expires) end
 
 ---Sends all of it. After an error `sent` is how many bytes the system took.
----@param data string|ffi.cdata*
+---@param data string|ffi.cdata*|(string|ffi.cdata*)[]
 ---@param len? integer bytes; a pointer needs it
 ---@param expires? number a time of socket.clock()
 ---@return integer? len, socket2.err? err, integer? errcode, integer? sent
@@ -341,7 +341,7 @@ local raw = {}
 local fd = {}
 
 ---Writes all of it. After an error `sent` is how many bytes the system took.
----@param data string|ffi.cdata*
+---@param data string|ffi.cdata*|(string|ffi.cdata*)[]
 ---@param len? integer bytes; a pointer needs it
 ---@param expires? number a time of socket.clock()
 ---@return integer? len, socket2.err? err, integer? errcode, integer? sent

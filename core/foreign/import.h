@@ -9,6 +9,9 @@
 
 #include "core/sys/library.h"
 
+// The names of functions, which cannot be in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
+
 // Pointers, not functions: argument-dependent look-up would find both and be ambiguous.
 #define SOCKET2_POINTER(name) inline decltype(&::name) name = nullptr;
 
@@ -16,3 +19,5 @@
 #define SOCKET2_TEXT(name) #name
 #define SOCKET2_IMPORT(name) \
     Import{SOCKET2_TEXT(name), [](void* p) { name = reinterpret_cast<decltype(name)>(p); }},
+
+// NOLINTEND(bugprone-macro-parentheses)

@@ -15,27 +15,69 @@ constexpr int kDropShare = 64;
 
 Attempt outcome(Result r) { return r.is_pending() ? Attempt::wait() : Attempt::over(r); }
 
-// Of a socket a short send has filled the room; another descriptor may stop short for its own reasons.
-template <typename Send>
-Attempt try_all(Op& op, Send send, bool short_fills) {
-    const size_t share = std::min(op.size - op.done, kSendShare);
-    const char* data = static_cast<const char*>(op.data) + op.done;
-    const Result r = send(op.source.fd, data, share);
-    if (r.is_pending() || r.is_error()) return outcome(r);
-    op.done += static_cast<size_t>(r.value());
-    if (op.done == op.size) return Attempt::over(Result::of(static_cast<int>(op.size)));
-    return short_fills && static_cast<size_t>(r.value()) < share ? Attempt::wait()
-                                                                 : Attempt::more();
+// The system has taken that much of what was left.
+void advance(IoOp& op, size_t taken) {
+    op.done += taken;
+    while (taken >= op.size && op.more_count > 0) {
+        taken -= op.size;
+        op.data = const_cast<void*>(op.more->data);
+        op.size = op.more->size;
+        ++op.more;
+        --op.more_count;
+    }
+    op.data = static_cast<char*>(op.data) + taken;
+    op.size -= taken;
 }
 
-Attempt try_connect(Op& op) {
+// Sends the slices that are left, at most `size` bytes of them, which becomes how many there are.
+Result send_slices(const IoOp& op, size_t& size) {
+    Slice slices[posix::kMaxSlices] = {{op.data, std::min(op.size, size)}};
+    size_t count = 1;
+    size_t total = slices[0].size;
+    for (; count < posix::kMaxSlices && count <= op.more_count && total < size; ++count) {
+        const Slice& next = op.more[count - 1];
+        slices[count] = {next.data, std::min(next.size, size - total)};
+        total += slices[count].size;
+    }
+    size = total;
+    return posix::send(op.source.fd, slices, count);
+}
+
+// As much of what is left as one system call takes, at most `size` bytes, which becomes how many it was
+// given.
+Result send_some(const IoOp& op, size_t& size) {
+    if (op.kind == OpKind::send && op.more_count > 0) return send_slices(op, size);
+    size = std::min(size, op.size);
+    return op.kind == OpKind::send ? posix::send(op.source.fd, op.data, size)
+                                   : posix::write(op.source.fd, op.data, size);
+}
+
+Attempt try_all(IoOp& op) {
+    for (size_t share = kSendShare; share > 0;) {
+        size_t size = share;
+        const Result r = send_some(op, size);
+        if (r.is_pending() || r.is_error()) return outcome(r);
+        const size_t taken = static_cast<size_t>(r.value());
+        advance(op, taken);
+        if (op.size == 0 && op.more_count == 0) {
+            return Attempt::over(Result::of(static_cast<int>(op.done)));
+        }
+        // Of a socket a short send has filled the room; another descriptor may stop short for its own
+        // reasons.
+        if (taken < size) return op.kind == OpKind::send ? Attempt::wait() : Attempt::more();
+        share -= taken;
+    }
+    return Attempt::more();
+}
+
+Attempt try_connect(IoOp& op) {
     const Descriptor fd = op.source.fd;
     const Result r = op.started ? posix::connect_result(fd) : posix::connect(fd, *op.only);
     if (r.is_pending()) op.started = true;
     return outcome(r.ok() ? connected(op, fd) : r);
 }
 
-Attempt try_recv_from(Op& op) {
+Attempt try_recv_from(IoOp& op) {
     for (int dropped = 0; dropped < kDropShare; ++dropped) {
         SockAddr from;
         const Result r = posix::recv_from(op.source.fd, op.data, op.size, from, op.truncated);
@@ -50,11 +92,11 @@ Attempt try_recv_from(Op& op) {
 }  // namespace
 
 bool is_connecting(const IoSource& source) {
-    const Op* const writer = source.parked[static_cast<size_t>(Side::write)];
+    const IoOp* const writer = source.parked[static_cast<size_t>(Side::write)];
     return writer != nullptr && writer->kind == OpKind::connect;
 }
 
-Result connected(const Op& op, Descriptor fd) {
+Result connected(const IoOp& op, Descriptor fd) {
     if (!op.to_itself) return Result::done();
     SockAddr own;
     SockAddr peer;
@@ -68,7 +110,7 @@ Result connected(const Op& op, Descriptor fd) {
 
 uint8_t direction(Side side) { return side == Side::read ? kReadable : kWritable; }
 
-Attempt attempt(Op& op) {
+Attempt attempt(IoOp& op) {
     const Descriptor fd = op.source.fd;
     switch (op.kind) {
         case OpKind::recv:
@@ -80,13 +122,13 @@ Attempt attempt(Op& op) {
         case OpKind::read:
             return outcome(posix::read(fd, op.data, op.size));
         case OpKind::send:
-            return try_all(op, posix::send, true);
+            return try_all(op);
         case OpKind::connect:
             return try_connect(op);
         case OpKind::send_to:
             return outcome(posix::send_to(fd, op.data, op.size, op.only));
         case OpKind::write:
-            return try_all(op, posix::write, false);
+            return try_all(op);
         case OpKind::wait:
             return outcome(posix::is_ready(fd, direction(op.side)));
         case OpKind::lookup:

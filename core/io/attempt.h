@@ -4,8 +4,7 @@
 #include <cstdint>
 
 #include "core/base/result.h"
-#include "core/io/io_source.h"
-#include "core/io/op.h"
+#include "core/io/io_op.h"
 
 namespace socket2 {
 
@@ -32,12 +31,12 @@ bool is_connecting(const IoSource& source);
 // itself, which it can when no one listens and the port is the one that it has picked for this
 // side: that connection is undone and counts as refused. Two calls of the system, where op.to_itself
 // says that it may be so.
-Result connected(const Op& op, Descriptor fd);
+Result connected(const IoOp& op, Descriptor fd);
 
 // The Ready bit of a side.
 uint8_t direction(Side side);
 
 // Any op but a lookup. A send that goes out in parts counts them in op.done.
-Attempt attempt(Op& op);
+Attempt attempt(IoOp& op);
 
 }  // namespace socket2

@@ -67,7 +67,7 @@ void Loop::leave_parent() {
     times_.for_each([&](Op& op) {
         if (op.state == OpState::deferred && !op.in_list()) ops.push_back(op);
     });
-    while (Op* op = ops.pop_front()) {
+    while (IoOp* op = pop_io_op(ops)) {
         if (op->in_heap()) times_.remove(*op);
         op->state = OpState::deferred;
         if (is_sending(*op)) {
@@ -79,7 +79,7 @@ void Loop::leave_parent() {
     }
 }
 
-Result Loop::submit(Op& op) {
+Result Loop::submit(IoOp& op) {
     if (op.state != OpState::idle) return Errc::busy;
     op.cancel_reason = Errc::ok;
     op.since = turn_time_;
@@ -94,48 +94,48 @@ Result Loop::submit(Op& op) {
 }
 
 // Hands an op to the poller, for the first time or after a rest.
-Result Loop::start(Op& op) {
+Result Loop::start(IoOp& op) {
     const Result r = poller_->submit(op);
     if (r.is_pending()) {
         submitted(op);
     } else if (r.error() == Errc::busy && op.kind != OpKind::wait) {
         return hold(op, now() + kBusyRest);
     } else {
-        finish(op, r);
+        end(op, r);
     }
     return r;
 }
 
 // From deferred or idle to submitted: the deadline runs.
-void Loop::submitted(Op& op) {
+void Loop::submitted(IoOp& op) {
     op.state = OpState::submitted;
     if (op.deadline < kNever) times_.push(op, op.deadline);
 }
 
-Result Loop::submit_outside(OutsideOp& op) {
+Result Loop::submit(ExternalOp& op) {
     if (op.state != OpState::idle) return Errc::busy;
     op.cancel_reason = Errc::ok;
     op.since = turn_time_;
-    op.state = OpState::outside;
+    op.state = OpState::external;
     if (op.deadline < kNever) times_.push(op, op.deadline);
     return Result::pending();
 }
 
-void Loop::finish_outside(OutsideOp& op, Result result) {
-    if (op.state != OpState::outside || op.in_list()) return;
+void Loop::finish(ExternalOp& op, Result result) {
+    if (op.state != OpState::external || op.in_list()) return;
     if (op.in_heap()) times_.remove(op);
     op.result = result;
     ended_.push_back(op);
 }
 
-Result Loop::hold(Op& op, double not_before) {
+Result Loop::hold(IoOp& op, double not_before) {
     op.state = OpState::deferred;
     times_.push(op, std::min(not_before, op.deadline));
     return Result::pending();
 }
 
 // The op is over with this result, at once or later.
-void Loop::finish(Op& op, Result result) {
+void Loop::end(IoOp& op, Result result) {
     op.result = result;
     if (op.kind == OpKind::accept && is_lasting(result.error())) {
         op.source.accept_not_before = now() + kAcceptRest;
@@ -152,11 +152,11 @@ void Loop::complete(Op& op) {
 void Loop::cancel(Op& op, Errc reason) {
     const bool in_flight = op.state != OpState::idle && op.state != OpState::completed;
     if (!in_flight || op.cancel_reason != Errc::ok) return;  // the first reason counts
-    if (op.state == OpState::outside && !static_cast<OutsideOp&>(op).let_go()) return;
+    if (op.state == OpState::external && !static_cast<ExternalOp&>(op).let_go()) return;
     op.cancel_reason = reason;
     if (op.in_heap()) times_.remove(op);
     if (op.state == OpState::submitted) {
-        poller_->cancel(op);
+        poller_->cancel(static_cast<IoOp&>(op));
         return;
     }
     if (op.in_list()) OpList::remove(op);
@@ -164,28 +164,33 @@ void Loop::cancel(Op& op, Errc reason) {
     ended_.push_back(op);
 }
 
-void Loop::detach(IoSource& source, Op& read, Op& write) {
+void Loop::detach(IoSource& source, IoOp& read, IoOp& write) {
     cancel(read, Errc::closed);
     cancel(write, Errc::closed);
     poller_->detach(source);
 }
 
-void Loop::retire(std::unique_ptr<OpOwner> owner) {
-    if (!owner->idle()) retired_.push_back(*owner.release());
+void Loop::close(std::unique_ptr<Object> object) {
+    object->on_close(*this);
+    retire(std::move(object));
+}
+
+void Loop::retire(std::unique_ptr<Object> object) {
+    if (!object->idle()) retired_.push_back(*object.release());
 }
 
 void Loop::free_retired() {
-    IntrusiveList<OpOwner> waiting;
+    IntrusiveList<Object> waiting;
     waiting.splice(retired_);
-    while (OpOwner* owner = waiting.pop_front()) {
-        retire(std::unique_ptr<OpOwner>(owner));
+    while (Object* object = waiting.pop_front()) {
+        retire(std::unique_ptr<Object>(object));
     }
 }
 
 void Loop::submit_deferred() {
     OpList due;  // what is held back again below waits for the next turn
     due.splice(deferred_);
-    while (Op* op = due.pop_front()) {
+    while (IoOp* op = pop_io_op(due)) {
         op->state = OpState::idle;
         if (!start(*op).is_pending()) complete(*op);
     }
@@ -233,13 +238,22 @@ Result Loop::turn(double until) {
     arrived.splice(ended_);
     while (Op* op = arrived.pop_front()) {
         const bool canceled = op->result.error() == Errc::canceled && op->cancel_reason != Errc::ok;
-        finish(*op, canceled ? Result(op->cancel_reason) : op->result);
+        const Result result = canceled ? Result(op->cancel_reason) : op->result;
+        if (op->state == OpState::external) {
+            op->result = result;
+        } else {
+            end(static_cast<IoOp&>(*op), result);
+        }
         complete(*op);
     }
     // After the wait: what the system has counts more than a deadline that has passed.
     expire();
     submit_deferred();
     return r;
+}
+
+void Timer::on_close(Loop& loop) {
+    if (in_heap()) loop.disarm(*this);
 }
 
 Result Loop::poll(double until) {

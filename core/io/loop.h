@@ -9,17 +9,11 @@
 #include "core/base/clock.h"
 #include "core/base/heap.h"
 #include "core/io/inbox.h"
+#include "core/io/object.h"
 #include "core/io/poller.h"
 #include "core/io/timer.h"
 
 namespace socket2 {
-
-// What the loop keeps alive until its ops have been taken: a socket.
-class OpOwner : public ListNode<OpOwner> {
-   public:
-    virtual ~OpOwner() = default;
-    virtual bool idle() const = 0;
-};
 
 class Loop {
    public:
@@ -47,17 +41,17 @@ class Loop {
 
     // A value or an error: it is over. Pending: exactly one completion follows.
     // A busy op (not idle) is Errc::busy and stays as it was.
-    Result submit(Op& op);
+    Result submit(IoOp& op);
 
     // See Poller::try_now().
-    Result try_now(Op& op) { return poller_->try_now(op); }
+    Result try_now(IoOp& op) { return poller_->try_now(op); }
 
-    // As submit(), for an op that the poller has nothing to do with: pending until somebody calls
-    // finish_outside() in the loop's thread, or it is canceled, which needs nobody's help.
-    Result submit_outside(OutsideOp& op);
+    // Pending until finish() is called in the loop's thread, or the op is canceled, which needs nobody's
+    // help.
+    Result submit(ExternalOp& op);
     // The op completes with the next turn. One that was canceled (or finished) meanwhile keeps
     // what it has.
-    void finish_outside(OutsideOp& op, Result result);
+    void finish(ExternalOp& op, Result result);
 
     // What other threads post to; it can outlive the loop.
     const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
@@ -67,17 +61,17 @@ class Loop {
 
     // Cancels the ops with Errc::closed and forgets the source, whose descriptor may be closed
     // after this.
-    void detach(IoSource& source, Op& read, Op& write);
+    void detach(IoSource& source, IoOp& read, IoOp& write);
 
-    // Takes over an owner whose source was detached, and frees it when its ops have been taken.
-    void retire(std::unique_ptr<OpOwner> owner);
+    // Closes the object and takes it over, to free it when its ops have been taken.
+    void close(std::unique_ptr<Object> object);
 
     // One turn: waits until something completes, `until` (a time of the clock) comes, a signal
     // arrives or wake() is called. Completed ops are then there to be taken.
     Result poll(double until);
 
     // The oldest completed op, now idle again; null when there is none. What it completed with
-    // stays in it until it is submitted again; an owner that was retired is freed by the next
+    // stays in it until it is submitted again; an owner that was closed is freed by the next
     // poll(), not before.
     Op* take();
 
@@ -104,10 +98,10 @@ class Loop {
     // So many timers go off in one turn: a crowd of them would otherwise hold up all I/O.
     static constexpr int kTimerShare = 32;
 
-    Result start(Op& op);
-    Result hold(Op& op, double not_before);
-    void submitted(Op& op);
-    void finish(Op& op, Result result);
+    Result start(IoOp& op);
+    Result hold(IoOp& op, double not_before);
+    void submitted(IoOp& op);
+    void end(IoOp& op, Result result);
     void complete(Op& op);
     Result turn(double until);
     void submit_deferred();
@@ -115,12 +109,13 @@ class Loop {
     bool timer_is_due() const;
     double next_time() const;
     bool has_news() const { return !completed_.empty() || timer_is_due(); }
+    void retire(std::unique_ptr<Object> object);
     void free_retired();
 
     std::unique_ptr<Poller> poller_;
     std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
     std::unique_ptr<Clock> clock_;
-    OpList deferred_;  // their rest is over; before that they are in the heap only
+    OpList deferred_;  // IoOps whose rest is over; before that they are in the heap only
     // Over without the poller. Completed by the next turn, not at once: who starts and ends such ops
     // again and again would keep the loop from its turns.
     OpList ended_;
@@ -134,7 +129,7 @@ class Loop {
     bool expired_ops_ = false;  // by the last turn
     size_t reserved_ = 0;
     int sources_ = 0;
-    IntrusiveList<OpOwner> retired_;
+    IntrusiveList<Object> retired_;
 };
 
 }  // namespace socket2

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "core/base/result.h"
-#include "core/io/io_source.h"
+#include "core/io/io_op.h"
 
 namespace socket2 {
 

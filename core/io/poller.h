@@ -12,7 +12,7 @@
 //  - wake() may come from any thread, and makes the present or the next wait() return.
 #pragma once
 
-#include "core/io/io_source.h"
+#include "core/io/io_op.h"
 
 namespace socket2 {
 
@@ -29,13 +29,13 @@ class Poller {
     // of it. Most systems tell by themselves.
     virtual void shut(IoSource&, int /*directions*/) {}
 
-    virtual Result submit(Op& op) = 0;
-    virtual void cancel(Op& op) = 0;
+    virtual Result submit(IoOp& op) = 0;
+    virtual void cancel(IoOp& op) = 0;
 
     // What can be had of an op without waiting, whether or not others are in flight on the source:
     // as submit(), but pending means that there was nothing, and the op is the caller's again. From
     // then on wait() returns when that may have changed. A send may give a part.
-    virtual Result try_now(Op& op) = 0;
+    virtual Result try_now(IoOp& op) = 0;
 
     // Waits at most `seconds` (0: only looks, kNever: for ever) and never returns early by more
     // than the clock's grain, unless something completed, a signal came or somebody woke it.

@@ -11,14 +11,14 @@ namespace {
 // Whether a read has told that there is no more, which saves the EAGAIN that would tell the same. Once a
 // hang-up was seen no further edge comes for the end of the stream, and a read stops early at urgent
 // data, so then only EAGAIN counts.
-bool drained(const Op& op, Result r) {
+bool drained(const IoOp& op, Result r) {
     const IoSource& source = op.source;
     return op.kind == OpKind::recv && r.ok() && source.short_read_drains &&
            static_cast<size_t>(r.value()) < op.size && (source.ready & (kHangup | kUrgent)) == 0;
 }
 
 // After a try that found nothing only an edge says otherwise.
-Attempt try_if_ready(Op& op) {
+Attempt try_if_ready(IoOp& op) {
     IoSource& source = op.source;
     const uint8_t side = direction(op.side);
     if ((source.ready & side) == 0) return Attempt::wait();
@@ -31,7 +31,7 @@ Attempt try_if_ready(Op& op) {
     return a;
 }
 
-Op*& parking_place(Op& op) { return op.source.parked[static_cast<size_t>(op.side)]; }
+IoOp*& parking_place(IoOp& op) { return op.source.parked[static_cast<size_t>(op.side)]; }
 
 }  // namespace
 
@@ -46,7 +46,7 @@ void ReadinessPoller::detach(IoSource& source) {
     if (source.registered) selector_->remove(source);
 }
 
-Result ReadinessPoller::submit(Op& op) {
+Result ReadinessPoller::submit(IoOp& op) {
     const Attempt a = try_if_ready(op);
     if (a.next == Attempt::Next::over) return a.result;
     if (a.next == Attempt::Next::more) {
@@ -74,7 +74,7 @@ Result ReadinessPoller::watch(IoSource& source) {
     return r;
 }
 
-void ReadinessPoller::cancel(Op& op) {
+void ReadinessPoller::cancel(IoOp& op) {
     if (parking_place(op) != &op) {
         SOCKET2_ASSERT(op.in_list(), "an op is canceled that the poller does not have");
         return;  // it has failed already
@@ -93,7 +93,7 @@ void ReadinessPoller::cancel(Op& op) {
     finished_.push_back(op);
 }
 
-Result ReadinessPoller::try_now(Op& op) {
+Result ReadinessPoller::try_now(IoOp& op) {
     // Only who has just polled can rely on what the system said, as those who look for readiness do.
     if (op.kind != OpKind::wait) op.source.ready |= direction(op.side);
     Attempt a = try_if_ready(op);
@@ -105,7 +105,7 @@ Result ReadinessPoller::try_now(Op& op) {
     return r.is_error() ? r : Result::pending();
 }
 
-void ReadinessPoller::retry(Op& op, OpList& completed) {
+void ReadinessPoller::retry(IoOp& op, OpList& completed) {
     Attempt a = try_if_ready(op);
     if (a.next == Attempt::Next::wait) {
         a.result = watch(op.source);
@@ -120,10 +120,10 @@ void ReadinessPoller::retry(Op& op, OpList& completed) {
     completed.push_back(op);
 }
 
-void ReadinessPoller::leave(Op& op) {
+void ReadinessPoller::leave(IoOp& op) {
     parking_place(op) = nullptr;
     // A read has waited for the end of the connect.
-    Op* const reader = op.source.parked[static_cast<size_t>(Side::read)];
+    IoOp* const reader = op.source.parked[static_cast<size_t>(Side::read)];
     if (op.kind == OpKind::connect && reader != nullptr && !reader->in_list()) {
         hot_.push_back(*reader);
     }
@@ -138,13 +138,13 @@ Result ReadinessPoller::wait(double seconds, OpList& completed) {
     const bool idle = hot.empty() && finished_.empty();
     const Result n = selector_->wait(idle ? seconds : 0, events, kBatch);
     completed.splice(finished_);
-    while (Op* op = hot.pop_front()) retry(*op, completed);
+    while (IoOp* op = pop_io_op(hot)) retry(*op, completed);
     if (n.is_error()) return n;
 
     for (int i = 0; i < n.value(); ++i) {
         IoSource& source = *events[i].source;
         source.ready |= events[i].ready;
-        for (Op* op : source.parked) {
+        for (IoOp* op : source.parked) {
             if (op != nullptr && !op->in_list()) retry(*op, completed);
         }
     }
@@ -155,7 +155,7 @@ void ReadinessPoller::wake() const { selector_->wake(); }
 
 void ReadinessPoller::abandon(OpList& unfinished, OpList& finished) {
     finished.splice(finished_);
-    while (Op* op = hot_.pop_front()) {
+    while (IoOp* op = pop_io_op(hot_)) {
         parking_place(*op) = nullptr;
         unfinished.push_back(*op);
     }
@@ -163,7 +163,7 @@ void ReadinessPoller::abandon(OpList& unfinished, OpList& finished) {
         source->ready = kReadable | kWritable;
         // The writer first: a reader waits for the end of its connect.
         for (const Side side : {Side::write, Side::read}) {
-            Op* const op = std::exchange(source->parked[static_cast<size_t>(side)], nullptr);
+            IoOp* const op = std::exchange(source->parked[static_cast<size_t>(side)], nullptr);
             if (op != nullptr) unfinished.push_back(*op);
         }
     }

@@ -14,17 +14,17 @@ class ReadinessPoller final : public Poller {
 
     Result attach(IoSource& source) override;
     void detach(IoSource& source) override;
-    Result submit(Op& op) override;
-    void cancel(Op& op) override;
-    Result try_now(Op& op) override;
+    Result submit(IoOp& op) override;
+    void cancel(IoOp& op) override;
+    Result try_now(IoOp& op) override;
     Result wait(double seconds, OpList& completed) override;
     void wake() const override;
     void abandon(OpList& unfinished, OpList& finished) override;
 
    private:
     Result watch(IoSource& source);
-    void retry(Op& op, OpList& completed);
-    void leave(Op& op);
+    void retry(IoOp& op, OpList& completed);
+    void leave(IoOp& op);
 
     std::unique_ptr<Selector> selector_;
     OpList hot_;       // parked although ready: had its share of this turn, goes on in the next

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "core/base/result.h"
-#include "core/io/io_source.h"
+#include "core/io/io_op.h"
 
 namespace socket2 {
 

@@ -41,7 +41,10 @@ class SignalWatch::Mail final : public SignalListener,
 };
 
 SignalWatch::SignalWatch(Loop& loop, SignalSet signals)
-    : loop_(loop), op_(source_, Side::read), mail_(std::make_shared<Mail>(*this, signals)) {
+    : Object(kSignalWatch),
+      loop_(loop),
+      op_(*this, Side::read),
+      mail_(std::make_shared<Mail>(*this, signals)) {
     loop_.reserve(1);
     op_.kind = OpKind::wait;
 }
@@ -59,13 +62,13 @@ Result SignalWatch::wait(double deadline) {
     const Result r = Result::of(static_cast<int>(signal));
     if (deadline == kAtOnce) return signal != 0 ? r : Result(Errc::timeout);
     op_.deadline = deadline;
-    return signal != 0 ? r : loop_.submit_outside(op_);
+    return signal != 0 ? r : loop_.submit(op_);
 }
 
 void SignalWatch::arrived() {
-    if (op_.state != OpState::outside || op_.in_list()) return;  // kept for the next wait
+    if (op_.state != OpState::external || op_.in_list()) return;  // kept for the next wait
     const SignalSet signal = mail_->take();
-    if (signal != 0) loop_.finish_outside(op_, Result::of(static_cast<int>(signal)));
+    if (signal != 0) loop_.finish(op_, Result::of(static_cast<int>(signal)));
 }
 
 void SignalWatch::leave() {
@@ -73,11 +76,9 @@ void SignalWatch::leave() {
     mail_->forget_watch();
 }
 
-void SignalWatch::close(std::unique_ptr<SignalWatch> watch) {
-    SignalWatch& w = *watch;
-    w.leave();
-    w.loop_.cancel(w.op_, Errc::closed);
-    w.loop_.retire(std::move(watch));
+void SignalWatch::on_close(Loop&) {
+    leave();
+    loop_.cancel(op_, Errc::closed);
 }
 
 }  // namespace socket2

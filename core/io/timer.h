@@ -1,15 +1,20 @@
 // A time at which a loop reports something.
 #pragma once
 
-#include <cstdint>
-
 #include "core/base/heap.h"
+#include "core/io/object.h"
 
 namespace socket2 {
 
-// Pinned while it is armed; whoever made it owns it. Small, as programs have many.
-struct Timer : HeapNode {
-    int32_t user = 0;  // the owner's name for it; the core never looks at it
+// Pinned while it is armed. Small, because programs have many.
+class Timer : public Object, public HeapNode {
+   public:
+    static constexpr unsigned kKinds = kTimer;
+
+    Timer() : Object(kTimer) {}
+
+   private:
+    void on_close(Loop& loop) override;
 };
 
 }  // namespace socket2

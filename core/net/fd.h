@@ -3,12 +3,15 @@
 
 #include <memory>
 
+#include "core/net/stream.h"
 #include "core/net/waitable.h"
 
 namespace socket2 {
 
-class Fd final : public Waitable {
+class Fd final : public Waitable, public Stream {
    public:
+    static constexpr unsigned kKinds = kFd;
+
     ~Fd() override;
 
     // A descriptor of the program's, which stays its own.
@@ -18,13 +21,12 @@ class Fd final : public Waitable {
     // Opens what there is at a path, for reading and writing.
     static Result open(Loop& loop, const char* path, std::unique_ptr<Fd>& out);
 
-    // All of it or an error; op.done tells how far it came.
-    Result send(const void* data, size_t size, double deadline);
-    // 0: the end.
-    Result recv(void* data, size_t size, double deadline);
+    Stream* stream() override { return this; }
+    Result send(Slices slices, double deadline) override;
+    Result recv(void* data, size_t size, double deadline) override;
 
    private:
-    using Waitable::Waitable;
+    explicit Fd(Loop& loop) : Waitable(loop, kFd) {}
     // Takes the descriptor; never_blocks as of posix::never_blocks().
     Result adopt(Descriptor fd, Result never_blocks);
     void close_descriptor() override;

@@ -18,7 +18,7 @@ class Query::Job final : public Resolver::Job {
     Query* waiter_;  // null: gone; for the loop's thread
 };
 
-Query::Query(Loop& loop) : loop_(loop), op_(source_, Side::read) {
+Query::Query(Loop& loop) : Object(kLookup), loop_(loop), op_(*this, Side::read) {
     loop_.reserve(1);
     op_.kind = OpKind::lookup;
 }
@@ -32,7 +32,7 @@ void Query::start(Resolver& resolver, const Endpoint& endpoint, double deadline)
     Result r = lookup_literal(endpoint, found_);
     if (r.is_pending()) r = ask(resolver, endpoint, deadline);
     op_.deadline = deadline;
-    SOCKET2_ASSERT(loop_.submit_outside(op_).is_pending(), "a query is started twice");
+    SOCKET2_ASSERT(loop_.submit(op_).is_pending(), "a query is started twice");
     if (!r.is_pending()) finish(r);
 }
 
@@ -46,7 +46,7 @@ Result Query::ask(Resolver& resolver, const Endpoint& endpoint, double deadline)
 }
 
 void Query::ask_again(Resolver& resolver) {
-    if (op_.state != OpState::outside || op_.in_list()) return;
+    if (op_.state != OpState::external || op_.in_list()) return;
     const std::shared_ptr<Job> former = job_;
     const Result r = ask(resolver, former->endpoint(), op_.deadline);
     if (!r.is_pending()) finish(r);
@@ -55,8 +55,7 @@ void Query::ask_again(Resolver& resolver) {
 Result Query::result() const { return idle() ? op_.result : Result(Errc::busy); }
 
 void Query::finish(Result result) {
-    loop_.finish_outside(
-        op_, result.ok() ? Result::of(static_cast<int>(found_.addresses.size())) : result);
+    loop_.finish(op_, result.ok() ? Result::of(static_cast<int>(found_.addresses.size())) : result);
 }
 
 void Query::end(Errc reason) {
@@ -69,12 +68,6 @@ void Query::leave_job() {
     job_->waiter_ = nullptr;
     job_->give_up();
     job_ = nullptr;
-}
-
-void Query::close(std::unique_ptr<Query> query) {
-    Query& q = *query;
-    q.end(Errc::closed);
-    q.loop_.retire(std::move(query));
 }
 
 }  // namespace socket2

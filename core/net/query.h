@@ -9,16 +9,14 @@
 
 namespace socket2 {
 
-// For one look-up. Its maker owns it until close(); from then on the loop does, until its op
-// was taken.
-class Query : public OpOwner {
+// For one look-up.
+class Query final : public Object {
    public:
+    static constexpr unsigned kKinds = kLookup;
+
     // May throw bad_alloc.
     explicit Query(Loop& loop);
     ~Query() override;
-
-    // The owner's name for it, handed back with its op (op.source.user).
-    void set_user(int64_t user) { source_.user = user; }
 
     // Once: the op completes with the number of addresses or an error, never at once. The texts
     // are copied. May throw bad_alloc, with nothing started.
@@ -31,22 +29,20 @@ class Query : public OpOwner {
     Result result() const;
     const Lookup& found() const { return found_; }
 
-    // A pending op completes with Errc::closed.
-    static void close(std::unique_ptr<Query> query);
-
-    bool idle() const override { return op_.state == OpState::idle; }
+    using Object::op;
+    Op* op(Side side) override { return side == Side::read ? &op_ : nullptr; }
 
    private:
     class Job;
 
+    void on_close(Loop&) override { end(Errc::closed); }
     Result ask(Resolver& resolver, const Endpoint& endpoint, double deadline);
     void end(Errc reason);
     void finish(Result result);
     void leave_job();
 
     Loop& loop_;
-    IoSource source_;
-    OutsideOp op_;
+    ExternalOp op_;
     Lookup found_;
     std::shared_ptr<Job> job_;  // null: its answer is not wanted (any more)
 };

@@ -8,7 +8,7 @@
 namespace socket2 {
 
 Socket::Socket(Loop& loop, SocketType type, Family family, int32_t protocol)
-    : Waitable(loop),
+    : Waitable(loop, type == SocketType::tcp ? kTcp : kUdp),
       type_(type),
       family_(family),
       protocol_(protocol != 0 ? protocol : default_protocol(type, family)) {}

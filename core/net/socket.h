@@ -12,6 +12,8 @@ namespace socket2 {
 
 class Socket : public Waitable {
    public:
+    static constexpr unsigned kKinds = kTcp | kUdp;
+
     ~Socket() override;
 
     SocketType type() const { return type_; }

@@ -46,7 +46,7 @@ Result Tcp::accept(Address* peer, double deadline) {
     }
     read_.addr = peer != nullptr ? &peer->raw : nullptr;
     drop_accepted();
-    return submit(read_, OpKind::accept, nullptr, 0, deadline);
+    return submit(read_, OpKind::accept, {}, deadline);
 }
 
 Result Tcp::take_accepted(std::unique_ptr<Tcp>& out) {
@@ -74,16 +74,15 @@ Result Tcp::connect(const Address& address, double deadline) {
     }
     write_.only = &address.raw;
     write_.to_itself = bound_ || address.port() >= lowest_picked_port();
-    return submit(write_, OpKind::connect, nullptr, 0, deadline);
+    return submit(write_, OpKind::connect, {}, deadline);
 }
 
-Result Tcp::send(const void* data, size_t size, double deadline) {
-    if (size == 0) return Result::done();
-    return submit(write_, OpKind::send, const_cast<void*>(data), size, deadline);
+Result Tcp::send(Slices slices, double deadline) {
+    return send_all(OpKind::send, slices, deadline);
 }
 
 Result Tcp::recv(void* data, size_t size, double deadline) {
-    return submit(read_, OpKind::recv, data, size, deadline);
+    return submit(read_, OpKind::recv, {data, size}, deadline);
 }
 
 }  // namespace socket2

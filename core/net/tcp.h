@@ -2,11 +2,14 @@
 #pragma once
 
 #include "core/net/socket.h"
+#include "core/net/stream.h"
 
 namespace socket2 {
 
-class Tcp final : public Socket {
+class Tcp final : public Socket, public Stream {
    public:
+    static constexpr unsigned kKinds = kTcp;
+
     static Result create(Loop& loop, Family family, int32_t protocol, std::unique_ptr<Tcp>& out);
 
     // Of a descriptor that it owns from then on, unless this fails.
@@ -24,10 +27,9 @@ class Tcp final : public Socket {
     // `address` has to stay until the op is over.
     Result connect(const Address& address, double deadline);
 
-    // All of it or an error; op.done tells how far it came.
-    Result send(const void* data, size_t size, double deadline);
-    // 0: the peer has shut its side.
-    Result recv(void* data, size_t size, double deadline);
+    Stream* stream() override { return this; }
+    Result send(Slices slices, double deadline) override;
+    Result recv(void* data, size_t size, double deadline) override;
 
    private:
     Tcp(Loop& loop, Family family, int32_t protocol);

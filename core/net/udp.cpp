@@ -54,7 +54,7 @@ Result Udp::send(const void* data, size_t size, const Address* to, double deadli
     if (r.ok()) r = check_free(write_, deadline);
     if (r.is_error()) return r;
     write_.only = to != nullptr ? &to->raw : nullptr;
-    return submit(write_, OpKind::send_to, const_cast<void*>(data), size, deadline);
+    return submit(write_, OpKind::send_to, {const_cast<void*>(data), size}, deadline);
 }
 
 Result Udp::recv(void* data, size_t size, const Address* only, Address* from, double deadline) {
@@ -67,7 +67,7 @@ Result Udp::recv(void* data, size_t size, const Address* only, Address* from, do
     }
     read_.only = only != nullptr ? &only->raw : nullptr;
     read_.addr = from != nullptr ? &from->raw : nullptr;
-    return submit(read_, OpKind::recv_from, data, size, deadline);
+    return submit(read_, OpKind::recv_from, {data, size}, deadline);
 }
 
 }  // namespace socket2

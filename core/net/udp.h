@@ -7,6 +7,8 @@ namespace socket2 {
 
 class Udp final : public Socket {
    public:
+    static constexpr unsigned kKinds = kUdp;
+
     // `type` is udp or raw.
     static Result create(Loop& loop, SocketType type, Family family, int32_t protocol,
                          std::unique_ptr<Udp>& out);

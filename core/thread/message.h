@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/base/intrusive_list.h"
-#include "core/io/io_source.h"
+#include "core/io/io_op.h"
 #include "core/io/posix/syscalls.h"
 
 namespace socket2 {

@@ -18,7 +18,7 @@ class Port::Line final : public Waiter {
 };
 
 Port::End::End(Port& the_port, Side op_side)
-    : OutsideOp(the_port.source_, op_side), port(the_port), line(std::make_shared<Line>(*this)) {
+    : ExternalOp(the_port, op_side), port(the_port), line(std::make_shared<Line>(*this)) {
     kind = op_side == Side::read ? OpKind::recv : OpKind::send;
 }
 
@@ -29,7 +29,8 @@ bool Port::End::let_go() {
 }
 
 Port::Port(Loop& loop, std::shared_ptr<Channel> channel)
-    : loop_(loop),
+    : Object(kPort),
+      loop_(loop),
       channel_(std::move(channel)),
       read_(*this, Side::read),
       write_(*this, Side::write) {
@@ -59,17 +60,17 @@ Result Port::recv(double deadline) {
 }
 
 void Port::line_up_again() {
-    const bool waits = read_.state == OpState::outside && !read_.in_list();
+    const bool waits = read_.state == OpState::external && !read_.in_list();
     if (!waits || read_.line->state != Waiter::State::idle) return;
     const Result r = channel_->recv(message_, read_.line.get());
-    if (!r.is_pending()) loop_.finish_outside(read_, r);
+    if (!r.is_pending()) loop_.finish(read_, r);
 }
 
 // With what the channel said.
 Result Port::submit(End& end, Result result, double deadline) {
     if (deadline == kAtOnce) return result;
     end.deadline = deadline;
-    return result.is_pending() ? loop_.submit_outside(end) : result;
+    return result.is_pending() ? loop_.submit(end) : result;
 }
 
 std::shared_ptr<Channel> Port::message_channel(size_t index) const {
@@ -83,7 +84,7 @@ void Port::arrived(End& end) {
     Line& line = *end.line;
     line.state = Waiter::State::idle;
     (end.side == Side::read ? message_ : unsent_) = std::move(line.message);
-    loop_.finish_outside(end, line.result);
+    loop_.finish(end, line.result);
 }
 
 // Nothing comes for this end any more: what was served and has not arrived does so now.
@@ -93,16 +94,14 @@ void Port::leave(End& end) {
     end.line->forget_end();
 }
 
-void Port::close(std::unique_ptr<Port> port) {
-    Port& p = *port;
-    p.leave(p.write_);
-    p.leave(p.read_);
-    if (p.read_.state != OpState::idle) {
-        if (p.message_ != nullptr) p.channel_->put_back(std::move(p.message_));
-        if (p.read_.result.ok()) p.read_.result = Errc::closed;
+void Port::on_close(Loop&) {
+    leave(write_);
+    leave(read_);
+    if (read_.state != OpState::idle) {
+        if (message_ != nullptr) channel_->put_back(std::move(message_));
+        if (read_.result.ok()) read_.result = Errc::closed;
     }
-    if (p.owner_) p.channel_->shutdown();
-    p.loop_.retire(std::move(port));
+    if (owner_) channel_->shutdown();
 }
 
 }  // namespace socket2

@@ -10,18 +10,19 @@
 
 namespace socket2 {
 
-// Its maker owns it until close(); from then on the loop does, until its ops were taken. For
-// the loop's thread.
-class Port final : public OpOwner {
+// For the loop's thread.
+//
+// Closed, its pending ops complete with Errc::closed, but for a send whose message was accepted. A message
+// that was received but not taken from the loop goes back to the channel.
+class Port final : public Object {
    public:
+    static constexpr unsigned kKinds = kPort;
+
     // May throw bad_alloc.
     Port(Loop& loop, std::shared_ptr<Channel> channel);
     ~Port() override { loop_.release(2); }
 
     const std::shared_ptr<Channel>& channel() const { return channel_; }
-
-    // The owner's name for it, handed back with its ops (op.source.user).
-    void set_user(int64_t user) { source_.user = user; }
 
     // Done when the message is in the channel; without capacity: with its receiver. After an error at
     // once its descriptors are the caller's as before; one that comes later leaves it in unsent().
@@ -39,9 +40,8 @@ class Port final : public OpOwner {
     // Of that message; null when there is no such channel.
     std::shared_ptr<Channel> message_channel(size_t index) const;
 
-    // The op of that side completes with Errc::canceled, unless it was served already.
-    void cancel(Side side) { loop_.cancel(side == Side::read ? read_ : write_, Errc::canceled); }
-    const Op& op(Side side) const { return side == Side::read ? read_ : write_; }
+    using Object::op;
+    Op* op(Side side) override { return side == Side::read ? &read_ : &write_; }
 
     // In a forked child: a receiver that the channel took for one of the parent's waits again.
     void line_up_again();
@@ -49,19 +49,11 @@ class Port final : public OpOwner {
     // The channel is shut down with this port.
     void own() { owner_ = true; }
 
-    // Pending ops complete with Errc::closed, but for a send whose message was accepted. A message
-    // that was received but not taken from the loop goes back to the channel.
-    static void close(std::unique_ptr<Port> port);
-
-    bool idle() const override {
-        return read_.state == OpState::idle && write_.state == OpState::idle;
-    }
-
    private:
     class Line;
 
     // An op, and what waits in the channel for it.
-    struct End final : OutsideOp {
+    struct End final : ExternalOp {
         End(Port& port, Side side);
         bool let_go() override;
 
@@ -69,13 +61,13 @@ class Port final : public OpOwner {
         std::shared_ptr<Line> line;
     };
 
+    void on_close(Loop&) override;
     Result submit(End& end, Result result, double deadline);
     void arrived(End& end);
     void leave(End& end);
 
     Loop& loop_;
     const std::shared_ptr<Channel> channel_;
-    IoSource source_;
     MessagePtr message_;
     MessagePtr unsent_;
     bool owner_ = false;

@@ -52,12 +52,12 @@ static int begin(struct machine* m) {
         case CONNECT:
             return socket2_tcp_connect(loop, m->handle, &m->addr, SOCKET2_NEVER);
         case ASK:
-            return socket2_tcp_send(loop, m->handle, m->text, strlen(m->text), SOCKET2_NEVER);
+            return socket2_stream_send(loop, m->handle, m->text, strlen(m->text), SOCKET2_NEVER);
         case SEND:
-            return socket2_tcp_send(loop, m->handle, m->buffer, m->size, SOCKET2_NEVER);
+            return socket2_stream_send(loop, m->handle, m->buffer, m->size, SOCKET2_NEVER);
         default:
-            return socket2_tcp_recv(loop, m->handle, m->buffer + m->size, m->room - m->size,
-                                    SOCKET2_NEVER);
+            return socket2_stream_recv(loop, m->handle, m->buffer + m->size, m->room - m->size,
+                                       SOCKET2_NEVER);
     }
 }
 

@@ -9,7 +9,7 @@
 
 const koffi = require('koffi');
 
-const library = koffi.load(process.env.SOCKET2_LIB || 'libsocket2.so.0');
+const library = koffi.load(process.env.SOCKET2_LIB || 'libsocket2.so.1');
 const C = {};
 for (const declaration of [
   'const char* socket2_error_message(int code)',
@@ -25,8 +25,8 @@ for (const declaration of [
   'int socket2_tcp_listen(int loop, int handle, int backlog)',
   'int socket2_tcp_accept(int loop, int handle, void* peer, double deadline)',
   'int socket2_tcp_connect(int loop, int handle, void* addr, double deadline)',
-  'int socket2_tcp_send(int loop, int handle, void* data, size_t size, double deadline)',
-  'int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline)',
+  'int socket2_stream_send(int loop, int handle, void* data, size_t size, double deadline)',
+  'int socket2_stream_recv(int loop, int handle, void* data, size_t size, double deadline)',
 ]) {
   C[declaration.match(/socket2_(\w+)\(/)[1]] = library.func(declaration);
 }
@@ -103,8 +103,8 @@ class Loop {
   async echo(tcp) {
     const buffer = Buffer.alloc(4096);
     try {
-      for (let n; (n = await this.operate(READ, 'tcp_recv', tcp, buffer, buffer.length)) > 0;) {
-        await this.operate(WRITE, 'tcp_send', tcp, buffer, n);
+      for (let n; (n = await this.operate(READ, 'stream_recv', tcp, buffer, buffer.length)) > 0;) {
+        await this.operate(WRITE, 'stream_send', tcp, buffer, n);
       }
     } catch (err) {
       console.error(`a client: ${err.message}`);
@@ -115,10 +115,10 @@ class Loop {
   async talk(addr, text) {
     const tcp = this.call('tcp_new', INET, 0), data = Buffer.from(text), parts = [];
     await this.operate(WRITE, 'tcp_connect', tcp, addr);
-    await this.operate(WRITE, 'tcp_send', tcp, data, data.length);
+    await this.operate(WRITE, 'stream_send', tcp, data, data.length);
     this.call('socket_shutdown', tcp, SHUT_WRITE);
     const buffer = Buffer.alloc(4096);
-    for (let n; (n = await this.operate(READ, 'tcp_recv', tcp, buffer, buffer.length)) > 0;) {
+    for (let n; (n = await this.operate(READ, 'stream_recv', tcp, buffer, buffer.length)) > 0;) {
       parts.push(Buffer.from(buffer.subarray(0, n)));
     }
     this.call('socket_close', tcp);

@@ -15,7 +15,7 @@ from ctypes import c_char_p, c_double, c_int, c_size_t, c_void_p
 PENDING, CLOSED, NEVER = -1, -2, float('inf')
 READ, WRITE, SHUT_WRITE, TCP, INET = 1, 2, 2, 1, 1
 
-C = ctypes.CDLL(os.environ.get('SOCKET2_LIB', 'libsocket2.so.0'))
+C = ctypes.CDLL(os.environ.get('SOCKET2_LIB', 'libsocket2.so.1'))
 
 
 class Event(ctypes.Structure):
@@ -54,7 +54,7 @@ declare('addr_port', addr_p)
 declare('socket_bind socket_localaddr', integer, integer, addr_p)
 declare('tcp_new tcp_listen socket_shutdown', integer, integer, integer)
 declare('tcp_accept tcp_connect', integer, integer, addr_p, time)
-declare('tcp_send tcp_recv', integer, integer, c_void_p, size, time)
+declare('stream_send stream_recv', integer, integer, c_void_p, size, time)
 declare('socket_close', integer, integer)
 
 loop = C.socket2_loop_new()
@@ -93,14 +93,14 @@ def listen(port=0):
 
 def recv(tcp):
     buffer = ctypes.create_string_buffer(4096)
-    n = yield from operate(READ, C.socket2_tcp_recv, tcp, buffer, len(buffer))
+    n = yield from operate(READ, C.socket2_stream_recv, tcp, buffer, len(buffer))
     return buffer.raw[:n]
 
 
 def echo(tcp):
     try:
         while data := (yield from recv(tcp)):
-            yield from operate(WRITE, C.socket2_tcp_send, tcp, data, len(data))
+            yield from operate(WRITE, C.socket2_stream_send, tcp, data, len(data))
     except Error as err:
         print('a client:', err.args[1], file=sys.stderr)
     C.socket2_socket_close(loop, tcp)
@@ -119,7 +119,7 @@ def serve(listener):
 def talk(addr, data):
     tcp = C.socket2_tcp_new(loop, INET, 0)
     yield from operate(WRITE, C.socket2_tcp_connect, tcp, addr)
-    yield from operate(WRITE, C.socket2_tcp_send, tcp, data, len(data))
+    yield from operate(WRITE, C.socket2_stream_send, tcp, data, len(data))
     C.socket2_socket_shutdown(loop, tcp, SHUT_WRITE)
     answer = b''
     while data := (yield from recv(tcp)):

@@ -10,7 +10,7 @@ require 'fiddle/import'
 
 module C
   extend Fiddle::Importer
-  dlload ENV.fetch('SOCKET2_LIB', 'libsocket2.so.0')
+  dlload ENV.fetch('SOCKET2_LIB', 'libsocket2.so.1')
   extern 'char* socket2_error_message(int)'
   extern 'int socket2_loop_new()'
   extern 'int socket2_poll(int, void*, int, double)'
@@ -24,8 +24,8 @@ module C
   extern 'int socket2_tcp_listen(int, int, int)'
   extern 'int socket2_tcp_accept(int, int, void*, double)'
   extern 'int socket2_tcp_connect(int, int, void*, double)'
-  extern 'int socket2_tcp_send(int, int, void*, size_t, double)'
-  extern 'int socket2_tcp_recv(int, int, void*, size_t, double)'
+  extern 'int socket2_stream_send(int, int, void*, size_t, double)'
+  extern 'int socket2_stream_recv(int, int, void*, size_t, double)'
 end
 
 PENDING, CLOSED = -1, -2
@@ -105,8 +105,8 @@ end
 
 def echo(tcp)
   buffer = memory(4096)
-  while (n = operate(READ, :socket2_tcp_recv, tcp, buffer, 4096)) > 0
-    operate(WRITE, :socket2_tcp_send, tcp, buffer, n)
+  while (n = operate(READ, :socket2_stream_recv, tcp, buffer, 4096)) > 0
+    operate(WRITE, :socket2_stream_send, tcp, buffer, n)
   end
 rescue Error => e
   warn "a client: #{e.message}"
@@ -117,9 +117,9 @@ end
 def talk(addr, text)
   tcp, buffer, answer = call(:socket2_tcp_new, INET, 0), memory(4096), +''
   operate(WRITE, :socket2_tcp_connect, tcp, addr)
-  operate(WRITE, :socket2_tcp_send, tcp, Fiddle::Pointer[text], text.bytesize)
+  operate(WRITE, :socket2_stream_send, tcp, Fiddle::Pointer[text], text.bytesize)
   call(:socket2_socket_shutdown, tcp, SHUT_WRITE)
-  while (n = operate(READ, :socket2_tcp_recv, tcp, buffer, 4096)) > 0
+  while (n = operate(READ, :socket2_stream_recv, tcp, buffer, 4096)) > 0
     answer << buffer[0, n]
   end
   call(:socket2_socket_close, tcp)

@@ -1,7 +1,7 @@
 -- Generated from capi/socket2.h by tools/cdef.lua.
 return [[
 enum {
-    SOCKET2_ABI_VERSION = 0,
+    SOCKET2_ABI_VERSION = 1,
     SOCKET2_PENDING = -1,
     SOCKET2_ECLOSED = -2,
     SOCKET2_ETIMEOUT = -3,
@@ -186,15 +186,18 @@ int socket2_tcp_listen(int loop, int handle, int backlog);
 int socket2_tcp_accept(int loop, int handle, socket2_addr* peer, double deadline);
 int socket2_tcp_connect(int loop, int handle, const socket2_addr* addr,
                                     double deadline);
-int socket2_tcp_send(int loop, int handle, const void* data, size_t size,
-                                 double deadline);
-int socket2_tcp_recv(int loop, int handle, void* data, size_t size, double deadline);
 int socket2_fd_new(int loop, intptr_t fd);
 int socket2_fd_attach(int loop, intptr_t fd);
 int socket2_fd_open(int loop, const char* path);
-int socket2_fd_send(int loop, int handle, const void* data, size_t size,
-                                double deadline);
-int socket2_fd_recv(int loop, int handle, void* data, size_t size, double deadline);
+typedef struct socket2_slice {
+    const void* data;
+    size_t size;
+} socket2_slice;
+int socket2_stream_send(int loop, int handle, const void* data, size_t size,
+                                    double deadline);
+int socket2_stream_sendv(int loop, int handle, const socket2_slice* slices, int count,
+                                     double deadline);
+int socket2_stream_recv(int loop, int handle, void* data, size_t size, double deadline);
 int socket2_udp_connect(int loop, int handle, const socket2_addr* addr);
 int socket2_udp_send(int loop, int handle, const void* data, size_t size,
                                  const socket2_addr* to, double deadline);

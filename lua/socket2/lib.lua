@@ -57,7 +57,7 @@ local declarations = require'socket2.cdef'
 ffi.cdef(declarations)
 
 -- The library's name, for whoever loads it.
-local FILE = ({Windows = 'socket2.dll', OSX = 'libsocket2.0.dylib'})[jit.os] or 'libsocket2.so.0'
+local FILE = ({Windows = 'socket2.dll', OSX = 'libsocket2.1.dylib'})[jit.os] or 'libsocket2.so.1'
 
 -- places() -> paths of the library, and what was looked for in vain: beside the Lua files (a relocatable
 -- folder), where `meson install` put it, along package.cpath (a rock), and where the system looks.

@@ -1,5 +1,4 @@
--- Buffered reading from an ordered stream of bytes: methods for classes of sockets. The class has
--- receive(buf, maxlen, [expires]) -> n (0 at the end) | nil, err, errcode, which knows no buffer. When what
+-- Sending to and buffered reading from an ordered stream of bytes: methods for classes of sockets. When what
 -- receive() waits for raises, that calls leave_behind() before.
 --
 -- The methods wait, at most until `expires`, a time of socket.clock(): nil, 'timeout'. Failures are
@@ -10,15 +9,20 @@ local ffi = require'ffi'
 local lib = require'socket2.lib'
 local sched = require'socket2.sched'
 local socket = require'socket2.socket'
+local in_line = require'socket2.line'.wait
 local waitable = require'socket2.waitable'
 
 local C, fail, raise, size_of = lib.C, sched.fail, lib.raise, socket.size_of
+local data_size, buffer_size = socket.data_size, socket.buffer_size
 local inside, spend, deadline, this, left = sched.inside, sched.spend, sched.deadline, sched.this, sched.left
+local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
 local type, pcall, error = type, pcall, error
 local min, max, ceil, floor = math.min, math.max, math.ceil, math.floor
 local string_of, copy, cast = ffi.string, ffi.copy, ffi.cast
 local new_memory, pointer, bytes = ffi.typeof'char[?]', ffi.typeof'void *', ffi.typeof'char *'
+local new_slices, readable = ffi.typeof'socket2_slice[?]', ffi.typeof'const char *'
 
+local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 local EINVAL, EBUSY, ECLOSED = C.SOCKET2_EINVAL, C.SOCKET2_EBUSY, C.SOCKET2_ECLOSED
 local EENDOFSTREAM, ETOOLONG = C.SOCKET2_EENDOFSTREAM, C.SOCKET2_ETOOLONG
 local LF, CR = 10, 13
@@ -97,7 +101,7 @@ local function replace(b, size, data, n)
 end
 
 -- Receives into memory + offset: n > 0 | nil, err, errcode.
-local function receive(self, b, memory, offset, size)
+local function receive_into(self, b, memory, offset, size)
 	b.filling, b.filler = memory, self.owner and this()
 	local n, err, errcode = self:receive(cast(bytes, memory) + offset, size, b.expires)
 	b.filling = false
@@ -121,7 +125,7 @@ local function fill(self, b, need)
 			b.first, b.last = 0, n
 		end
 	end
-	local n, err, errcode = receive(self, b, b.mem, b.last, b.size - b.last)
+	local n, err, errcode = receive_into(self, b, b.mem, b.last, b.size - b.last)
 	if n then
 		b.last = b.last + n
 	end
@@ -189,6 +193,79 @@ end
 
 local stream = {rbuf = false}
 
+local function begin_send(self, time, data, size)
+	hold(self, WRITE, data)
+	return C.socket2_stream_send(loop, self.h, data, size, time), 0
+end
+
+local function begin_slices(self, time, slices, count)
+	hold(self, WRITE, slices)
+	return C.socket2_stream_sendv(loop, self.h, slices.first, count, time), 0
+end
+
+-- Slices for C, with what they point to.
+local function slices_of(list)
+	local count = #list
+	local slices = {first = new_slices(count)}
+	for i = 1, count do
+		local data = list[i]
+		local slice = slices.first[i - 1]
+		slice.size = data_size(data)
+		slice.data = type(data) == 'string' and cast(readable, data) or data
+		slices[i] = data
+	end
+	return slices, count
+end
+
+-- send(s | data | list, [len], [expires]) -> len | nil, err, errcode, sent: sends all of it. `data` is any
+-- cdata with its length in bytes, which an array or struct need not give; a list has strings and arrays. On
+-- an error `sent` is how many bytes the system took.
+function stream:send(data, len, expires)
+	inside'send'
+	local begin, size = begin_send, len
+	if type(data) ~= 'table' then
+		size = data_size(data, len)
+	elseif len == nil then
+		begin, data, size = begin_slices, slices_of(data)
+	else
+		raise('bad length (nil expected for a list, got %s)', type(len))
+	end
+	local time = deadline(expires, self.write_timeout)
+	local n, sent = EBUSY, 0
+	if not self.wline then
+		n = begin(self, time, data, size)
+	end
+	if n == PENDING then
+		n, sent = wait(self, WRITE)
+	elseif n == EBUSY then
+		n, sent = in_line(self, WRITE, 'send', time, begin, data, size)
+	else
+		over()
+	end
+	if n < 0 then
+		local _, err, errcode = fail(n)
+		return nil, err, errcode, sent
+	end
+	return n
+end
+
+-- receive(buf, maxlen, [expires]) -> len | nil, err, errcode: recv() past the buffer of the reads.
+function stream:receive(buf, maxlen, expires)
+	inside'recv'
+	local size, time = buffer_size(buf, maxlen), deadline(expires, self.read_timeout)
+	hold(self, READ, buf)
+	local n = C.socket2_stream_recv(loop, self.h, buf, size, time)
+	if n == PENDING then
+		n = wait(self, READ)
+	else
+		over()
+	end
+	if n < 0 then
+		return fail(n)
+	end
+	return n
+end
+
 -- leave_behind(): to be called before receive() raises an error: what it began still points to the memory.
 function stream:leave_behind()
 	local b = self.rbuf
@@ -239,7 +316,7 @@ function stream:recvn(buf, n, expires)
 	local got = had
 	while got < n do
 		local ok, more
-		ok, more, err, errcode = pcall(receive, self, b, buf, got, n - got)
+		ok, more, err, errcode = pcall(receive_into, self, b, buf, got, n - got)
 		if not ok or not more then
 			if got > had then
 				replace(b, max(got, CHUNK), p, got)

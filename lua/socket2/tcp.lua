@@ -14,10 +14,9 @@ local connect = require'socket2.connect'
 local C, fail, raise = lib.C, sched.fail, lib.raise
 local loop, inside, deadline = sched.loop, sched.inside, sched.deadline
 local hold, wait, over, in_line = sched.hold, sched.wait, sched.over, line.wait
-local data_size, buffer_size = socket.data_size, socket.buffer_size
 local type, pairs = type, pairs
 
-local PENDING, BUSY, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_EBUSY, C.SOCKET2_READ, C.SOCKET2_WRITE
+local PENDING, BUSY, READ = C.SOCKET2_PENDING, C.SOCKET2_EBUSY, C.SOCKET2_READ
 
 local tcp = socket:class()
 tcp.type_number = C.SOCKET2_TCP
@@ -159,35 +158,6 @@ function tcp.new_connected(host, port, expires)
 	return self
 end
 
-local function begin_send(self, time, data, size)
-	hold(self, WRITE, data)
-	return C.socket2_tcp_send(loop, self.h, data, size, time), 0
-end
-
--- send(s | data, [len], [expires]) -> len | nil, err, errcode, sent: sends all of it. `data` is any cdata
--- with its length in bytes, which an array or struct need not give. On an error `sent` is how many bytes
--- the system took.
-function tcp:send(data, len, expires)
-	inside'send'
-	local size, time = data_size(data, len), deadline(expires, self.write_timeout)
-	local n, sent = BUSY, 0
-	if not self.wline then
-		n = begin_send(self, time, data, size)
-	end
-	if n == PENDING then
-		n, sent = wait(self, WRITE)
-	elseif n == BUSY then
-		n, sent = in_line(self, WRITE, 'send', time, begin_send, data, size)
-	else
-		over()
-	end
-	if n < 0 then
-		local _, err, errcode = fail(n)
-		return nil, err, errcode, sent
-	end
-	return n
-end
-
 -- setopt(name, value): as of all sockets. connect() may need it for the sockets that it tries.
 local setopt = tcp.setopt
 function tcp:setopt(name, value)
@@ -201,36 +171,8 @@ function tcp:setopt(name, value)
 	return true
 end
 
--- receive(buf, maxlen, [expires]) -> len | nil, err, errcode: recv() past the buffer of the reads.
-local function receive(self, buf, maxlen, expires)
-	inside'recv'
-	local size, time = buffer_size(buf, maxlen), deadline(expires, self.read_timeout)
-	hold(self, READ, buf)
-	local n = C.socket2_tcp_recv(loop, self.h, buf, size, time)
-	if n == PENDING then
-		n = wait(self, READ)
-	else
-		over()
-	end
-	if n < 0 then
-		return fail(n)
-	end
-	return n
-end
-tcp.receive = receive
-
 for name, method in pairs(stream) do
 	tcp[name] = method
-end
-
--- recv(buf, [maxlen], [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
--- at the end of the stream.
-local recv_buffered = stream.recv
-function tcp:recv(buf, maxlen, expires)
-	if self.rbuf then
-		return recv_buffered(self, buf, maxlen, expires)
-	end
-	return receive(self, buf, maxlen, expires)
 end
 
 local is_busy = tcp.is_busy

@@ -31,7 +31,7 @@ NEVER, NAN = float('inf'), float('nan')
 INT_MAX, INT_MIN, SIZE_MAX = 2**31 - 1, -2**31, 2**64 - 1
 LOOPS, ROOM = 3, 60
 
-library = ctypes.CDLL(os.environ.get('SOCKET2_LIB', 'libsocket2.so.0'))
+library = ctypes.CDLL(os.environ.get('SOCKET2_LIB', 'libsocket2.so.1'))
 
 
 def declared():
@@ -52,6 +52,10 @@ C = declared()
 
 class Event(ctypes.Structure):
     _fields_ = [(field, ctypes.c_int32) for field in ('handle', 'kind', 'result', 'detail')]
+
+
+class Slice(ctypes.Structure):
+    _fields_ = [('data', ctypes.c_void_p), ('size', ctypes.c_size_t)]
 
 
 class Wrong(Exception):
@@ -152,7 +156,7 @@ LOOKUP_, CHANNEL_, SIGNAL_ = 'lookup', 'channel', 'signal'
 a_socket = handle_of(TCP_, UDP_)
 waitable = handle_of(TCP_, UDP_, FD_)
 port = handle_of(TCP_, UDP_, FD_, CHANNEL_, SIGNAL_)
-tcp, udp, fd = handle_of(TCP_), handle_of(UDP_), handle_of(FD_)
+tcp, udp, stream = handle_of(TCP_), handle_of(UDP_), handle_of(TCP_, FD_)
 lookup, channel, signal = handle_of(LOOKUP_), handle_of(CHANNEL_), handle_of(SIGNAL_)
 
 
@@ -545,13 +549,12 @@ RULES = {
     'tcp_listen': rule(loop, tcp, number),
     'tcp_accept': rule(loop, tcp, perhaps(addr_out), deadline, after=made(TCP_), pends=READ),
     'tcp_connect': rule(loop, tcp, addr, deadline, pends=WRITE),
-    'tcp_send': rule(loop, tcp, data, deadline, pends=WRITE),
-    'tcp_recv': rule(loop, tcp, data, deadline, pends=READ),
+    'stream_send': rule(loop, stream, data, deadline, pends=WRITE),
+    'stream_sendv': rule(loop, stream, array('slices'), deadline, pends=WRITE),
+    'stream_recv': rule(loop, stream, data, deadline, pends=READ),
     'fd_new': rule(roomy_loop, own_fd, after=borrowed),
     'fd_attach': rule(roomy_loop, fd_to_give, after=took(FD_)),
     'fd_open': rule(roomy_loop, path, after=made(FD_)),
-    'fd_send': rule(loop, fd, data, deadline, pends=WRITE),
-    'fd_recv': rule(loop, fd, data, deadline, pends=READ),
     'udp_connect': rule(loop, udp, perhaps(addr)),
     'udp_send': rule(loop, udp, data, perhaps(addr), deadline, pends=WRITE),
     'udp_recv': rule(loop, udp, data, perhaps(addr), perhaps(addr_out), deadline, pends=READ),
@@ -595,6 +598,7 @@ class Worker:
         self.strings, self.next_string = [None] * 64, 0
         # None of this is freed or made anew: what is pending may still have it.
         self.memory = [ctypes.create_string_buffer(n) for n in (1, 7, 100, 1000, 65536)]
+        self.slices = (Slice * 5)(*(Slice(ctypes.addressof(m), len(m)) for m in self.memory))
         self.texts = [ctypes.create_string_buffer(n) for n in (1, 5, 16, 192)]
         self.outs = [(ctypes.c_uint64 * 16)() for _ in range(16)]
         self.found = (ctypes.c_uint64 * 16 * 2)()

@@ -124,7 +124,7 @@ static void echo_over_streams(const socket2_addr* where) {
         CHECK_INT(send_text(loop, client, text), size);
         CHECK_INT(recv_some(loop, server, data, sizeof data), size);
         CHECK(memcmp(data, text, (size_t)size) == 0);
-        const int back = socket2_tcp_send(loop, server, data, (size_t)size, SOCKET2_NEVER);
+        const int back = socket2_stream_send(loop, server, data, (size_t)size, SOCKET2_NEVER);
         CHECK_INT(finish(loop, back, server, SOCKET2_WRITE), size);
         memset(data, 0, sizeof data);
         CHECK_INT(recv_some(loop, client, data, sizeof data), size);
@@ -277,10 +277,11 @@ static void test_unix_datagrams(void) {
 static void test_pending_gives_exactly_one_event(void) {
     connection c = connected();
     char data[16];
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, sizeof data, SOCKET2_NEVER),
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, sizeof data, SOCKET2_NEVER),
               SOCKET2_PENDING);
     check_quiet(c.loop);
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, sizeof data, SOCKET2_NEVER), SOCKET2_EBUSY);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, sizeof data, SOCKET2_NEVER),
+              SOCKET2_EBUSY);
     CHECK_INT(socket2_tcp_accept(c.loop, c.server, NULL, SOCKET2_NEVER), SOCKET2_EBUSY);
     CHECK_INT(send_text(c.loop, c.server, "out"), 3);
     CHECK_INT(send_text(c.loop, c.client, "hello"), 5);
@@ -302,9 +303,9 @@ static void test_a_busy_call_changes_nothing(void) {
     connection c = connected();
     char data[16] = "", other[16];
     memset(other, 0x5a, sizeof other);
-    const int receiving = socket2_tcp_recv(c.loop, c.server, data, sizeof data, in(LIMIT));
+    const int receiving = socket2_stream_recv(c.loop, c.server, data, sizeof data, in(LIMIT));
     CHECK_INT(receiving, SOCKET2_PENDING);
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, other, sizeof other, 0), SOCKET2_EBUSY);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, other, sizeof other, 0), SOCKET2_EBUSY);
     CHECK_INT(send_text(c.loop, c.client, "hello"), 5);
     CHECK_INT(finish(c.loop, receiving, c.server, SOCKET2_READ), 5);
     CHECK_TEXT(data, "hello");
@@ -463,7 +464,7 @@ static void test_a_long_send_is_whole(void) {
     const size_t size = (size_t)8 << 20;
     char *data = malloc(size), *received = malloc(size);
     for (size_t i = 0; i < size; ++i) data[i] = (char)(i * 31 + i / 251);
-    int sending = socket2_tcp_send(c.loop, c.client, data, size, in(LIMIT));
+    int sending = socket2_stream_send(c.loop, c.client, data, size, in(LIMIT));
     CHECK_INT(sending, SOCKET2_PENDING);
     size_t done = 0;
     while (done < size) {
@@ -486,7 +487,7 @@ static void test_the_detail_tells_how_far_a_failed_send_came(void) {
         connection c = connected();
         const size_t size = (size_t)64 << 20;
         char* data = calloc(1, size);
-        const int sending = socket2_tcp_send(c.loop, c.client, data, size, in(0.05));
+        const int sending = socket2_stream_send(c.loop, c.client, data, size, in(0.05));
         CHECK_INT(sending, SOCKET2_PENDING);
         if (closes) CHECK_INT(socket2_socket_close(c.loop, c.client), 0);
         CHECK_INT(finish(c.loop, sending, c.client, SOCKET2_WRITE),
@@ -504,10 +505,70 @@ static void test_the_detail_tells_how_far_a_failed_send_came(void) {
     }
 }
 
+static void test_slices_are_sent_in_order(void) {
+    enum { COUNT = 300, MOST = 100000 };
+    connection c = connected();
+    char *data = malloc(COUNT * (size_t)MOST), *got = malloc(COUNT * (size_t)MOST);
+    socket2_slice slices[COUNT];
+    size_t size = 0;
+    for (int i = 0; i < COUNT; ++i) {
+        slices[i].size = i % 7 == 0 ? 0 : (size_t)i * 7919 % MOST;
+        slices[i].data = slices[i].size == 0 ? NULL : data + size;
+        size += slices[i].size;
+    }
+    for (size_t i = 0; i < size; ++i) data[i] = (char)(i * 31 + i / 251);
+    const int sending = socket2_stream_sendv(c.loop, c.client, slices, COUNT, in(LIMIT));
+    CHECK_INT(sending, SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, slices, 2, in(LIMIT)), SOCKET2_EBUSY);
+    size_t received = 0;
+    socket2_event sent = {0};
+    while (received < size) {
+        int r = socket2_stream_recv(c.loop, c.server, got + received, size - received, in(LIMIT));
+        while (r == SOCKET2_PENDING) {
+            socket2_event event = {0};
+            CHECK(socket2_poll(c.loop, &event, 1, in(LIMIT)) >= 0);
+            if (event.handle == c.client) sent = event;
+            if (event.handle == c.server) r = event.result;
+        }
+        if (r <= 0) break;
+        received += (size_t)r;
+    }
+    CHECK_INT(received, size);
+    CHECK(memcmp(data, got, size) == 0);
+    while (sent.handle == 0) CHECK(socket2_poll(c.loop, &sent, 1, in(LIMIT)) >= 0);
+    CHECK_INT(sent.handle, c.client);
+    CHECK_INT(sent.result, size);
+    CHECK_INT(sent.detail, size);
+    CHECK_INT(socket2_loop_close(c.loop), 0);
+    free(data);
+    free(got);
+}
+
+static void test_slices_that_cannot_be(void) {
+    connection c = connected();
+    char byte = 'x';
+    const socket2_slice good[] = {{NULL, 0}, {&byte, 1}, {NULL, 0}};
+    const socket2_slice null[] = {{&byte, 1}, {NULL, 1}};
+    const socket2_slice many[] = {{&byte, INT_MAX}, {&byte, 1}};
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, NULL, 0, SOCKET2_NEVER), 0);
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, good, 1, SOCKET2_NEVER), 0);
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, NULL, 1, SOCKET2_NEVER), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, good, -1, SOCKET2_NEVER), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, null, 2, SOCKET2_NEVER), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, many, 2, SOCKET2_NEVER), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, good, 3, NAN), SOCKET2_EINVAL);
+    CHECK(socket2_stream_sendv(c.loop, c.listener, good, 3, SOCKET2_NEVER) < SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_sendv(c.loop, c.client, good, 3, SOCKET2_AT_ONCE), 1);
+    CHECK_INT(recv_some(c.loop, c.server, &byte, 1), 1);
+    CHECK_INT(byte, 'x');
+    check_quiet(c.loop);
+    CHECK_INT(socket2_loop_close(c.loop), 0);
+}
+
 static void test_an_empty_send_is_done_at_once(void) {
     connection c = connected();
-    CHECK_INT(socket2_tcp_send(c.loop, c.client, NULL, 0, SOCKET2_NEVER), 0);
-    CHECK_INT(socket2_tcp_send(c.loop, c.client, "", 0, 0), 0);
+    CHECK_INT(socket2_stream_send(c.loop, c.client, NULL, 0, SOCKET2_NEVER), 0);
+    CHECK_INT(socket2_stream_send(c.loop, c.client, "", 0, 0), 0);
     check_quiet(c.loop);
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
@@ -529,8 +590,8 @@ static void test_close_completes_what_was_pending(void) {
     connection c = connected();
     const size_t size = (size_t)64 << 20;
     char *data = calloc(1, size), byte;
-    const int receiving = socket2_tcp_recv(c.loop, c.client, &byte, 1, SOCKET2_NEVER);
-    const int sending = socket2_tcp_send(c.loop, c.client, data, size, SOCKET2_NEVER);
+    const int receiving = socket2_stream_recv(c.loop, c.client, &byte, 1, SOCKET2_NEVER);
+    const int sending = socket2_stream_send(c.loop, c.client, data, size, SOCKET2_NEVER);
     const int accepting = socket2_tcp_accept(c.loop, c.listener, NULL, SOCKET2_NEVER);
     CHECK_INT(receiving, SOCKET2_PENDING);
     CHECK_INT(sending, SOCKET2_PENDING);
@@ -538,7 +599,7 @@ static void test_close_completes_what_was_pending(void) {
     CHECK_INT(socket2_socket_close(c.loop, c.client), 0);
     CHECK_INT(socket2_socket_close(c.loop, c.listener), 0);
     CHECK_INT(socket2_socket_close(c.loop, c.client), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_recv(c.loop, c.client, &byte, 1, SOCKET2_NEVER), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_stream_recv(c.loop, c.client, &byte, 1, SOCKET2_NEVER), SOCKET2_EBADHANDLE);
     CHECK_INT(finish(c.loop, receiving, c.client, SOCKET2_READ), SOCKET2_ECLOSED);
     CHECK_INT(finish(c.loop, sending, c.client, SOCKET2_WRITE), SOCKET2_ECLOSED);
     CHECK_INT(finish(c.loop, accepting, c.listener, SOCKET2_READ), SOCKET2_ECLOSED);
@@ -576,8 +637,8 @@ static void test_close_inside_a_batch(void) {
         const int listener = listen_anywhere(loop);
         connection a = connect_through(loop, listener), b = connect_through(loop, listener);
         char a_data[4], b_data[4];
-        CHECK_INT(socket2_tcp_recv(loop, a.server, a_data, 4, SOCKET2_NEVER), SOCKET2_PENDING);
-        CHECK_INT(socket2_tcp_recv(loop, b.server, b_data, 4, SOCKET2_NEVER), SOCKET2_PENDING);
+        CHECK_INT(socket2_stream_recv(loop, a.server, a_data, 4, SOCKET2_NEVER), SOCKET2_PENDING);
+        CHECK_INT(socket2_stream_recv(loop, b.server, b_data, 4, SOCKET2_NEVER), SOCKET2_PENDING);
         CHECK_INT(send_text(loop, a.client, "a"), 1);
         CHECK_INT(send_text(loop, b.client, "b"), 1);
         socket2_event events[2];
@@ -645,7 +706,7 @@ static void test_loop_close_lets_go_of_everything(void) {
     socket2_addr* from = malloc(sizeof *from);
     CHECK_INT(socket2_udp_recv(loop, receiver, data, sizeof data, NULL, from, SOCKET2_NEVER),
               SOCKET2_PENDING);
-    CHECK_INT(socket2_tcp_recv(loop, c.client, data, sizeof data, in(5)), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(loop, c.client, data, sizeof data, in(5)), SOCKET2_PENDING);
     CHECK_INT(socket2_tcp_accept(loop, c.listener, NULL, SOCKET2_NEVER), SOCKET2_PENDING);
     /* Not polled: this is lost with the loop. */
     CHECK_INT(send_text(loop, c.server, "x"), 1);
@@ -653,7 +714,7 @@ static void test_loop_close_lets_go_of_everything(void) {
     free(from);
     memset(data, 0x5a, sizeof data); /* the system may have been faster */
     CHECK_INT(socket2_loop_close(loop), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_recv(loop, c.client, data, 1, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_stream_recv(loop, c.client, data, 1, 0), SOCKET2_EBADHANDLE);
     socket2_udp_send(other_loop, sender, "late", 4, &to, 0);
     CHECK_INT(socket2_loop_close(other_loop), 0);
     CHECK_INT(count_fds(), fds);
@@ -668,7 +729,8 @@ static void test_sockets_leave_no_descriptor(void) {
         connection c = connect_through(loop, listener);
         char byte;
         if (i % 2 == 0) {
-            CHECK_INT(socket2_tcp_recv(loop, c.server, &byte, 1, SOCKET2_NEVER), SOCKET2_PENDING);
+            CHECK_INT(socket2_stream_recv(loop, c.server, &byte, 1, SOCKET2_NEVER),
+                      SOCKET2_PENDING);
         }
         CHECK_INT(socket2_socket_close(loop, c.server), 0);
         CHECK_INT(socket2_socket_close(loop, c.client), 0);
@@ -688,7 +750,7 @@ static void test_a_deadline_is_never_early_and_loses_nothing(void) {
     for (int i = 0; i < 10; ++i) {
         const double deadline = in(0.003 * i);
         memset(data, 0x5a, sizeof data);
-        const int r = socket2_tcp_recv(c.loop, c.server, data, sizeof data, deadline);
+        const int r = socket2_stream_recv(c.loop, c.server, data, sizeof data, deadline);
         CHECK_INT(finish(c.loop, r, c.server, SOCKET2_READ), SOCKET2_ETIMEOUT);
         CHECK(socket2_clock() >= deadline);
         CHECK_INT(send_text(c.loop, c.client, "late"), 4);
@@ -708,7 +770,7 @@ static void test_a_passed_deadline_tries_once(void) {
     char data[16];
     for (int i = 0; i < 4; ++i) {
         const double begin = socket2_clock();
-        int r = socket2_tcp_recv(c.loop, c.server, data, sizeof data, passed[i]);
+        int r = socket2_stream_recv(c.loop, c.server, data, sizeof data, passed[i]);
         CHECK_INT(finish(c.loop, r, c.server, SOCKET2_READ), SOCKET2_ETIMEOUT);
         r = socket2_udp_recv(c.loop, udp, data, sizeof data, NULL, NULL, passed[i]);
         CHECK_INT(finish(c.loop, r, udp, SOCKET2_READ), SOCKET2_ETIMEOUT);
@@ -716,7 +778,7 @@ static void test_a_passed_deadline_tries_once(void) {
         CHECK_INT(finish(c.loop, r, c.listener, SOCKET2_READ), SOCKET2_ETIMEOUT);
         CHECK(socket2_clock() - begin < LIMIT / 2);
 
-        r = socket2_tcp_send(c.loop, c.client, "abc", 3, passed[i]);
+        r = socket2_stream_send(c.loop, c.client, "abc", 3, passed[i]);
         CHECK_INT(finish(c.loop, r, c.client, SOCKET2_WRITE), 3);
         r = socket2_udp_send(c.loop, udp, "abcd", 4, &to, passed[i]);
         CHECK_INT(finish(c.loop, r, udp, SOCKET2_WRITE), 4);
@@ -724,7 +786,7 @@ static void test_a_passed_deadline_tries_once(void) {
         wait_readable(c.loop, udp);
         poll_into_inbox(c.loop, 0);
         CHECK_INT(inbox.count, 0);
-        r = socket2_tcp_recv(c.loop, c.server, data, sizeof data, passed[i]);
+        r = socket2_stream_recv(c.loop, c.server, data, sizeof data, passed[i]);
         CHECK_INT(finish(c.loop, r, c.server, SOCKET2_READ), 3);
         r = socket2_udp_recv(c.loop, udp, data, sizeof data, NULL, NULL, passed[i]);
         CHECK_INT(finish(c.loop, r, udp, SOCKET2_READ), 4);
@@ -799,8 +861,9 @@ static void check_sockets_of(int loop, int handle, int expected_common, int expe
         {"tcp_listen", socket2_tcp_listen(loop, handle, 1), expected_tcp},
         {"tcp_accept", socket2_tcp_accept(loop, handle, NULL, 0), expected_tcp},
         {"tcp_connect", socket2_tcp_connect(loop, handle, &addr, 0), expected_tcp},
-        {"tcp_send", socket2_tcp_send(loop, handle, data, 1, 0), expected_tcp},
-        {"tcp_recv", socket2_tcp_recv(loop, handle, data, 1, 0), expected_tcp},
+        {"stream_sendv", socket2_stream_sendv(loop, handle, NULL, 0, 0), expected_tcp},
+        {"stream_send", socket2_stream_send(loop, handle, data, 1, 0), expected_tcp},
+        {"stream_recv", socket2_stream_recv(loop, handle, data, 1, 0), expected_tcp},
         {"udp_connect", socket2_udp_connect(loop, handle, &addr), expected_udp},
         {"udp_send", socket2_udp_send(loop, handle, data, 1, &addr, 0), expected_udp},
         {"udp_recv", socket2_udp_recv(loop, handle, data, 1, NULL, NULL, 0), expected_udp},
@@ -921,9 +984,9 @@ static void test_null_pointers(void) {
     CHECK_INT(socket2_socket_getopt_text(loop, udp, "bindtodevice", NULL, 8), SOCKET2_EINVAL);
     CHECK_INT(socket2_option_kind(NULL), SOCKET2_EINVAL);
     CHECK_INT(socket2_tcp_connect(loop, c.client, NULL, 0), SOCKET2_EINVAL);
-    CHECK_INT(socket2_tcp_send(loop, c.client, NULL, 1, 0), SOCKET2_EINVAL);
-    CHECK_INT(socket2_tcp_recv(loop, c.client, NULL, 1, 0), SOCKET2_EINVAL);
-    CHECK_INT(socket2_tcp_recv(loop, c.client, data, 0, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_send(loop, c.client, NULL, 1, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_recv(loop, c.client, NULL, 1, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_recv(loop, c.client, data, 0, 0), SOCKET2_EINVAL);
     CHECK_INT(socket2_udp_send(loop, udp, NULL, 1, NULL, 0), SOCKET2_EINVAL);
     CHECK_INT(socket2_udp_recv(loop, udp, NULL, 1, NULL, NULL, 0), SOCKET2_EINVAL);
     CHECK_INT(socket2_udp_join(loop, udp, NULL, NULL), SOCKET2_EINVAL);
@@ -951,8 +1014,8 @@ static void test_lengths_and_times_out_of_range(void) {
     char data[8] = "";
     const size_t sizes[] = {(size_t)INT_MAX + 1, SIZE_MAX, SIZE_MAX / 2};
     for (int i = 0; i < 3; ++i) {
-        CHECK_INT(socket2_tcp_send(loop, c.client, data, sizes[i], 0), SOCKET2_EINVAL);
-        CHECK_INT(socket2_tcp_recv(loop, c.client, data, sizes[i], 0), SOCKET2_EINVAL);
+        CHECK_INT(socket2_stream_send(loop, c.client, data, sizes[i], 0), SOCKET2_EINVAL);
+        CHECK_INT(socket2_stream_recv(loop, c.client, data, sizes[i], 0), SOCKET2_EINVAL);
         CHECK_INT(socket2_udp_send(loop, udp, data, sizes[i], &addr, 0), SOCKET2_EINVAL);
         CHECK_INT(socket2_udp_recv(loop, udp, data, sizes[i], NULL, NULL, 0), SOCKET2_EINVAL);
     }
@@ -962,8 +1025,8 @@ static void test_lengths_and_times_out_of_range(void) {
     CHECK_INT(socket2_poll(loop, &event, 0, 0), SOCKET2_EINVAL);
     CHECK_INT(socket2_poll(loop, &event, -1, 0), SOCKET2_EINVAL);
     CHECK_INT(socket2_poll(loop, &event, INT_MIN, 0), SOCKET2_EINVAL);
-    CHECK_INT(socket2_tcp_send(loop, c.client, data, 1, NAN), SOCKET2_EINVAL);
-    CHECK_INT(socket2_tcp_recv(loop, c.client, data, 1, NAN), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_send(loop, c.client, data, 1, NAN), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_recv(loop, c.client, data, 1, NAN), SOCKET2_EINVAL);
     CHECK_INT(socket2_tcp_accept(loop, c.listener, NULL, NAN), SOCKET2_EINVAL);
     const int fresh = socket2_tcp_new(loop, SOCKET2_INET, 0);
     CHECK_INT(socket2_tcp_connect(loop, fresh, &tcp_addr, NAN), SOCKET2_EINVAL);
@@ -1084,8 +1147,8 @@ static void test_sockets_in_the_wrong_state(void) {
     socket2_addr addr;
     char byte;
     CHECK_INT(socket2_tcp_accept(loop, fresh, NULL, 0), SOCKET2_ENOTLISTENING);
-    CHECK_INT(socket2_tcp_recv(loop, fresh, &byte, 1, 0), SOCKET2_ENOTCONN);
-    const int sent = socket2_tcp_send(loop, fresh, "x", 1, 0);
+    CHECK_INT(socket2_stream_recv(loop, fresh, &byte, 1, 0), SOCKET2_ENOTCONN);
+    const int sent = socket2_stream_send(loop, fresh, "x", 1, 0);
     CHECK(sent == SOCKET2_ENOTCONN || sent == SOCKET2_EPIPE || sent == SOCKET2_ECONNRESET);
     CHECK_INT(socket2_socket_remoteaddr(loop, fresh, &addr), SOCKET2_ENOTCONN);
     CHECK_INT(socket2_socket_shutdown(loop, fresh, SOCKET2_SHUT_WRITE), SOCKET2_ENOTCONN);
@@ -1127,10 +1190,10 @@ static void test_os_error(void) {
         int r = 0;
         switch (i) {
             case 0:
-                r = socket2_tcp_recv(loop, client, &byte, 0, 0);
+                r = socket2_stream_recv(loop, client, &byte, 0, 0);
                 break;
             case 1:
-                r = socket2_tcp_recv(loop, 0, &byte, 1, 0);
+                r = socket2_stream_recv(loop, 0, &byte, 1, 0);
                 break;
             case 2:
                 r = socket2_poll(loop, &event, 0, 0);
@@ -1334,7 +1397,7 @@ static void test_multicast_groups(void) {
 static void test_shutdown_ends_our_own_waits(void) {
     connection c = connected();
     char byte;
-    int receiving = socket2_tcp_recv(c.loop, c.client, &byte, 1, in(LIMIT));
+    int receiving = socket2_stream_recv(c.loop, c.client, &byte, 1, in(LIMIT));
     CHECK_INT(receiving, SOCKET2_PENDING);
     CHECK_INT(socket2_socket_shutdown(c.loop, c.client, SOCKET2_SHUT_READ), 0);
     CHECK_INT(finish(c.loop, receiving, c.client, SOCKET2_READ), 0);
@@ -1359,7 +1422,7 @@ static void test_two_loops(void) {
     const int server = finish(a, accepting, listener, SOCKET2_READ);
     char data[16];
     for (int i = 0; i < 50; ++i) {
-        const int receiving = socket2_tcp_recv(a, server, data, sizeof data, in(LIMIT));
+        const int receiving = socket2_stream_recv(a, server, data, sizeof data, in(LIMIT));
         CHECK_INT(send_text(b, client, "abc"), 3);
         CHECK_INT(finish(a, receiving, server, SOCKET2_READ), 3);
         CHECK_INT(send_text(a, server, "defg"), 4);
@@ -1713,6 +1776,8 @@ static const test_case tests[] = {
     TEST(what_is_over_at_once_is_never_held_back),
     TEST(a_long_send_is_whole),
     TEST(the_detail_tells_how_far_a_failed_send_came),
+    TEST(slices_are_sent_in_order),
+    TEST(slices_that_cannot_be),
     TEST(an_empty_send_is_done_at_once),
     TEST(a_broken_connection_raises_no_signal),
     TEST(close_completes_what_was_pending),

@@ -149,7 +149,7 @@ static void* stream_out(void* argument) {
         const unsigned first = atomic_load(&s->sent), size = turn * 7919 % sizeof data + 1;
         for (unsigned i = 0; i < size; ++i) data[i] = byte_of(first + i);
         atomic_store(&s->sent, first + size);
-        const int r = socket2_tcp_send(s->loop, s->handle, data, size, SOCKET2_NEVER);
+        const int r = socket2_stream_send(s->loop, s->handle, data, size, SOCKET2_NEVER);
         if (finish_write(s->loop, r, s->handle) != (int)size) break;
     }
     socket2_socket_close(s->loop, s->handle);
@@ -173,7 +173,7 @@ static void test_reads_of_a_stream_that_end_early(void) {
         const int buffer = (int)below(BUFFERS);
         const size_t size = below(ROOM) + 1;
         unsigned char* data = buffers[buffer].data;
-        r = finish_early(loop, socket2_tcp_recv(loop, server, data, size, soon()), server);
+        r = finish_early(loop, socket2_stream_recv(loop, server, data, size, soon()), server);
         if (is_early(r)) {
             ++early;
         } else if (r < 0) {
@@ -283,8 +283,8 @@ static void test_accepts_that_end_early(void) {
             const int r = socket2_tcp_connect(other, client, &to, in(LIMIT));
             CHECK_INT(finish(other, r, client, SOCKET2_WRITE), 0);
             const unsigned char number = (unsigned char)(begun - 1);
-            CHECK_INT(finish(other, socket2_tcp_send(other, client, &number, 1, in(LIMIT)), client,
-                             SOCKET2_WRITE),
+            CHECK_INT(finish(other, socket2_stream_send(other, client, &number, 1, in(LIMIT)),
+                             client, SOCKET2_WRITE),
                       1);
         }
         const int server =
@@ -322,10 +322,10 @@ static int pending_of_all_kinds(int loop, int handles[HANDLES], int kinds[HANDLE
     for (int i = 0; i < PAIRS; ++i) {
         int server, client;
         connect_loops(loop, &server, loop, &client);
-        CHECK_INT(socket2_tcp_recv(loop, server, buffers[i].data, ROOM, SOCKET2_NEVER),
+        CHECK_INT(socket2_stream_recv(loop, server, buffers[i].data, ROOM, SOCKET2_NEVER),
                   SOCKET2_PENDING);
         handles[n] = server, kinds[n++] = SOCKET2_READ;
-        CHECK_INT(socket2_tcp_send(loop, server, much, MUCH, SOCKET2_NEVER), SOCKET2_PENDING);
+        CHECK_INT(socket2_stream_send(loop, server, much, MUCH, SOCKET2_NEVER), SOCKET2_PENDING);
         handles[n] = server, kinds[n++] = SOCKET2_WRITE;
         CHECK_INT(socket2_socket_wait(loop, bound(loop, SOCKET2_UDP), SOCKET2_READ, SOCKET2_NEVER),
                   SOCKET2_PENDING);
@@ -386,8 +386,8 @@ static void test_a_peer_that_dies(void) {
         much = calloc(1, MUCH);
         poison_all();
         connect_loops(loop, &server, other, &client);
-        int r = sends ? socket2_tcp_send(loop, server, much, MUCH, in(LIMIT))
-                      : socket2_tcp_recv(loop, server, buffers[0].data, ROOM, in(LIMIT));
+        int r = sends ? socket2_stream_send(loop, server, much, MUCH, in(LIMIT))
+                      : socket2_stream_recv(loop, server, buffers[0].data, ROOM, in(LIMIT));
         CHECK_INT(r, SOCKET2_PENDING);
         CHECK_INT(poll_into_inbox(loop, 0), 0);
         /* As the system does for a process that was killed. */

@@ -428,7 +428,7 @@ static void test_bad_handles(void) {
     CHECK_INT(socket2_socket_wait(loop, ch, SOCKET2_READ, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_socket_fd(loop, ch), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_socket_detach(loop, ch), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_recv(loop, ch, text, 1, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_stream_recv(loop, ch, text, 1, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_timer_close(loop, ch), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_lookup_close(loop, ch), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_socket_cancel(loop, timer, SOCKET2_READ), SOCKET2_EBADHANDLE);

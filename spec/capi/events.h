@@ -76,12 +76,12 @@ static inline socket2_addr local_addr(int loop, int handle) {
 }
 
 static inline int send_text(int loop, int handle, const char* text) {
-    return finish(loop, socket2_tcp_send(loop, handle, text, strlen(text), in(LIMIT)), handle,
+    return finish(loop, socket2_stream_send(loop, handle, text, strlen(text), in(LIMIT)), handle,
                   SOCKET2_WRITE);
 }
 
 static inline int recv_some(int loop, int handle, char* data, size_t size) {
-    return finish(loop, socket2_tcp_recv(loop, handle, data, size, in(LIMIT)), handle,
+    return finish(loop, socket2_stream_recv(loop, handle, data, size, in(LIMIT)), handle,
                   SOCKET2_READ);
 }
 

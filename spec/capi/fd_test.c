@@ -20,11 +20,11 @@ static int wrap(int loop, int fd) {
 }
 
 static int send_now(int loop, int handle, const char* text) {
-    return socket2_fd_send(loop, handle, text, strlen(text), in(LIMIT));
+    return socket2_stream_send(loop, handle, text, strlen(text), in(LIMIT));
 }
 
 static int recv_now(int loop, int handle, char* data, size_t size) {
-    return socket2_fd_recv(loop, handle, data, size, in(LIMIT));
+    return socket2_stream_recv(loop, handle, data, size, in(LIMIT));
 }
 
 static int pending(int loop, int handle, int kind) {
@@ -120,7 +120,7 @@ static void check_a_slow_reader(int flags) {
     static char data[BIG], got[BIG];
     fill(data, BIG);
     piped p = new_pipe(flags);
-    const int sending = socket2_fd_send(p.loop, p.writer, data, BIG, in(LIMIT));
+    const int sending = socket2_stream_send(p.loop, p.writer, data, BIG, in(LIMIT));
     CHECK_INT(sending, SOCKET2_PENDING);
     CHECK_INT(pending(p.loop, p.writer, SOCKET2_WRITE), SOCKET2_OP_SEND);
     CHECK_INT(send_now(p.loop, p.writer, "x"), SOCKET2_EBUSY);
@@ -145,21 +145,21 @@ static void check_a_full_pipe(int flags) {
     static char data[BIG];
     piped p = new_pipe(flags);
     const int room = fcntl(p.fds[1], F_GETPIPE_SZ);
-    CHECK_INT(finish(p.loop, socket2_fd_send(p.loop, p.writer, data, BIG, in(0.05)), p.writer,
+    CHECK_INT(finish(p.loop, socket2_stream_send(p.loop, p.writer, data, BIG, in(0.05)), p.writer,
                      SOCKET2_WRITE),
               SOCKET2_ETIMEOUT);
     CHECK_INT(detail, room);
     CHECK_INT(
-        finish(p.loop, socket2_fd_send(p.loop, p.writer, data, 1, 0), p.writer, SOCKET2_WRITE),
+        finish(p.loop, socket2_stream_send(p.loop, p.writer, data, 1, 0), p.writer, SOCKET2_WRITE),
         SOCKET2_ETIMEOUT);
     CHECK_INT(detail, 0);
-    CHECK_INT(socket2_fd_send(p.loop, p.writer, data, 1, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_stream_send(p.loop, p.writer, data, 1, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
     /* canceled, and closed */
-    int sending = socket2_fd_send(p.loop, p.writer, data, BIG, SOCKET2_NEVER);
+    int sending = socket2_stream_send(p.loop, p.writer, data, BIG, SOCKET2_NEVER);
     CHECK_INT(sending, SOCKET2_PENDING);
     CHECK_INT(socket2_socket_cancel(p.loop, p.writer, SOCKET2_WRITE), 0);
     CHECK_INT(finish(p.loop, sending, p.writer, SOCKET2_WRITE), SOCKET2_ECANCELED);
-    sending = socket2_fd_send(p.loop, p.writer, data, BIG, SOCKET2_NEVER);
+    sending = socket2_stream_send(p.loop, p.writer, data, BIG, SOCKET2_NEVER);
     CHECK_INT(sending, SOCKET2_PENDING);
     CHECK_INT(socket2_socket_close(p.loop, p.writer), 0);
     CHECK_INT(finish(p.loop, sending, p.writer, SOCKET2_WRITE), SOCKET2_ECLOSED);
@@ -173,19 +173,20 @@ static void test_a_full_pipe_in_blocking_mode(void) { check_a_full_pipe(0); }
 static void test_an_empty_pipe(void) {
     piped p = new_pipe(O_NONBLOCK);
     char data[8];
-    CHECK_INT(finish(p.loop, socket2_fd_recv(p.loop, p.reader, data, 8, in(0.02)), p.reader,
+    CHECK_INT(finish(p.loop, socket2_stream_recv(p.loop, p.reader, data, 8, in(0.02)), p.reader,
                      SOCKET2_READ),
               SOCKET2_ETIMEOUT);
-    CHECK_INT(finish(p.loop, socket2_fd_recv(p.loop, p.reader, data, 8, 0), p.reader, SOCKET2_READ),
-              SOCKET2_ETIMEOUT);
-    CHECK_INT(socket2_fd_recv(p.loop, p.reader, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
-    int reading = socket2_fd_recv(p.loop, p.reader, data, 8, SOCKET2_NEVER);
+    CHECK_INT(
+        finish(p.loop, socket2_stream_recv(p.loop, p.reader, data, 8, 0), p.reader, SOCKET2_READ),
+        SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_stream_recv(p.loop, p.reader, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    int reading = socket2_stream_recv(p.loop, p.reader, data, 8, SOCKET2_NEVER);
     CHECK_INT(reading, SOCKET2_PENDING);
     CHECK_INT(socket2_socket_cancel(p.loop, p.reader, SOCKET2_READ), 0);
     CHECK_INT(finish(p.loop, reading, p.reader, SOCKET2_READ), SOCKET2_ECANCELED);
     CHECK_INT(send_now(p.loop, p.writer, "x"), 1); /* nothing was lost to what is over */
-    CHECK_INT(socket2_fd_recv(p.loop, p.reader, data, 8, SOCKET2_AT_ONCE), 1);
-    reading = socket2_fd_recv(p.loop, p.reader, data, 8, SOCKET2_NEVER);
+    CHECK_INT(socket2_stream_recv(p.loop, p.reader, data, 8, SOCKET2_AT_ONCE), 1);
+    reading = socket2_stream_recv(p.loop, p.reader, data, 8, SOCKET2_NEVER);
     CHECK_INT(socket2_socket_close(p.loop, p.reader), 0);
     CHECK_INT(finish(p.loop, reading, p.reader, SOCKET2_READ), SOCKET2_ECLOSED);
     end_pipe(p);
@@ -196,12 +197,12 @@ static void test_at_once(void) {
     piped p = new_pipe(O_NONBLOCK);
     static char data[BIG];
     const int room = fcntl(p.fds[1], F_GETPIPE_SZ);
-    CHECK_INT(socket2_fd_recv(p.loop, p.reader, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
-    CHECK_INT(socket2_fd_send(p.loop, p.writer, data, BIG, SOCKET2_AT_ONCE), room);
+    CHECK_INT(socket2_stream_recv(p.loop, p.reader, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_stream_send(p.loop, p.writer, data, BIG, SOCKET2_AT_ONCE), room);
     socket2_event event;
     CHECK_INT(socket2_poll(p.loop, &event, 1, SOCKET2_NEVER), 0);
-    CHECK_INT(socket2_fd_recv(p.loop, p.reader, data, BIG, SOCKET2_AT_ONCE), room);
-    CHECK_INT(socket2_fd_send(p.loop, p.writer, data, 7, SOCKET2_AT_ONCE), 7);
+    CHECK_INT(socket2_stream_recv(p.loop, p.reader, data, BIG, SOCKET2_AT_ONCE), room);
+    CHECK_INT(socket2_stream_send(p.loop, p.writer, data, 7, SOCKET2_AT_ONCE), 7);
     end_pipe(p);
 }
 
@@ -219,7 +220,7 @@ static void check_no_reader(int flags) {
     for (int i = 0; i < 3; ++i) {
         CHECK_INT(send_now(p.loop, p.writer, "x"), SOCKET2_EPIPE);
         CHECK_INT(socket2_os_error(p.loop), EPIPE);
-        CHECK_INT(socket2_fd_send(p.loop, p.writer, "x", 1, SOCKET2_AT_ONCE), SOCKET2_EPIPE);
+        CHECK_INT(socket2_stream_send(p.loop, p.writer, "x", 1, SOCKET2_AT_ONCE), SOCKET2_EPIPE);
     }
     p.fds[0] = dup(p.fds[1]);
     end_pipe(p);
@@ -235,7 +236,7 @@ static void test_a_pipe_without_a_reader(void) { /* the signal would end the pro
 static void test_a_reader_that_goes_away(void) {
     static char data[BIG];
     piped p = new_pipe(O_NONBLOCK);
-    const int sending = socket2_fd_send(p.loop, p.writer, data, BIG, in(LIMIT));
+    const int sending = socket2_stream_send(p.loop, p.writer, data, BIG, in(LIMIT));
     CHECK_INT(sending, SOCKET2_PENDING);
     check_quiet(p.loop);
     const int room = fcntl(p.fds[1], F_GETPIPE_SZ);
@@ -285,7 +286,7 @@ static void test_sockets(void) {
         CHECK_INT(reading, SOCKET2_PENDING);
         CHECK_INT(send_now(loop, b, "abc"), 3);
         CHECK_INT(finish(loop, reading, a, SOCKET2_READ), 3);
-        const int sending = socket2_fd_send(loop, b, data, BIG, in(LIMIT));
+        const int sending = socket2_stream_send(loop, b, data, BIG, in(LIMIT));
         CHECK_INT(sending, SOCKET2_PENDING); /* also in blocking mode */
         for (int got = 0; got < BIG && failures == 0;) {
             poll_into_inbox(loop, 0);
@@ -324,7 +325,7 @@ static void test_a_terminal(void) {
     /* all of a lot, read slowly */
     static char big[1 << 18], got[1 << 18];
     fill(big, sizeof big);
-    const int sending = socket2_fd_send(loop, tty, big, sizeof big, in(LIMIT));
+    const int sending = socket2_stream_send(loop, tty, big, sizeof big, in(LIMIT));
     CHECK_INT(sending, SOCKET2_PENDING);
     for (size_t done = 0; done < sizeof big && failures == 0;) {
         const int n = finish(loop, recv_now(loop, master, got + done, 999), master, SOCKET2_READ);
@@ -372,11 +373,11 @@ static void test_an_eventfd(void) {
     const int reading = recv_now(loop, event, (char*)&n, sizeof n);
     CHECK_INT(reading, SOCKET2_PENDING);
     const uint64_t five = 5, most = UINT64_MAX - 1;
-    CHECK_INT(socket2_fd_send(loop, event, &five, sizeof five, in(LIMIT)), 8);
+    CHECK_INT(socket2_stream_send(loop, event, &five, sizeof five, in(LIMIT)), 8);
     CHECK_INT(finish(loop, reading, event, SOCKET2_READ), 8);
     CHECK_INT(n, 5);
-    CHECK_INT(socket2_fd_send(loop, event, &most, sizeof most, in(LIMIT)), 8);
-    const int sending = socket2_fd_send(loop, event, &five, sizeof five, in(LIMIT));
+    CHECK_INT(socket2_stream_send(loop, event, &most, sizeof most, in(LIMIT)), 8);
+    const int sending = socket2_stream_send(loop, event, &five, sizeof five, in(LIMIT));
     CHECK_INT(sending, SOCKET2_PENDING);
     CHECK_INT(recv_now(loop, event, (char*)&n, sizeof n), 8);
     CHECK_INT(finish(loop, sending, event, SOCKET2_WRITE), 8);
@@ -398,8 +399,9 @@ static void test_files(void) {
     CHECK(opened > 0);
     CHECK_INT(recv_now(loop, opened, got, 8), 0);
     /* more than its share of a turn */
-    CHECK_INT(finish(loop, socket2_fd_send(loop, ours, data, BIG, in(LIMIT)), ours, SOCKET2_WRITE),
-              BIG);
+    CHECK_INT(
+        finish(loop, socket2_stream_send(loop, ours, data, BIG, in(LIMIT)), ours, SOCKET2_WRITE),
+        BIG);
     int done = 0, n;
     while ((n = finish(loop, recv_now(loop, opened, got + done, 1 << 20), opened, SOCKET2_READ)) >
            0)
@@ -407,9 +409,9 @@ static void test_files(void) {
     CHECK_INT(done, BIG);
     CHECK_INT(recv_now(loop, opened, data, 8), 0);
     CHECK(memcmp(data, got, BIG) == 0);
-    CHECK_INT(
-        finish(loop, socket2_fd_send(loop, opened, data, BIG, in(LIMIT)), opened, SOCKET2_WRITE),
-        BIG);
+    CHECK_INT(finish(loop, socket2_stream_send(loop, opened, data, BIG, in(LIMIT)), opened,
+                     SOCKET2_WRITE),
+              BIG);
     struct stat status;
     CHECK_INT(stat(path, &status), 0);
     CHECK_INT(status.st_size, 2 * BIG);
@@ -423,8 +425,9 @@ static void test_null_and_full(void) {
     static char data[BIG];
     const int loop = new_loop();
     const int null = socket2_fd_open(loop, "/dev/null"), full = socket2_fd_open(loop, "/dev/full");
-    CHECK_INT(finish(loop, socket2_fd_send(loop, null, data, BIG, in(LIMIT)), null, SOCKET2_WRITE),
-              BIG);
+    CHECK_INT(
+        finish(loop, socket2_stream_send(loop, null, data, BIG, in(LIMIT)), null, SOCKET2_WRITE),
+        BIG);
     CHECK_INT(recv_now(loop, null, data, 8), 0);
     CHECK_INT(recv_now(loop, full, data, 8), 8);
     CHECK_INT(send_now(loop, full, "x"), SOCKET2_ESYSTEM);
@@ -456,7 +459,7 @@ static void test_a_stream_with_descriptors_in_it(void) {
     const int handle = socket2_socket_attach(loop, fds[0]);
     CHECK(handle > 0);
     char data[16];
-    const int receiving = socket2_tcp_recv(loop, handle, data, sizeof data, in(LIMIT));
+    const int receiving = socket2_stream_recv(loop, handle, data, sizeof data, in(LIMIT));
     CHECK_INT(receiving, SOCKET2_PENDING);
     CHECK_INT(write(fds[1], "!", 1), 1);
     CHECK_INT(finish(loop, receiving, handle, SOCKET2_READ), 1);
@@ -538,21 +541,18 @@ static void test_arguments(void) {
     piped p = new_pipe(O_NONBLOCK);
     char data[8];
     const double nan = SOCKET2_NEVER - SOCKET2_NEVER;
-    CHECK_INT(socket2_fd_send(p.loop, p.writer, NULL, 0, 0), 0);
-    CHECK_INT(socket2_fd_send(p.loop, p.writer, NULL, 1, 0), SOCKET2_EINVAL);
-    CHECK_INT(socket2_fd_send(p.loop, p.writer, data, (size_t)1 << 31, 0), SOCKET2_EINVAL);
-    CHECK_INT(socket2_fd_send(p.loop, p.writer, data, 1, nan), SOCKET2_EINVAL);
-    CHECK_INT(socket2_fd_recv(p.loop, p.reader, data, 0, 0), SOCKET2_EINVAL);
-    CHECK_INT(socket2_fd_recv(p.loop, p.reader, NULL, 1, 0), SOCKET2_EINVAL);
-    CHECK_INT(socket2_fd_recv(p.loop, p.reader, data, 1, nan), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_send(p.loop, p.writer, NULL, 0, 0), 0);
+    CHECK_INT(socket2_stream_send(p.loop, p.writer, NULL, 1, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_send(p.loop, p.writer, data, (size_t)1 << 31, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_send(p.loop, p.writer, data, 1, nan), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_recv(p.loop, p.reader, data, 0, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_recv(p.loop, p.reader, NULL, 1, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_recv(p.loop, p.reader, data, 1, nan), SOCKET2_EINVAL);
     CHECK_INT(recv_now(p.loop, p.writer, data, 8), SOCKET2_EDESCRIPTOR);
     CHECK_INT(send_now(p.loop, p.reader, "x"), SOCKET2_EDESCRIPTOR);
     const int tcp = socket2_tcp_new(p.loop, SOCKET2_INET, 0);
-    CHECK_INT(recv_now(p.loop, tcp, data, 8), SOCKET2_EBADHANDLE);
-    CHECK_INT(send_now(p.loop, tcp, "x"), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_recv(p.loop, p.reader, data, 8, 0), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_send(p.loop, p.writer, data, 8, 0), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_fd_recv(0, p.reader, data, 8, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(recv_now(p.loop, tcp, data, 8), SOCKET2_ENOTCONN);
+    CHECK_INT(socket2_stream_recv(0, p.reader, data, 8, 0), SOCKET2_EBADHANDLE);
     const int root = open("/", O_RDONLY), dir = wrap(p.loop, root);
     CHECK_INT(recv_now(p.loop, dir, data, 8), SOCKET2_ESYSTEM);
     CHECK_INT(socket2_os_error(p.loop), EISDIR);

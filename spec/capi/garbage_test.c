@@ -46,7 +46,12 @@ enum { LOOPS = 3, SOCKETS = 60, STALE = 64 };
 enum { TCP = 1, UDP = 2, FD = 4, TIMER = 8, LOOKUP = 16, CHANNEL = 32 };
 
 /* What a function takes. */
-enum { ANY_SOCKET = TCP | UDP, WAITABLE = TCP | UDP | FD, PORT = WAITABLE | CHANNEL };
+enum {
+    ANY_SOCKET = TCP | UDP,
+    STREAM = TCP | FD,
+    WAITABLE = TCP | UDP | FD,
+    PORT = WAITABLE | CHANNEL
+};
 
 typedef struct {
     int handle, is;
@@ -677,15 +682,29 @@ static void call_fd_open(void) {
     if (is_full(loop) || !one_in(3)) return;
     made_socket(loop, socket2_fd_open(loop, PICK(paths)), FD);
 }
-static void call_fd_recv(void) {
+static void call_stream_recv(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    const int code = socket2_fd_recv(loop, handle, any_data(), any_size(), any_deadline());
-    check_op(loop, handle, FD, SOCKET2_READ, 0, code);
+    const int code = socket2_stream_recv(loop, handle, any_data(), any_size(), any_deadline());
+    check_op(loop, handle, STREAM, SOCKET2_READ, 0, code);
 }
-static void call_fd_send(void) {
+static void call_stream_send(void) {
     const int loop = any_loop(), handle = any_socket(loop);
-    const int code = socket2_fd_send(loop, handle, any_data(), any_size(), any_deadline());
-    check_op(loop, handle, FD, SOCKET2_WRITE, 0, code);
+    const int code = socket2_stream_send(loop, handle, any_data(), any_size(), any_deadline());
+    check_op(loop, handle, STREAM, SOCKET2_WRITE, 0, code);
+}
+static void call_stream_sendv(void) {
+    /* The library's while it is pending: those of any call are the same. */
+    static socket2_slice good[3];
+    const int loop = any_loop(), handle = any_socket(loop);
+    for (int i = 0; i < 3; ++i) good[i] = (socket2_slice){data, (size_t)i * 7};
+    const socket2_slice bad[] = {{data, 1}, {any_data(), any_size()}};
+    const int is_bad = one_in(4);
+    const socket2_slice* slices = one_in(20) ? NULL : is_bad ? bad : good;
+    /* Of bad ones none may stay behind. */
+    const double deadline = is_bad ? SOCKET2_AT_ONCE : any_deadline();
+    const int count = one_in(10) ? -1 - (int)below(3) : (int)below(is_bad ? 3 : 4);
+    const int code = socket2_stream_sendv(loop, handle, slices, count, deadline);
+    check_op(loop, handle, STREAM, SOCKET2_WRITE, 0, code);
 }
 
 static void call_socket_attach(void) {
@@ -790,16 +809,6 @@ static void call_tcp_connect(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int code = socket2_tcp_connect(loop, handle, any_addr(), any_deadline());
     check_op(loop, handle, TCP, SOCKET2_WRITE, 0, code);
-}
-static void call_tcp_send(void) {
-    const int loop = any_loop(), handle = any_socket(loop);
-    const int code = socket2_tcp_send(loop, handle, any_data(), any_size(), any_deadline());
-    check_op(loop, handle, TCP, SOCKET2_WRITE, 0, code);
-}
-static void call_tcp_recv(void) {
-    const int loop = any_loop(), handle = any_socket(loop);
-    const int code = socket2_tcp_recv(loop, handle, any_data(), any_size(), any_deadline());
-    check_op(loop, handle, TCP, SOCKET2_READ, 0, code);
 }
 static void call_udp_connect(void) {
     const int loop = any_loop(), handle = any_socket(loop);
@@ -1218,8 +1227,6 @@ static struct {
     CALL(fd_attach),
     CALL(fd_new),
     CALL(fd_open),
-    CALL(fd_recv),
-    CALL(fd_send),
     CALL(hostname),
     CALL(lookup_cache),
     CALL(lookup_cancel),
@@ -1260,12 +1267,13 @@ static struct {
     CALL(socket_shutdown),
     CALL(socket_type),
     CALL(socket_wait),
+    CALL(stream_recv),
+    CALL(stream_send),
+    CALL(stream_sendv),
     CALL(tcp_accept),
     CALL(tcp_connect),
     CALL(tcp_listen),
     CALL(tcp_new),
-    CALL(tcp_recv),
-    CALL(tcp_send),
     CALL(thread_cpus),
     CALL(thread_name),
     CALL(thread_new),

@@ -10,7 +10,7 @@
 
 #include "capi/socket2.h"
 
-static_assert(SOCKET2_ABI_VERSION == 0);
+static_assert(SOCKET2_ABI_VERSION == 1);
 static_assert(SOCKET2_PENDING == -1);
 static_assert(SOCKET2_ECLOSED == -2 && SOCKET2_ETIMEOUT == -3 && SOCKET2_ECANCELED == -4);
 static_assert(SOCKET2_EBUSY == -5 && SOCKET2_EBADHANDLE == -6 && SOCKET2_EINVAL == -7);

@@ -266,7 +266,7 @@ static void test_foreign_handles(void) {
     CHECK_INT(socket2_socket_close(loop, handle), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_socket_cancel(loop, handle, SOCKET2_READ), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_socket_type(loop, handle), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_recv(loop, handle, &byte, 1, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_stream_recv(loop, handle, &byte, 1, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_timer_close(loop, handle), SOCKET2_EBADHANDLE);
     CHECK_INT(finish(loop, handle), 1);
     const int other = socket2_loop_new();

@@ -95,7 +95,7 @@ static void* read_numbers(void* argument) {
     stream* s = argument;
     static unsigned char data[4093];
     for (;;) {
-        const int r = socket2_tcp_recv(s->loop, s->handle, data, sizeof data, in(LIMIT));
+        const int r = socket2_stream_recv(s->loop, s->handle, data, sizeof data, in(LIMIT));
         const int n = wait_for(s->loop, r, s->handle, SOCKET2_READ);
         if (n <= 0) break;
         for (int i = 0; i < n; ++i, ++s->count) s->bad += data[i] != (unsigned char)(s->count * 7);
@@ -109,7 +109,7 @@ static void* write_numbers(void* argument) {
     for (unsigned i = 0; i < NUMBERS; ++i) data[i] = (unsigned char)(i * 7);
     while (s->count < NUMBERS) {
         const unsigned left = NUMBERS - s->count, size = left < 101 ? left : 101;
-        const int r = socket2_tcp_send(s->loop, s->handle, data + s->count, size, in(LIMIT));
+        const int r = socket2_stream_send(s->loop, s->handle, data + s->count, size, in(LIMIT));
         if (wait_for(s->loop, r, s->handle, SOCKET2_WRITE) != (int)size) break;
         s->count += size;
     }

@@ -261,8 +261,8 @@ static void test_a_timer_is_no_socket(void) {
     CHECK_INT(socket2_tcp_listen(loop, timer, 1), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_tcp_accept(loop, timer, NULL, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_tcp_connect(loop, timer, &addr, 0), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_send(loop, timer, data, 1, 0), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_recv(loop, timer, data, 1, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_stream_send(loop, timer, data, 1, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_stream_recv(loop, timer, data, 1, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_connect(loop, timer, NULL), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_send(loop, timer, data, 1, NULL, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_recv(loop, timer, data, 1, NULL, NULL, 0), SOCKET2_EBADHANDLE);

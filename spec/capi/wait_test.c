@@ -163,7 +163,7 @@ static void test_a_wait_to_write(void) {
     int waiting = 0, sent = 0;
     while (waiting != SOCKET2_PENDING && socket2_clock() < limit) {
         do {
-            const int r = socket2_tcp_send(c.loop, c.client, data, size, in(0.02));
+            const int r = socket2_stream_send(c.loop, c.client, data, size, in(0.02));
             CHECK_INT(finish(c.loop, r, c.client, SOCKET2_WRITE), SOCKET2_ETIMEOUT);
             sent += detail;
         } while (detail > 0 && socket2_clock() < limit);
@@ -249,14 +249,14 @@ static void test_one_operation_of_a_kind_at_a_time(void) {
     char data[8];
     CHECK_INT(wait_for(c.loop, c.server, SOCKET2_READ), SOCKET2_PENDING);
     CHECK_INT(wait_for(c.loop, c.server, SOCKET2_READ), SOCKET2_EBUSY);
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_EBUSY);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_EBUSY);
     CHECK_INT(pending(c.loop, c.server, SOCKET2_READ), SOCKET2_OP_WAIT);
     /* The other kind is free. */
     CHECK_INT(wait_for(c.loop, c.server, SOCKET2_WRITE), 0);
     CHECK_INT(send_text(c.loop, c.server, "x"), 1);
     check_cancel(c.loop, c.server, SOCKET2_READ);
 
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
     CHECK_INT(wait_for(c.loop, c.server, SOCKET2_READ), SOCKET2_EBUSY);
     CHECK_INT(pending(c.loop, c.server, SOCKET2_READ), SOCKET2_OP_RECV);
     feed(&c, "abc");
@@ -363,7 +363,7 @@ static void test_a_canceled_recv_loses_nothing(void) {
     memset(untouched, 0x5a, sizeof untouched);
     for (int i = 0; i < 20; ++i) {
         const int receiving =
-            socket2_tcp_recv(c.loop, c.server, untouched, sizeof untouched, SOCKET2_NEVER);
+            socket2_stream_recv(c.loop, c.server, untouched, sizeof untouched, SOCKET2_NEVER);
         CHECK_INT(receiving, SOCKET2_PENDING);
         if (i % 2 == 0) poll_into_inbox(c.loop, 0);
         check_cancel(c.loop, c.server, SOCKET2_READ);
@@ -381,7 +381,7 @@ static void test_a_cancel_against_data(void) {
     const connection c = connected();
     for (int i = 0; i < 50; ++i) {
         char data[16] = "";
-        CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 15, SOCKET2_NEVER), SOCKET2_PENDING);
+        CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 15, SOCKET2_NEVER), SOCKET2_PENDING);
         feed(&c, "data");
         CHECK_INT(socket2_socket_cancel(c.loop, c.server, SOCKET2_READ), 0);
         CHECK_INT(socket2_socket_cancel(c.loop, c.server, SOCKET2_READ), 0);
@@ -403,10 +403,10 @@ static void test_a_cancel_of_what_has_finished(void) {
     connection b = {a.loop, a.listener, new_tcp(a.loop), 0};
     connect_through(&b);
     char data[2][8];
-    CHECK_INT(socket2_tcp_recv(a.loop, a.server, data[0], 8, SOCKET2_NEVER), SOCKET2_PENDING);
-    CHECK_INT(socket2_tcp_recv(b.loop, b.server, data[1], 8, SOCKET2_NEVER), SOCKET2_PENDING);
-    CHECK_INT(socket2_tcp_send(a.loop, a.client, "abc", 3, in(LIMIT)), 3);
-    CHECK_INT(socket2_tcp_send(b.loop, b.client, "abc", 3, in(LIMIT)), 3);
+    CHECK_INT(socket2_stream_recv(a.loop, a.server, data[0], 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(b.loop, b.server, data[1], 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_send(a.loop, a.client, "abc", 3, in(LIMIT)), 3);
+    CHECK_INT(socket2_stream_send(b.loop, b.client, "abc", 3, in(LIMIT)), 3);
     await(socket2_socket_fd(a.loop, a.server), POLLIN);
     await(socket2_socket_fd(b.loop, b.server), POLLIN);
     socket2_event event;
@@ -425,8 +425,8 @@ static void test_a_cancel_of_one_kind_leaves_the_other(void) {
     const size_t size = (size_t)64 << 20;
     char* data = calloc(1, size);
     char received[8];
-    CHECK_INT(socket2_tcp_recv(c.loop, c.client, received, 8, SOCKET2_NEVER), SOCKET2_PENDING);
-    CHECK_INT(socket2_tcp_send(c.loop, c.client, data, size, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(c.loop, c.client, received, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_send(c.loop, c.client, data, size, SOCKET2_NEVER), SOCKET2_PENDING);
     check_cancel(c.loop, c.client, SOCKET2_WRITE);
     CHECK_INT(pending(c.loop, c.client, SOCKET2_READ), SOCKET2_OP_RECV);
     CHECK_INT(send_text(c.loop, c.server, "abc"), 3);
@@ -442,7 +442,8 @@ static void test_a_canceled_send_tells_how_far_it_came(void) {
         const size_t size = (size_t)64 << 20;
         char* data = malloc(size);
         for (size_t i = 0; i < size; ++i) data[i] = (char)(i * 31 + i / 251);
-        CHECK_INT(socket2_tcp_send(c.loop, c.client, data, size, SOCKET2_NEVER), SOCKET2_PENDING);
+        CHECK_INT(socket2_stream_send(c.loop, c.client, data, size, SOCKET2_NEVER),
+                  SOCKET2_PENDING);
         if (polls) poll_into_inbox(c.loop, in(0.01));
         check_cancel(c.loop, c.client, SOCKET2_WRITE);
         const int sent = detail;
@@ -531,7 +532,7 @@ static void test_a_canceled_datagram_recv(void) {
 static void test_a_cancel_and_a_close(void) {
     const connection c = connected();
     char data[8];
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, in(0.001)), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, in(0.001)), SOCKET2_PENDING);
     CHECK_INT(socket2_socket_cancel(c.loop, c.server, SOCKET2_READ), 0);
     CHECK_INT(socket2_socket_close(c.loop, c.server), 0);
     CHECK_INT(finish(c.loop, SOCKET2_PENDING, c.server, SOCKET2_READ), SOCKET2_ECANCELED);
@@ -553,7 +554,7 @@ static void test_what_is_pending_and_since_when(void) {
         CHECK_INT(socket2_socket_pending(c.loop, idle[i], SOCKET2_READ, &since), 0);
         CHECK_INT(socket2_socket_pending(c.loop, idle[i], SOCKET2_WRITE, &since), 0);
     }
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
     CHECK_INT(socket2_socket_pending(c.loop, c.server, SOCKET2_READ, &since), SOCKET2_OP_RECV);
     CHECK(since >= begin && since <= socket2_clock());
     CHECK_INT(pending(c.loop, c.server, SOCKET2_WRITE), 0);
@@ -584,8 +585,8 @@ static void test_every_operation_has_its_number(void) {
     char received[8];
     const int udp = new_udp(c.loop), deaf = new_deaf_listener(c.loop), client = new_tcp(c.loop);
     const socket2_addr addr = local_addr(c.loop, deaf);
-    CHECK_INT(socket2_tcp_recv(c.loop, c.client, received, 8, SOCKET2_NEVER), SOCKET2_PENDING);
-    CHECK_INT(socket2_tcp_send(c.loop, c.client, data, size, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(c.loop, c.client, received, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_send(c.loop, c.client, data, size, SOCKET2_NEVER), SOCKET2_PENDING);
     CHECK_INT(socket2_tcp_accept(c.loop, c.listener, NULL, SOCKET2_NEVER), SOCKET2_PENDING);
     CHECK_INT(socket2_tcp_connect(c.loop, client, &addr, SOCKET2_NEVER), SOCKET2_PENDING);
     CHECK_INT(wait_for(c.loop, client, SOCKET2_READ), SOCKET2_PENDING);
@@ -808,8 +809,8 @@ static void test_a_descriptor_is_no_socket(void) {
     CHECK_INT(socket2_tcp_listen(loop, h, 1), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_tcp_accept(loop, h, NULL, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_tcp_connect(loop, h, &addr, 0), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_send(loop, h, data, 1, 0), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_tcp_recv(loop, h, data, 1, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_stream_send(loop, h, data, 1, 0), SOCKET2_EBADHANDLE);
+    CHECK_INT(socket2_stream_recv(loop, h, data, 1, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_connect(loop, h, NULL), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_send(loop, h, data, 1, NULL, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_recv(loop, h, data, 1, NULL, NULL, 0), SOCKET2_EBADHANDLE);
@@ -910,7 +911,7 @@ static void test_a_handle_of_a_sockets_descriptor_is_busy(void) {
     need_posix("several handles can wait for one socket here");
     const connection c = connected();
     char data[8];
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
     const int handle = new_fd(c.loop, socket2_socket_fd(c.loop, c.server));
     CHECK_INT(wait_for(c.loop, handle, SOCKET2_READ), SOCKET2_EBUSY);
     CHECK_INT(socket2_socket_close(c.loop, handle), 0);
@@ -953,7 +954,7 @@ static void test_a_descriptor_that_is_closed_too_early(void) {
         if (closes_handle_first) CHECK_INT(socket2_socket_close(c.loop, handle), 0);
         connect_through(&c);
         char data[8];
-        const int receiving = socket2_tcp_recv(c.loop, c.client, data, 8, SOCKET2_NEVER);
+        const int receiving = socket2_stream_recv(c.loop, c.client, data, 8, SOCKET2_NEVER);
         CHECK_INT(receiving, SOCKET2_PENDING);
         if (!closes_handle_first) {
             if (waits && !is_pending) {
@@ -1036,7 +1037,7 @@ static void test_a_loop_can_be_closed_while_all_of_it_waits(void) {
 static void test_at_once_nothing_is_ever_pending(void) {
     const connection c = connected();
     char data[8];
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
     CHECK_INT(socket2_socket_wait(c.loop, c.server, SOCKET2_READ, SOCKET2_AT_ONCE),
               SOCKET2_ETIMEOUT);
     CHECK_INT(socket2_tcp_accept(c.loop, new_listener(c.loop, 5), NULL, SOCKET2_AT_ONCE),
@@ -1054,14 +1055,15 @@ static void test_at_once_gives_what_is_there(void) {
     const connection c = connected();
     char data[8];
     for (int i = 0; i < 3; ++i) {
-        CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+        CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE),
+                  SOCKET2_ETIMEOUT);
         feed(&c, "hello");
-        CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 5);
+        CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 5);
         CHECK(memcmp(data, "hello", 5) == 0);
     }
     CHECK_INT(socket2_socket_close(c.loop, c.client), 0);
     await(socket2_socket_fd(c.loop, c.server), POLLIN);
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 0);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 0);
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
 
@@ -1087,11 +1089,11 @@ static void test_at_once_beside_what_is_pending(void) {
     char data[8], other[8];
     CHECK_INT(wait_for(c.loop, c.server, SOCKET2_READ), SOCKET2_PENDING);
     feed(&c, "x");
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 1);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_AT_ONCE), 1);
     CHECK_INT(pending(c.loop, c.server, SOCKET2_READ), SOCKET2_OP_WAIT);
     check_cancel(c.loop, c.server, SOCKET2_READ);
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, other, 8, SOCKET2_AT_ONCE), SOCKET2_EBUSY);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, other, 8, SOCKET2_AT_ONCE), SOCKET2_EBUSY);
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
 
@@ -1100,7 +1102,7 @@ static void test_a_send_at_once_gives_a_part(void) {
     enum { SIZE = 64 << 20 };
     char* data = calloc(1, SIZE);
     int n, sent = 0;
-    while ((n = socket2_tcp_send(c.loop, c.client, data, SIZE, SOCKET2_AT_ONCE)) > 0) sent += n;
+    while ((n = socket2_stream_send(c.loop, c.client, data, SIZE, SOCKET2_AT_ONCE)) > 0) sent += n;
     CHECK_INT(n, SOCKET2_ETIMEOUT);
     CHECK(sent > 0 && sent < SIZE);
     CHECK_INT(pending(c.loop, c.client, SOCKET2_WRITE), 0);
@@ -1124,7 +1126,7 @@ static void test_a_connect_at_once_goes_on(void) {
 static void test_a_detached_descriptor_stays_open(void) {
     const connection c = connected();
     char data[8];
-    CHECK_INT(socket2_tcp_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 8, SOCKET2_NEVER), SOCKET2_PENDING);
     const int fd = socket2_socket_detach(c.loop, c.server);
     CHECK(fd >= 0);
     CHECK_INT(finish(c.loop, SOCKET2_PENDING, c.server, SOCKET2_READ), SOCKET2_ECLOSED);

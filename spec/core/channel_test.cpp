@@ -57,6 +57,9 @@ bool is_open(Descriptor fd) { return !posix::never_blocks(fd).is_error(); }
 struct TestLoop {
     PortPtr open(const ChannelPtr& channel) { return std::make_unique<Port>(loop, channel); }
 
+    void close(PortPtr port) { loop.close(std::move(port)); }
+    void cancel(Port& port, Side side) { loop.cancel(*port.op(side), Errc::canceled); }
+
     // The ops that one look finds.
     std::vector<Op*> look() {
         EXPECT_TRUE(loop.poll(0).ok());
@@ -81,12 +84,12 @@ struct TestLoop {
     }
 
     Result send(Port& port, const std::string& bytes, double deadline = now() + kLimit) {
-        return finish(port.send(text(bytes), deadline), port.op(Side::write));
+        return finish(port.send(text(bytes), deadline), *port.op(Side::write));
     }
 
     // The text; of an error its word.
     std::string recv(Port& port, double deadline = now() + kLimit) {
-        const Result r = finish(port.recv(deadline), port.op(Side::read));
+        const Result r = finish(port.recv(deadline), *port.op(Side::read));
         if (!r.ok()) return std::string("(") + error_word(r.value()) + ")";
         EXPECT_EQ(static_cast<size_t>(r.value()), port.message()->size);
         return bytes_of(port);
@@ -106,8 +109,8 @@ struct Pair {
           a(left.open(channel)),
           b(right.open(channel)) {}
     ~Pair() {
-        if (a) Port::close(std::move(a));
-        if (b) Port::close(std::move(b));
+        if (a) left.close(std::move(a));
+        if (b) right.close(std::move(b));
     }
 
     TestLoop left;
@@ -150,7 +153,7 @@ TEST(Channel, AFullChannelKeepsItsSenderUntilThereIsRoom) {
     EXPECT_EQ(p.channel->length(), 1u);
     EXPECT_EQ(p.right.recv(*p.b), "1");
     EXPECT_EQ(p.channel->length(), 1u);
-    EXPECT_TRUE(p.left.finish(Result::pending(), p.a->op(Side::write)).ok());
+    EXPECT_TRUE(p.left.finish(Result::pending(), *p.a->op(Side::write)).ok());
     EXPECT_EQ(p.right.recv(*p.b), "2");
 }
 
@@ -160,11 +163,11 @@ TEST(Channel, WithoutCapacityASendEndsWhenAReceiverHasIt) {
     EXPECT_EQ(p.channel->length(), 0u);
     EXPECT_TRUE(p.left.look().empty());
     EXPECT_EQ(p.b->recv(kAtOnce).value(), 1);
-    EXPECT_TRUE(p.left.finish(Result::pending(), p.a->op(Side::write)).ok());
+    EXPECT_TRUE(p.left.finish(Result::pending(), *p.a->op(Side::write)).ok());
     EXPECT_TRUE(p.b->recv(kNever).is_pending());
     EXPECT_TRUE(p.a->send(text("yy"), kAtOnce).ok());
     EXPECT_EQ(p.b->message(), nullptr) << "it was not taken yet";
-    EXPECT_EQ(p.right.finish(Result::pending(), p.b->op(Side::read)).value(), 2);
+    EXPECT_EQ(p.right.finish(Result::pending(), *p.b->op(Side::read)).value(), 2);
     EXPECT_EQ(p.b->message()->bytes(), "yy");
 }
 
@@ -179,7 +182,7 @@ TEST(Channel, WaitersAreServedInTheOrderOfComing) {
     }
     EXPECT_EQ(ports[3]->recv(kAtOnce).value(), 1);
     EXPECT_EQ(bytes_of(*ports[3]), "0");
-    ports[1]->cancel(Side::write);
+    loop.cancel(*ports[1], Side::write);
     EXPECT_EQ(ports[3]->recv(kAtOnce).value(), 1);
     EXPECT_EQ(bytes_of(*ports[3]), "2");
     EXPECT_EQ(loop.look().size(), 3u);
@@ -187,7 +190,7 @@ TEST(Channel, WaitersAreServedInTheOrderOfComing) {
     for (const char* s : {"a", "b", "c"}) EXPECT_TRUE(ports[0]->send(text(s), kAtOnce).ok());
     EXPECT_EQ(loop.look().size(), 3u);
     EXPECT_EQ(bytes_of(*ports[3]) + bytes_of(*ports[4]) + bytes_of(*ports[5]), "abc");
-    for (PortPtr& port : ports) Port::close(std::move(port));
+    for (PortPtr& port : ports) loop.close(std::move(port));
 }
 
 TEST(Channel, AForcedMessageNeedsNoRoom) {
@@ -199,7 +202,7 @@ TEST(Channel, AForcedMessageNeedsNoRoom) {
     EXPECT_EQ(p.right.recv(*p.b), "2");
     EXPECT_TRUE(p.b->recv(kNever).is_pending());
     p.channel->force(text("3"));
-    EXPECT_EQ(p.right.finish(Result::pending(), p.b->op(Side::read)).value(), 1);
+    EXPECT_EQ(p.right.finish(Result::pending(), *p.b->op(Side::read)).value(), 1);
     p.channel->shutdown();
     p.channel->force(text("4"));
     EXPECT_EQ(p.right.recv(*p.b), "(closed)");
@@ -218,13 +221,13 @@ TEST(Channel, ADeadlineEndsAWait) {
 TEST(Channel, ACancelEndsAWait) {
     Pair p(0);
     EXPECT_TRUE(p.b->recv(kNever).is_pending());
-    p.b->cancel(Side::read);
+    p.right.cancel(*p.b, Side::read);
     EXPECT_EQ(p.a->send(text("x"), kAtOnce).error(), Errc::timeout) << "nobody waits any more";
-    EXPECT_EQ(p.right.finish(Result::pending(), p.b->op(Side::read)).error(), Errc::canceled);
+    EXPECT_EQ(p.right.finish(Result::pending(), *p.b->op(Side::read)).error(), Errc::canceled);
     EXPECT_TRUE(p.a->send(text("x"), kNever).is_pending());
-    p.a->cancel(Side::write);
+    p.left.cancel(*p.a, Side::write);
     EXPECT_EQ(p.b->recv(kAtOnce).error(), Errc::timeout);
-    EXPECT_EQ(p.left.finish(Result::pending(), p.a->op(Side::write)).error(), Errc::canceled);
+    EXPECT_EQ(p.left.finish(Result::pending(), *p.a->op(Side::write)).error(), Errc::canceled);
 }
 
 TEST(Channel, WhatCameBeforeACancelOrADeadlineIsKept) {
@@ -233,21 +236,21 @@ TEST(Channel, WhatCameBeforeACancelOrADeadlineIsKept) {
         EXPECT_TRUE(p.b->recv(late ? now() + 0.01 : kNever).is_pending());
         EXPECT_TRUE(p.a->send(text("x"), kAtOnce).ok());
         if (late) {
-            wait_until(p.b->op(Side::read).deadline);
+            wait_until(p.b->op(Side::read)->deadline);
         } else {
-            p.b->cancel(Side::read);
+            p.right.cancel(*p.b, Side::read);
         }
-        EXPECT_EQ(p.right.finish(Result::pending(), p.b->op(Side::read)).value(), 1);
+        EXPECT_EQ(p.right.finish(Result::pending(), *p.b->op(Side::read)).value(), 1);
         EXPECT_EQ(p.b->message()->bytes(), "x");
 
         EXPECT_TRUE(p.a->send(text("y"), late ? now() + 0.01 : kNever).is_pending());
         EXPECT_EQ(p.b->recv(kAtOnce).value(), 1);
         if (late) {
-            wait_until(p.a->op(Side::write).deadline);
+            wait_until(p.a->op(Side::write)->deadline);
         } else {
-            p.a->cancel(Side::write);
+            p.left.cancel(*p.a, Side::write);
         }
-        EXPECT_TRUE(p.left.finish(Result::pending(), p.a->op(Side::write)).ok());
+        EXPECT_TRUE(p.left.finish(Result::pending(), *p.a->op(Side::write)).ok());
         EXPECT_TRUE(p.left.look().empty());
         EXPECT_TRUE(p.right.look().empty());
     }
@@ -259,7 +262,7 @@ TEST(Channel, AShutdownEndsSendsAndLeavesWhatIsThere) {
     EXPECT_TRUE(p.a->send(text("2"), kNever).is_pending());
     p.channel->shutdown();
     p.channel->shutdown();
-    EXPECT_EQ(p.left.finish(Result::pending(), p.a->op(Side::write)).error(), Errc::closed);
+    EXPECT_EQ(p.left.finish(Result::pending(), *p.a->op(Side::write)).error(), Errc::closed);
     EXPECT_EQ(p.left.send(*p.a, "3").error(), Errc::closed);
     EXPECT_EQ(p.right.recv(*p.b), "1");
     EXPECT_EQ(p.right.recv(*p.b), "(closed)");
@@ -273,8 +276,8 @@ TEST(Channel, AShutdownEndsReceives) {
     EXPECT_TRUE(p.b->recv(kNever).is_pending());
     EXPECT_TRUE(other->recv(kNever).is_pending());
     p.channel->shutdown();
-    EXPECT_EQ(p.right.finish(Result::pending(), p.b->op(Side::read)).error(), Errc::closed);
-    EXPECT_EQ(p.left.finish(Result::pending(), other->op(Side::read)).error(), Errc::closed);
+    EXPECT_EQ(p.right.finish(Result::pending(), *p.b->op(Side::read)).error(), Errc::closed);
+    EXPECT_EQ(p.left.finish(Result::pending(), *other->op(Side::read)).error(), Errc::closed);
 }
 
 // ---- closing ------------------------------------------------------------------------------------
@@ -282,15 +285,15 @@ TEST(Channel, AShutdownEndsReceives) {
 TEST(Channel, AClosedHandleWaitsNoLonger) {
     Pair p(0);
     const PortPtr third = p.left.open(p.channel);
-    const Op* const read = &p.b->op(Side::read);
+    const Op* const read = p.b->op(Side::read);
     EXPECT_TRUE(p.b->recv(kNever).is_pending());
-    Port::close(std::move(p.b));
+    p.right.close(std::move(p.b));
     EXPECT_EQ(third->send(text("x"), kAtOnce).error(), Errc::timeout);
     EXPECT_EQ(p.right.finish(Result::pending(), *read).error(), Errc::closed);
 
-    const Op* const write = &p.a->op(Side::write);
+    const Op* const write = p.a->op(Side::write);
     EXPECT_TRUE(p.a->send(text("x"), kNever).is_pending());
-    Port::close(std::move(p.a));
+    p.left.close(std::move(p.a));
     EXPECT_EQ(third->recv(kAtOnce).error(), Errc::timeout);
     EXPECT_EQ(p.left.finish(Result::pending(), *write).error(), Errc::closed);
 }
@@ -299,14 +302,14 @@ TEST(Channel, AClosedHandleWaitsNoLonger) {
 TEST(Channel, AMessageThatNobodyTookGoesBack) {
     for (const bool arrived : {false, true}) {
         Pair p(4);
-        const Op* const read = &p.b->op(Side::read);
+        const Op* const read = p.b->op(Side::read);
         EXPECT_TRUE(p.b->recv(kNever).is_pending());
         EXPECT_TRUE(p.left.send(*p.a, "1").ok());
         EXPECT_TRUE(p.left.send(*p.a, "2").ok());
         if (arrived) {
             EXPECT_TRUE(p.right.loop.poll(0).ok());
         }
-        Port::close(std::move(p.b));
+        p.right.close(std::move(p.b));
         EXPECT_EQ(p.channel->length(), 2u);
         EXPECT_EQ(p.right.finish(Result::pending(), *read).error(), Errc::closed);
         EXPECT_TRUE(p.right.look().empty());
@@ -320,8 +323,8 @@ TEST(Channel, AMessageThatGoesBackIsForWhoWaits) {
     EXPECT_TRUE(p.b->recv(kNever).is_pending());
     p.channel->force(text("x"));
     EXPECT_TRUE(p.a->recv(kNever).is_pending());
-    Port::close(std::move(p.b));
-    EXPECT_EQ(p.left.finish(Result::pending(), p.a->op(Side::read)).value(), 1);
+    p.right.close(std::move(p.b));
+    EXPECT_EQ(p.left.finish(Result::pending(), *p.a->op(Side::read)).value(), 1);
     EXPECT_EQ(p.a->message()->bytes(), "x");
 }
 
@@ -334,7 +337,7 @@ TEST(Channel, MessagesThatGoBackKeepTheirOrder) {
         EXPECT_TRUE(port->recv(kNever).is_pending());
     }
     for (const char* s : {"1", "2", "3", "4", "5"}) channel->force(text(s));
-    for (const size_t i : {1u, 0u, 3u, 2u}) Port::close(std::move(ports[i]));
+    for (const size_t i : {1u, 0u, 3u, 2u}) loop.close(std::move(ports[i]));
     const PortPtr last = loop.open(channel);
     std::string all;
     while (last->recv(kAtOnce).ok()) all += last->message()->bytes();
@@ -346,21 +349,21 @@ TEST(Channel, ATakenMessageGoesWithItsHandle) {
     Pair p(1);
     EXPECT_TRUE(p.left.send(*p.a, "x").ok());
     EXPECT_EQ(p.right.recv(*p.b), "x");
-    Port::close(std::move(p.b));
+    p.right.close(std::move(p.b));
     EXPECT_EQ(p.channel->length(), 0u);
 }
 
 TEST(Channel, ASendThatWasAcceptedBeforeTheCloseSucceeds) {
     Pair p(0);
-    const Op* const write = &p.a->op(Side::write);
+    const Op* const write = p.a->op(Side::write);
     const Descriptor fd = make_descriptor();
     EXPECT_TRUE(p.a->send(with_descriptor(fd), kNever).is_pending());
     EXPECT_EQ(p.b->recv(kAtOnce).value(), 2);
-    Port::close(std::move(p.a));
+    p.left.close(std::move(p.a));
     EXPECT_TRUE(p.left.finish(Result::pending(), *write).ok());
     EXPECT_TRUE(p.left.look().empty());
     EXPECT_TRUE(is_open(fd));
-    Port::close(std::move(p.b));
+    p.right.close(std::move(p.b));
     EXPECT_FALSE(is_open(fd));
 }
 
@@ -376,12 +379,12 @@ TEST(Channel, ALoopMayGoWhileItsHandlesWait) {
             EXPECT_TRUE(port->send(text("x"), kAtOnce).ok());
         }
         PortPtr writer = loop.open(channel);
-        Port::close(std::move(reader));
+        loop.close(std::move(reader));
         // Not while a message is there: it would be the next.
         if (!served) {
             EXPECT_TRUE(writer->send(text("y"), kNever).is_pending());
         }
-        Port::close(std::move(writer));
+        loop.close(std::move(writer));
     }
     EXPECT_EQ(rest.recv(*port), "x");
     EXPECT_EQ(port->recv(kAtOnce).error(), Errc::timeout);
@@ -434,15 +437,15 @@ TEST(Channel, AMessageThatWasNotSentLaterComesBack) {
     EXPECT_TRUE(p.a->send(with_descriptor(fd), kNever).is_pending());
     EXPECT_EQ(p.a->unsent(), nullptr);
     EXPECT_EQ(p.a->send(with_descriptor(fd), kNever).error(), Errc::busy);
-    p.a->cancel(Side::write);
+    p.left.cancel(*p.a, Side::write);
     EXPECT_EQ(p.left.look().size(), 1u);
     take_back(p.a);
     EXPECT_TRUE(other->send(with_descriptor(fd), now() + 0.01).is_pending());
-    EXPECT_EQ(p.left.finish(Result::pending(), other->op(Side::write)).error(), Errc::timeout);
+    EXPECT_EQ(p.left.finish(Result::pending(), *other->op(Side::write)).error(), Errc::timeout);
     take_back(other);
     EXPECT_TRUE(other->send(with_descriptor(fd), kNever).is_pending());
     p.channel->shutdown();
-    EXPECT_EQ(p.left.finish(Result::pending(), other->op(Side::write)).error(), Errc::closed);
+    EXPECT_EQ(p.left.finish(Result::pending(), *other->op(Side::write)).error(), Errc::closed);
     take_back(other);
     EXPECT_TRUE(is_open(fd));
     posix::close_descriptor(fd);
@@ -533,7 +536,7 @@ class Throng {
         TestLoop loop;
         PortPtr port = loop.open(channel_);
         while (port->recv(kAtOnce).ok()) saw(bytes_of(*port));
-        Port::close(std::move(port));
+        loop.close(std::move(port));
         for (size_t i = 0; i < seen_.size(); ++i) {
             ASSERT_EQ(seen_[i].load(), 1) << "message " << i;
         }
@@ -552,13 +555,13 @@ class Throng {
     // What a send or recv that was begun came to. Closes the handle sometimes.
     Result finish(TestLoop& loop, PortPtr& port, Side side, Result r, Random& random) {
         if (!r.is_pending()) return r;
-        const Op& op = port->op(side);
-        if (crowd_.impatient && random() % 4 == 0) port->cancel(side);
+        const Op& op = *port->op(side);
+        if (crowd_.impatient && random() % 4 == 0) loop.cancel(*port, side);
         if (crowd_.closes && random() % 4 == 0) {
             if (random() % 2 == 0) {
                 EXPECT_TRUE(loop.loop.poll(0).ok());
             }
-            Port::close(std::move(port));
+            loop.close(std::move(port));
             port = loop.open(channel_);
         }
         return loop.finish(r, op);
@@ -579,7 +582,7 @@ class Throng {
             ASSERT_TRUE(expected) << error_word(r.value());
             if (r.ok()) ++n;
         }
-        Port::close(std::move(port));
+        loop.close(std::move(port));
     }
 
     void consume(int consumer) {
@@ -605,7 +608,7 @@ class Throng {
                 over = true;
             }
         }
-        Port::close(std::move(port));
+        loop.close(std::move(port));
     }
 
     std::pair<int, int> saw(const std::string& bytes) {
@@ -651,13 +654,13 @@ TEST_P(CrowdTest, AShutdownInTheMidstLosesNothing) {
                 TestLoop loop;
                 PortPtr port = loop.open(channel);
                 while (loop.send(*port, "x").ok()) ++sent;
-                Port::close(std::move(port));
+                loop.close(std::move(port));
             });
             threads.emplace_back([&] {
                 TestLoop loop;
                 PortPtr port = loop.open(channel);
                 while (loop.recv(*port) != "(closed)") ++received;
-                Port::close(std::move(port));
+                loop.close(std::move(port));
             });
         }
         const double limit = now() + kLimit;

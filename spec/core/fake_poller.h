@@ -33,10 +33,10 @@ class FakePoller final : public Poller {
     // ---- what the test arranges ----
 
     // The result of one of the next submits of the op, in order; without one it is pending.
-    void script(Op& op, Result result) { scripted_[&op].push_back(result); }
+    void script(IoOp& op, Result result) { scripted_[&op].push_back(result); }
 
     // In place of scripts: the result of every submit.
-    std::function<Result(Op&)> on_submit;
+    std::function<Result(IoOp&)> on_submit;
     // Runs once, when the next wait begins.
     std::function<void()> on_wait;
     // A canceled op stays out until finish_cancel(), as with a completion port.
@@ -45,7 +45,7 @@ class FakePoller final : public Poller {
     Result wait_result = Result::done();
 
     // The system is through with a submitted op: the next wait reports it.
-    void finish(Op& op, Result result) {
+    void finish(IoOp& op, Result result) {
         if (!has(op)) {
             ++violations_;
             return;
@@ -55,19 +55,19 @@ class FakePoller final : public Poller {
         finished_.push_back(op);
     }
 
-    void finish_cancel(Op& op) { finish(op, Errc::canceled); }
+    void finish_cancel(IoOp& op) { finish(op, Errc::canceled); }
 
-    bool has(const Op& op) const { return contains(in_flight_, op); }
+    bool has(const IoOp& op) const { return contains(in_flight_, op); }
 
     // ---- what the test looks at ----
 
-    std::vector<Op*> submitted;       // all submits, in order
-    std::vector<Op*> canceled;        // all cancels, in order
+    std::vector<IoOp*> submitted;     // all submits, in order
+    std::vector<IoOp*> canceled;      // all cancels, in order
     std::vector<IoSource*> detached;  // all detaches, in order
     std::vector<double> waits;        // the seconds of all waits
     mutable int wakes = 0;
 
-    size_t submits_of(const Op& op) const {
+    size_t submits_of(const IoOp& op) const {
         return static_cast<size_t>(std::count(submitted.begin(), submitted.end(), &op));
     }
 
@@ -77,12 +77,12 @@ class FakePoller final : public Poller {
 
     void detach(IoSource& source) override {
         detached.push_back(&source);
-        for (const Op* op : in_flight_) {
+        for (const IoOp* op : in_flight_) {
             if (&op->source == &source && !contains(asked_to_cancel_, *op)) ++violations_;
         }
     }
 
-    Result submit(Op& op) override {
+    Result submit(IoOp& op) override {
         submitted.push_back(&op);
         if (has(op) || op.in_list()) ++violations_;
         std::erase(asked_to_cancel_, &op);
@@ -97,7 +97,7 @@ class FakePoller final : public Poller {
         return result;
     }
 
-    void cancel(Op& op) override {
+    void cancel(IoOp& op) override {
         canceled.push_back(&op);
         if (contains(asked_to_cancel_, op) || (!has(op) && !op.in_list())) ++violations_;
         asked_to_cancel_.push_back(&op);
@@ -106,7 +106,7 @@ class FakePoller final : public Poller {
     }
 
     // There is never anything.
-    Result try_now(Op&) override { return Result::pending(); }
+    Result try_now(IoOp&) override { return Result::pending(); }
 
     // Time passes only when there is nothing to report. A wait for ever that nothing can end
     // returns, as if a signal had come.
@@ -126,15 +126,15 @@ class FakePoller final : public Poller {
     }
 
    private:
-    static bool contains(const std::vector<Op*>& ops, const Op& op) {
+    static bool contains(const std::vector<IoOp*>& ops, const IoOp& op) {
         return std::count(ops.begin(), ops.end(), &op) != 0;
     }
 
     double& time_;
     int& violations_;
-    std::map<const Op*, std::deque<Result>> scripted_;
-    std::vector<Op*> in_flight_;
-    std::vector<Op*> asked_to_cancel_;  // since their last submit
+    std::map<const IoOp*, std::deque<Result>> scripted_;
+    std::vector<IoOp*> in_flight_;
+    std::vector<IoOp*> asked_to_cancel_;  // since their last submit
     OpList finished_;
     mutable bool woken_ = false;
 };

@@ -42,7 +42,7 @@ Errc look_up(Resolver& resolver) {
     const Op* op = nullptr;
     while (op == nullptr && loop.poll(now() + kLimit).ok()) op = loop.take();
     const Errc error = op != nullptr ? op->result.error() : Errc::timeout;
-    Query::close(std::move(query));
+    loop.close(std::move(query));
     return error;
 }
 

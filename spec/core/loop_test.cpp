@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "spec/core/fake_poller.h"
+#include "spec/core/owner.h"
 
 namespace socket2 {
 namespace {
@@ -20,23 +21,25 @@ constexpr double kAcceptRest = 0.1;
 constexpr double kBusyRest = 0.01;
 
 // A socket as the loop sees one.
-class FakeSocket final : public OpOwner {
+class FakeSocket final : public Object {
    public:
-    FakeSocket(Loop& loop, int& freed) : loop_(loop), freed_(freed) { loop_.reserve(2); }
+    FakeSocket(Loop& loop, int& freed) : Object(kTcp), loop_(loop), freed_(freed) {
+        loop_.reserve(2);
+    }
     ~FakeSocket() override {
         loop_.release(2);
         ++freed_;
     }
 
-    bool idle() const override {
-        return read.state == OpState::idle && write.state == OpState::idle;
-    }
+    Op* op(Side side) override { return side == Side::read ? &read : &write; }
 
     IoSource source;
-    Op read{source, Side::read};
-    Op write{source, Side::write};
+    IoOp read{*this, source, Side::read};
+    IoOp write{*this, source, Side::write};
 
    private:
+    void on_close(Loop& loop) override { loop.detach(source, read, write); }
+
     Loop& loop_;
     int& freed_;
 };
@@ -49,14 +52,14 @@ class Outsider final {
     explicit Outsider(Loop& loop) : loop_(loop) { loop_.reserve(1); }
     ~Outsider() { loop_.release(1); }
 
-    struct Tied final : OutsideOp {
-        using OutsideOp::OutsideOp;
+    struct Tied final : ExternalOp {
+        using ExternalOp::ExternalOp;
         bool let_go() override { return lets_go; }
         bool lets_go = true;
     };
 
-    IoSource source;
-    Tied op{source, Side::read};
+    Owner owner;
+    Tied op{owner, Side::read};
 
    private:
     Loop& loop_;
@@ -77,7 +80,7 @@ class LoopTest : public ::testing::Test {
 
     SocketPtr make_socket() { return std::make_unique<FakeSocket>(*loop, freed); }
 
-    Result submit(Op& op, OpKind kind, double deadline = kNever) {
+    Result submit(IoOp& op, OpKind kind, double deadline = kNever) {
         op.kind = kind;
         op.deadline = deadline;
         return loop->submit(op);
@@ -90,11 +93,7 @@ class LoopTest : public ::testing::Test {
         return submit(s.write, OpKind::send, deadline);
     }
 
-    void close(SocketPtr socket) {
-        FakeSocket& s = *socket;
-        loop->detach(s.source, s.read, s.write);
-        loop->retire(std::move(socket));
-    }
+    void close(SocketPtr socket) { loop->close(std::move(socket)); }
 
     std::vector<Op*> take_all() {
         std::vector<Op*> ops;
@@ -321,7 +320,7 @@ TEST_F(LoopTest, ASecondCancelDoesNotReachThePoller) {
 
 TEST_F(LoopTest, ACloseDuringALateCancelDoesNotCancelTwice) {
     SocketPtr s = make_socket();
-    Op& read = s->read;
+    IoOp& read = s->read;
     poller->cancels_late = true;
     EXPECT_TRUE(recv(*s, kStart + 1).is_pending());
     EXPECT_EQ(poll(kStart + 2), Ops{});
@@ -558,7 +557,7 @@ TEST_F(LoopTest, AnIdleOwnerIsFreedAtOnce) {
 
 TEST_F(LoopTest, AClosedOpCompletesWithClosedAndThenItsOwnerGoes) {
     SocketPtr s = make_socket();
-    Op& read = s->read;
+    IoOp& read = s->read;
     EXPECT_TRUE(recv(*s, kStart + 5).is_pending());
     close(std::move(s));
     EXPECT_EQ(freed, 0);
@@ -575,7 +574,7 @@ TEST_F(LoopTest, AClosedOpCompletesWithClosedAndThenItsOwnerGoes) {
 
 TEST_F(LoopTest, BothOpsOfAClosedOwnerComplete) {
     SocketPtr s = make_socket();
-    Op &read = s->read, &write = s->write;
+    IoOp &read = s->read, &write = s->write;
     EXPECT_TRUE(recv(*s).is_pending());
     EXPECT_TRUE(send(*s).is_pending());
     close(std::move(s));
@@ -592,7 +591,7 @@ TEST_F(LoopTest, BothOpsOfAClosedOwnerComplete) {
 
 TEST_F(LoopTest, ACloseAfterTheSystemFinishedKeepsTheValue) {
     SocketPtr s = make_socket();
-    Op& read = s->read;
+    IoOp& read = s->read;
     EXPECT_TRUE(recv(*s).is_pending());
     poller->finish(read, Result::of(9));
     close(std::move(s));
@@ -604,7 +603,7 @@ TEST_F(LoopTest, ACloseAfterTheSystemFinishedKeepsTheValue) {
 
 TEST_F(LoopTest, ACloseThatTheSystemOvertakesKeepsTheValue) {
     SocketPtr s = make_socket();
-    Op& read = s->read;
+    IoOp& read = s->read;
     poller->cancels_late = true;
     EXPECT_TRUE(recv(*s).is_pending());
     close(std::move(s));
@@ -620,7 +619,7 @@ TEST_F(LoopTest, ACloseThatTheSystemOvertakesKeepsTheValue) {
 TEST_F(LoopTest, ACloseInsideABatchLeavesTheRestOfTheBatch) {
     const SocketPtr a = make_socket();
     SocketPtr b = make_socket();
-    Op& b_read = b->read;
+    IoOp& b_read = b->read;
     EXPECT_TRUE(recv(*a).is_pending());
     EXPECT_TRUE(recv(*b).is_pending());
     poller->finish(a->read, Result::of(1));
@@ -642,7 +641,7 @@ TEST_F(LoopTest, ACloseInsideABatchLeavesTheRestOfTheBatch) {
 
 TEST_F(LoopTest, ACloseInsideABatchOfOneWhoseOtherOpIsPending) {
     SocketPtr s = make_socket();
-    Op &read = s->read, &write = s->write;
+    IoOp &read = s->read, &write = s->write;
     EXPECT_TRUE(recv(*s).is_pending());
     EXPECT_TRUE(send(*s).is_pending());
     poller->finish(read, Result::of(1));
@@ -800,7 +799,7 @@ TEST_P(AcceptRest, ADeadlineAfterTheRestIsKept) {
 
 TEST_P(AcceptRest, ACloseDuringTheRestCompletesIt) {
     SocketPtr s = resting_listener();
-    Op& read = s->read;
+    IoOp& read = s->read;
     EXPECT_TRUE(accept(*s).is_pending());
     close(std::move(s));
     EXPECT_EQ(look(), Ops{&read});
@@ -845,17 +844,19 @@ TEST_F(LoopTest, AnErrorOfOneConnectionDoesNotRest) {
 
 class BusyRest : public LoopTest, public ::testing::WithParamInterface<OpKind> {
    protected:
-    Op& op_of(FakeSocket& s) {
+    IoOp& op_of(FakeSocket& s) {
         const bool reads = GetParam() == OpKind::recv || GetParam() == OpKind::accept ||
                            GetParam() == OpKind::recv_from;
         return reads ? s.read : s.write;
     }
-    Result submit_to(Op& op, double deadline = kNever) { return submit(op, GetParam(), deadline); }
+    Result submit_to(IoOp& op, double deadline = kNever) {
+        return submit(op, GetParam(), deadline);
+    }
 };
 
 TEST_P(BusyRest, IsTriedAgainUntilItGoes) {
     const SocketPtr s = make_socket();
-    Op& op = op_of(*s);
+    IoOp& op = op_of(*s);
     constexpr int kTries = 5;
     for (int i = 1; i < kTries; ++i) poller->script(op, Errc::busy);
     poller->script(op, Result::of(3));
@@ -870,7 +871,7 @@ TEST_P(BusyRest, IsTriedAgainUntilItGoes) {
 
 TEST_P(BusyRest, MayHaveToWaitInTheEnd) {
     const SocketPtr s = make_socket();
-    Op& op = op_of(*s);
+    IoOp& op = op_of(*s);
     poller->script(op, Errc::busy);
     EXPECT_TRUE(submit_to(op, kStart + 5).is_pending());
     EXPECT_EQ(poll(kStart + 1), Ops{});
@@ -882,7 +883,7 @@ TEST_P(BusyRest, MayHaveToWaitInTheEnd) {
 
 TEST_P(BusyRest, KeepsItsDeadline) {
     const SocketPtr s = make_socket();
-    Op& op = op_of(*s);
+    IoOp& op = op_of(*s);
     poller->on_submit = [](Op&) { return Result(Errc::busy); };
     EXPECT_TRUE(submit_to(op, kStart + 0.035).is_pending());
     EXPECT_EQ(poll(), Ops{&op});
@@ -894,7 +895,7 @@ TEST_P(BusyRest, KeepsItsDeadline) {
 
 TEST_P(BusyRest, WithAPassedDeadlineIsTriedOnce) {
     const SocketPtr s = make_socket();
-    Op& op = op_of(*s);
+    IoOp& op = op_of(*s);
     poller->on_submit = [](Op&) { return Result(Errc::busy); };
     EXPECT_TRUE(submit_to(op, kStart - 1).is_pending());
     EXPECT_EQ(look(), Ops{&op});
@@ -904,7 +905,7 @@ TEST_P(BusyRest, WithAPassedDeadlineIsTriedOnce) {
 
 TEST_P(BusyRest, CanBeClosed) {
     SocketPtr s = make_socket();
-    Op& op = op_of(*s);
+    IoOp& op = op_of(*s);
     poller->script(op, Errc::busy);
     EXPECT_TRUE(submit_to(op).is_pending());
     close(std::move(s));
@@ -916,7 +917,7 @@ TEST_P(BusyRest, CanBeClosed) {
 
 TEST_P(BusyRest, CanBeCanceled) {
     const SocketPtr s = make_socket();
-    Op& op = op_of(*s);
+    IoOp& op = op_of(*s);
     poller->script(op, Errc::busy);
     EXPECT_TRUE(submit_to(op).is_pending());
     loop->cancel(op, Errc::canceled);
@@ -927,7 +928,7 @@ TEST_P(BusyRest, CanBeCanceled) {
 
 TEST_P(BusyRest, DoesNotSpin) {
     const SocketPtr s = make_socket();
-    Op& op = op_of(*s);
+    IoOp& op = op_of(*s);
     poller->on_submit = [](Op&) { return Result(Errc::busy); };
     EXPECT_TRUE(submit_to(op).is_pending());
     EXPECT_EQ(poll(kStart + 1), Ops{});
@@ -1013,11 +1014,11 @@ TEST_F(LoopTest, AnOpThatIsTriedAgainAndAgainWaitsSinceItsSubmit) {
 TEST_F(LoopTest, AnOpThatIsOutsideWaitsSinceItsSubmit) {
     Outsider o(*loop);
     EXPECT_EQ(poll(kStart + 2), Ops{});
-    EXPECT_TRUE(loop->submit_outside(o.op).is_pending());
+    EXPECT_TRUE(loop->submit(o.op).is_pending());
     EXPECT_EQ(o.op.since, kStart + 2);
     EXPECT_EQ(poll(kStart + 4), Ops{});
     EXPECT_EQ(o.op.since, kStart + 2);
-    loop->finish_outside(o.op, Result::of(1));
+    loop->finish(o.op, Result::of(1));
     EXPECT_EQ(look(), Ops{&o.op});
 }
 
@@ -1025,16 +1026,16 @@ TEST_F(LoopTest, AnOpThatIsOutsideIsCanceledAsFarAsItsOwnerLetsGo) {
     Outsider o(*loop);
     o.op.lets_go = false;
     o.op.deadline = kStart + 1;
-    EXPECT_TRUE(loop->submit_outside(o.op).is_pending());
+    EXPECT_TRUE(loop->submit(o.op).is_pending());
     loop->cancel(o.op, Errc::canceled);
     EXPECT_EQ(poll(kStart + 2), Ops{}) << "its deadline has passed";
-    loop->finish_outside(o.op, Result::of(1));
+    loop->finish(o.op, Result::of(1));
     loop->cancel(o.op, Errc::canceled);
     EXPECT_EQ(look(), Ops{&o.op});
     EXPECT_EQ(o.op.result.value(), 1);
 
     o.op.lets_go = true;
-    EXPECT_TRUE(loop->submit_outside(o.op).is_pending());
+    EXPECT_TRUE(loop->submit(o.op).is_pending());
     EXPECT_EQ(poll(), Ops{&o.op});
     EXPECT_EQ(o.op.result.error(), Errc::timeout);
 }
@@ -1093,7 +1094,7 @@ TEST_F(LoopTest, TheEndOfTheLoopFreesWhatWasCompletedAndNotTaken) {
 
 TEST_F(LoopTest, TheEndOfTheLoopWaitsUntilTheSystemLetsGo) {
     SocketPtr s = make_socket();
-    Op& read = s->read;
+    IoOp& read = s->read;
     poller->cancels_late = true;
     EXPECT_TRUE(recv(*s).is_pending());
     close(std::move(s));

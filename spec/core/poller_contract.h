@@ -16,6 +16,7 @@
 
 #include "core/base/clock.h"
 #include "spec/core/fake_poller.h"
+#include "spec/core/owner.h"
 
 namespace socket2 {
 namespace {
@@ -26,27 +27,28 @@ constexpr double kLimit = 20;
 // ---- ops ----------------------------------------------------------------------------------------
 
 // As the loop hands it over.
-void prepare(Op& op, OpKind kind, void* data, size_t size) {
+void prepare(IoOp& op, OpKind kind, void* data, size_t size) {
     op.kind = kind;
     op.data = data;
     op.size = size;
+    op.more_count = 0;
     op.done = 0;
     op.started = false;
     op.truncated = false;
     op.result = Result::pending();
 }
 
-Result recv(Poller& poller, Op& op, void* data, size_t size) {
+Result recv(Poller& poller, IoOp& op, void* data, size_t size) {
     prepare(op, OpKind::recv, data, size);
     return poller.submit(op);
 }
 
-Result send(Poller& poller, Op& op, const void* data, size_t size) {
+Result send(Poller& poller, IoOp& op, const void* data, size_t size) {
     prepare(op, OpKind::send, const_cast<void*>(data), size);
     return poller.submit(op);
 }
 
-Result wait_ready(Poller& poller, Op& op) {
+Result wait_ready(Poller& poller, IoOp& op) {
     prepare(op, OpKind::wait, nullptr, 0);
     return poller.submit(op);
 }
@@ -80,7 +82,7 @@ Ops wait_for(Poller& poller, size_t count) {
 }
 
 // The result of the op, whether it is there at once or comes.
-int outcome(Poller& poller, Op& op, Result submitted) {
+int outcome(Poller& poller, IoOp& op, Result submitted) {
     if (!submitted.is_pending()) return submitted.value();
     EXPECT_EQ(wait_for(poller, 1), Ops{&op});
     return op.result.value();
@@ -101,9 +103,10 @@ class Channel {
     // What comes between the last op and the end of a source.
     virtual void close() {}
 
+    Owner owner;
     IoSource source;
-    Op read{source, Side::read};
-    Op write{source, Side::write};
+    IoOp read{owner, source, Side::read};
+    IoOp write{owner, source, Side::write};
 };
 
 class World {
@@ -117,7 +120,7 @@ class World {
 class FakeWorld final : public World {
    public:
     FakeWorld() {
-        poller_.on_submit = [this](Op& op) { return channels_.at(&op.source)->submit(op); };
+        poller_.on_submit = [this](IoOp& op) { return channels_.at(&op.source)->submit(op); };
     }
     ~FakeWorld() override { EXPECT_EQ(violations_, 0); }
 
@@ -146,7 +149,7 @@ class FakeWorld final : public World {
             if (world_.poller_.has(write)) world_.poller_.finish(write, submit(write));
         }
 
-        Result submit(Op& op) {
+        Result submit(IoOp& op) {
             if (op.side == Side::write) {
                 return full_ ? Result::pending() : Result::of(static_cast<int>(op.size));
             }
@@ -380,7 +383,7 @@ TEST_P(PollerContract, AWaitAfterAShortReadWaitsForMore) {
 TEST_P(PollerContract, ACanceledWaitCompletesOnce) {
     auto c = world->channel();
     c->fill(poller);
-    for (Op* op : {&c->read, &c->write}) {
+    for (IoOp* op : {&c->read, &c->write}) {
         EXPECT_TRUE(wait_ready(poller, *op).is_pending());
         poller.cancel(*op);
         EXPECT_EQ(wait(poller, kNever), Ops{op});

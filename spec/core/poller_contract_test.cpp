@@ -276,9 +276,10 @@ struct Socket {
         source.fd = fd;
         source.short_read_drains = short_read_drains;
     }
+    Owner owner;
     IoSource source;
-    Op read{source, Side::read};
-    Op write{source, Side::write};
+    IoOp read{owner, source, Side::read};
+    IoOp write{owner, source, Side::write};
 };
 
 class ReadinessPollerTest : public ::testing::Test {
@@ -317,7 +318,7 @@ class ReadinessPollerTest : public ::testing::Test {
         }
     }
 
-    void cancel(Op& op) {
+    void cancel(IoOp& op) {
         poller().cancel(op);
         EXPECT_EQ(wait_for(poller(), 1), Ops{&op});
     }
@@ -516,6 +517,46 @@ TEST_P(Streams, ASendThatIsBlockedGoesOnWhenThereIsRoom) {
     EXPECT_EQ(ops, Ops{&s.write});
     EXPECT_EQ(s.write.result.value(), static_cast<int>(data.size()));
     EXPECT_TRUE(received == data);
+}
+
+// Some are empty, and many times as many as one call takes.
+TEST_P(Streams, SlicesAreSentInOrder) {
+    std::string data(size_t{8} << 20, '\0');
+    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 + i / 251);
+    std::vector<Slice> slices;
+    for (size_t at = 0, size = 1; at < data.size(); at += slices.back().size) {
+        slices.push_back({data.data() + at, std::min(size, data.size() - at)});
+        size = size * 7919 % 30000;
+        if (size % 5 == 0) slices.push_back({nullptr, 0});
+    }
+    slices.push_back({nullptr, 0});
+    std::string received;
+    std::thread peer([&] { received = receive(pair.theirs.get(), data.size()); });
+    prepare(s.write, OpKind::send, const_cast<void*>(slices.front().data), slices.front().size);
+    s.write.more = slices.data() + 1;
+    s.write.more_count = slices.size() - 1;
+    const int n = outcome(poller(), s.write, poller().submit(s.write));
+    peer.join();
+    EXPECT_EQ(n, static_cast<int>(data.size()));
+    EXPECT_EQ(s.write.done, data.size());
+    EXPECT_TRUE(received == data);
+}
+
+// A socket that keeps the bounds of what it is sent shows them.
+TEST_F(ReadinessPollerTest, SlicesGoInOneCall) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    Socket s(ends[0]);
+    const Slice slices[] = {{"three", 5}, {"", 0}, {" ", 1}, {"slices", 6}};
+    prepare(s.write, OpKind::send, const_cast<void*>(slices[0].data), slices[0].size);
+    s.write.more = slices + 1;
+    s.write.more_count = 3;
+    EXPECT_EQ(poller().submit(s.write).value(), 12);
+    char got[100];
+    EXPECT_EQ(::recv(ends[1], got, sizeof got, 0), 12);
+    EXPECT_EQ(std::string(got, 12), "three slices");
+    poller().detach(s.source);
+    for (const int fd : ends) ::close(fd);
 }
 
 TEST_P(Streams, ACanceledSendTellsHowFarItCame) {
@@ -850,7 +891,7 @@ TEST_F(ReadinessPollerTest, DataBehindUrgentDataIsSeen) {
 
 // ---- connect ------------------------------------------------------------------------------------
 
-Result connect(Poller& poller, Op& op, const SockAddr& to) {
+Result connect(Poller& poller, IoOp& op, const SockAddr& to) {
     prepare(op, OpKind::connect, nullptr, 0);
     op.only = &to;
     return poller.submit(op);
@@ -1263,7 +1304,7 @@ TEST_F(ReadinessPollerTest, ADescriptorThatWasClosedTooEarlyCanBeLetGoFirst) {
 
 // ---- accept -------------------------------------------------------------------------------------
 
-Result accept(Poller& poller, Op& op, SockAddr* peer) {
+Result accept(Poller& poller, IoOp& op, SockAddr* peer) {
     prepare(op, OpKind::accept, nullptr, 0);
     op.addr = peer;
     op.accepted = kNoDescriptor;
@@ -1345,7 +1386,7 @@ TEST_F(ReadinessPollerTest, AnAcceptWithoutDescriptorsLosesNoConnection) {
 
 // ---- datagrams ----------------------------------------------------------------------------------
 
-Result recv_from(Poller& poller, Op& op, void* data, size_t size, const SockAddr* only,
+Result recv_from(Poller& poller, IoOp& op, void* data, size_t size, const SockAddr* only,
                  SockAddr* from) {
     prepare(op, OpKind::recv_from, data, size);
     op.only = only;
@@ -1353,7 +1394,7 @@ Result recv_from(Poller& poller, Op& op, void* data, size_t size, const SockAddr
     return poller.submit(op);
 }
 
-Result send_to(Poller& poller, Op& op, std::string_view data, const SockAddr* to) {
+Result send_to(Poller& poller, IoOp& op, std::string_view data, const SockAddr* to) {
     prepare(op, OpKind::send_to, const_cast<char*>(data.data()), data.size());
     op.only = to;
     return poller.submit(op);

@@ -129,7 +129,7 @@ class Program {
     int start(const Endpoint& what, double deadline = kNever) {
         auto query = std::make_unique<Query>(*loop_);
         const int name = ++last_;
-        query->set_user(name);
+        query->set_handle(name);
         query->start(resolver_, what, deadline);
         queries_[name] = std::move(query);
         return name;
@@ -142,7 +142,7 @@ class Program {
     Query& at(int name) { return *queries_.at(name); }
 
     void close(int name) {
-        Query::close(std::move(queries_.at(name)));
+        loop_->close(std::move(queries_.at(name)));
         queries_.erase(name);
     }
 
@@ -161,7 +161,7 @@ class Program {
         EXPECT_TRUE(loop_->poll(until).ok());
         while (Op* op = loop_->take()) {
             EXPECT_EQ(op->kind, OpKind::lookup);
-            const int name = static_cast<int>(op->source.user);
+            const int name = op->owner.handle();
             EXPECT_TRUE(results.emplace(name, op->result.value()).second) << "a second completion";
         }
     }

@@ -16,6 +16,7 @@
 
 #include "core/io/loop.h"
 #include "spec/core/fake_poller.h"
+#include "spec/core/owner.h"
 
 namespace {
 
@@ -41,8 +42,9 @@ constexpr size_t kShare = 32;
 
 // An op of its own, without a socket around it.
 struct Lone {
+    Owner owner;
     IoSource source;
-    Op op{source, Side::read};
+    IoOp op{owner, source, Side::read};
 };
 
 using Timers = std::vector<Timer*>;
@@ -110,12 +112,12 @@ class TimerTest : public ::testing::Test {
 
 TEST_F(TimerTest, GoesOffOnceAtItsTime) {
     Timer timer;
-    timer.user = 42;
+    timer.set_handle(42);
     arm(timer, kStart + 5);
     EXPECT_EQ(poll(kStart + 4.999), Timers{});
     EXPECT_EQ(poll(), Timers{&timer});
     EXPECT_EQ(time, kStart + 5);
-    EXPECT_EQ(timer.user, 42);
+    EXPECT_EQ(timer.handle(), 42);
     EXPECT_EQ(poll(kStart + 100), Timers{});
 }
 

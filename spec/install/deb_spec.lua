@@ -35,7 +35,7 @@ describe('the Debian package', function()
 		installed.check(function(arguments)
 			return ('timeout 60 env -i PATH="$PATH" chroot %s luajit %s 2>&1'):format(root, arguments)
 		end, '/usr/share/doc/socket2/examples', library, '/usr/share/lua/5.1')
-		assert.matches('libsocket2.so.0 ', sh('chroot %s ldconfig -p', root))
+		assert.matches('libsocket2.so.1 ', sh('chroot %s ldconfig -p', root))
 
 		sh('chroot %s dpkg --purge socket2', root)
 		there = false

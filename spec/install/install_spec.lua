@@ -16,17 +16,17 @@ end
 -- With LUA_CPATH='/nowhere/?.so', of a list of paths that do not exist.
 local function not_found(paths)
 	local lines = {'socket2: the C library was not found. These places were tried:'}
-	paths[#paths + 1] = 'libsocket2.so.0'
+	paths[#paths + 1] = 'libsocket2.so.1'
 	for _, path in ipairs(paths) do
 		lines[#lines + 1] = ('\t%s: cannot open shared object file: No such file or directory'):format(path)
 	end
 	return table.concat(lines, '\n') .. " (the system's libraries)\n\tno file '/nowhere/libsocket2.so'\n"
-		.. 'Install it, put libsocket2.so.0 beside socket2.lua, or set SOCKET2_LIB to its path.'
+		.. 'Install it, put libsocket2.so.1 beside socket2.lua, or set SOCKET2_LIB to its path.'
 end
 
 describe('socket2 is found where it was installed', function()
 	local place
-	local on_system = sh'/sbin/ldconfig -p':find('libsocket2.so.0', 1, true)
+	local on_system = sh'/sbin/ldconfig -p':find('libsocket2.so.1', 1, true)
 
 	before_each(function()
 		place = sh'realpath $(mktemp -d)'
@@ -47,7 +47,7 @@ describe('socket2 is found where it was installed', function()
 	it('by meson', function()
 		local prefix, modules = meson_install()
 		installed.check(environment(('LUA_PATH="%s/?.lua;;"'):format(modules)),
-			prefix .. '/share/doc/socket2/examples', sh('realpath $(find %s -name libsocket2.so.0)', prefix), modules)
+			prefix .. '/share/doc/socket2/examples', sh('realpath $(find %s -name libsocket2.so.1)', prefix), modules)
 	end)
 
 	it('by meson, by a C program', function()
@@ -80,54 +80,54 @@ describe('socket2 is found where it was installed', function()
 	end)
 
 	it('in a folder that was moved', function()
-		sh('tools/dist %s/made %s/libsocket2.so.0', place, build)
+		sh('tools/dist %s/made %s/libsocket2.so.1', place, build)
 		local folder = place .. '/moved'
 		sh('mv %s/made %s', place, folder)
 		installed.check(environment(('LUA_PATH="%s/?.lua;;"'):format(folder)), folder .. '/examples',
-			folder .. '/libsocket2.so.0', folder)
-		assert.equal('./libsocket2.so.0', sh([[env -C %s -i PATH="$PATH" luajit -e '
+			folder .. '/libsocket2.so.1', folder)
+		assert.equal('./libsocket2.so.1', sh([[env -C %s -i PATH="$PATH" luajit -e '
 			require"socket2"
 			print(require"socket2.lib".path)']], folder))
-		assert.equal(folder .. '/libsocket2.so.0', sh([[env -C / -i PATH="$PATH" luajit -e '
+		assert.equal(folder .. '/libsocket2.so.1', sh([[env -C / -i PATH="$PATH" luajit -e '
 			package.path = "%s/?.lua"
 			require"socket2"
 			print(require"socket2.lib".path)']], folder))
 	end)
 
 	it('in a zip file, with whatever library', function()
-		sh('tools/dist %s/socket2.zip %s/libsocket2.so.0', place, build)
-		sh('cp %s/libsocket2.so.0 %s/of_windows.dll', build, place)
+		sh('tools/dist %s/socket2.zip %s/libsocket2.so.1', place, build)
+		sh('cp %s/libsocket2.so.1 %s/of_windows.dll', build, place)
 		sh('tools/dist %s/windows.zip %s/of_windows.dll', place, place)
 		sh('cd %s && python3 -m zipfile -e socket2.zip . && python3 -m zipfile -e windows.zip .', place)
 		local list = 'cd %s/%s && find . -type f | sort | xargs sha256sum'
-		local windows = sh(list, place, 'windows'):gsub('socket2%.dll', 'libsocket2.so.0')
+		local windows = sh(list, place, 'windows'):gsub('socket2%.dll', 'libsocket2.so.1')
 		assert.equal(sh(list, place, 'socket2'), windows)
 		local folder = place .. '/socket2'
 		installed.check(environment(('LUA_PATH="%s/?.lua;;"'):format(folder)), folder .. '/examples',
-			folder .. '/libsocket2.so.0', folder)
+			folder .. '/libsocket2.so.1', folder)
 	end)
 
 	it('or the places where it was looked for are named', function()
 		if on_system then
-			return pending'the system has a libsocket2.so.0 installed'
+			return pending'the system has a libsocket2.so.1 installed'
 		end
 		local prefix, modules = meson_install()
-		local library = sh('find %s -name libsocket2.so.0', prefix)
+		local library = sh('find %s -name libsocket2.so.1', prefix)
 		sh('rm %s', library)
 		local run = environment(('LUA_PATH="%s/?.lua" LUA_CPATH="/nowhere/?.so"'):format(modules))
-		assert.equal(not_found{modules .. '/libsocket2.so.0',
+		assert.equal(not_found{modules .. '/libsocket2.so.1',
 			modules .. '/../../..' .. library:sub(#prefix + 1)}, failure(run))
 	end)
 
 	it('or why it cannot be loaded is said', function()
 		if on_system then
-			return pending'the system has a libsocket2.so.0 installed'
+			return pending'the system has a libsocket2.so.1 installed'
 		end
 		local folder = place .. '/folder'
 		sh('touch %s/empty', place)
 		sh('tools/dist %s %s/empty', folder, place)
 		local run = environment(('LUA_PATH="%s/?.lua" LUA_CPATH="/nowhere/?.so"'):format(folder))
-		local expected = not_found{folder .. '/libsocket2.so.0'}:gsub('cannot open.-\n', 'file too short\n', 1)
+		local expected = not_found{folder .. '/libsocket2.so.1'}:gsub('cannot open.-\n', 'file too short\n', 1)
 		assert.equal(expected, failure(run))
 	end)
 

@@ -31,13 +31,13 @@ describe('the C library', function()
 
 	it('of another ABI version', function()
 		local path = compile'int socket2_abi_version(void) { return 77; }'
-		assert.equal(('socket2: the library %s has ABI version 77, the Lua modules need 0'):format(path),
+		assert.equal(('socket2: the library %s has ABI version 77, the Lua modules need 1'):format(path),
 			loading(path))
 	end)
 
 	it('that lacks a function', function()
 		local path = compile[[
-			int socket2_abi_version(void) { return 0; }
+			int socket2_abi_version(void) { return 1; }
 			const char* socket2_version(void) { return "0.0.1"; }]]
 		assert.equal(('socket2: the library %s is older than the Lua modules: it has no socket2_features()')
 			:format(path), loading(path))

@@ -456,6 +456,43 @@ describe('tcp:send', function()
 		close(c, d)
 	end)
 
+	runs('sends a list in order, and keeps what is in it', function()
+		local c, d = pair()
+		assert.equal(0, c:send{})
+		assert.equal(0, c:send{'', ''})
+		assert.equal(12, c:send({'three', ' ', '', ffi.new('char[6]', 'slices')}))
+		assert.equal('three slices', recv_all(d, 12))
+		local list = {}
+		for i = 1, 3000 do
+			list[i] = tostring(i):rep(i % 11 * 997)
+		end
+		local all = table.concat(list)
+		local n
+		local sender = socket.newthread(function() n = c:send(list) end)
+		socket.resume(sender)
+		for i = 1, #list do
+			list[i] = nil
+		end
+		collectgarbage()
+		assert.is_true(recv_all(d, #all) == all)
+		spec.wait_until(function() return n end)
+		assert.equal(#all, n)
+		close(c, d)
+	end)
+
+	runs('tells how much of a list was sent when the time is over', function()
+		local c, d = pair()
+		local list = {}
+		for i = 1, 200 do
+			list[i] = ('x'):rep(100000)
+		end
+		local n, err, _, sent = c:send(list, nil, socket.clock() + 0.05)
+		assert.same({nil, 'timeout'}, {n, err})
+		assert(c:shutdown'w')
+		assert.equal(sent, #recv_all(d))
+		close(c, d)
+	end)
+
 	runs('fails on a length that cannot be', function()
 		local c, d = pair()
 		assert.equal(4, c:send'good')
@@ -478,7 +515,8 @@ describe('tcp:send', function()
 		local c, d = pair()
 		local chars = buffer(8)
 		for i, args in ipairs{
-			{n = 0}, {5}, {5, 1}, {{}}, {{}, 1}, {true, 1}, {print, 1}, {newproxy(), 1}, {io.stdout, 1},
+			{n = 0}, {5}, {5, 1}, {true}, {{}, 1}, {{1}}, {{true}}, {true, 1}, {print, 1},
+			{newproxy(), 1}, {io.stdout, 1},
 			{ffi.cast('char *', chars)}, {'hello', '5'}, {'hello', {}}, {chars, {}}, {chars, true}, {5LL, 8},
 		} do
 			assert.error(function() c:send(unpack(args, 1, args.n or #args)) end, nil, 'call ' .. i)

@@ -658,8 +658,8 @@ describe('wrapfd', function()
 			socket_shutdown = {1}, socket_localaddr = {a}, socket_remoteaddr = {a},
 			socket_setopt = {'rcvbuf', 1}, socket_getopt = {'rcvbuf', n},
 			socket_setopt_text = {'bindtodevice', 'lo'}, socket_getopt_text = {'bindtodevice', buf, 1},
-			tcp_listen = {1}, tcp_accept = {a, 0}, tcp_connect = {p, 0}, tcp_send = {buf, 1, 0},
-			tcp_recv = {buf, 1, 0}, udp_connect = {p}, udp_send = {buf, 1, p, 0}, udp_recv = {buf, 1, p, a, 0},
+			tcp_listen = {1}, tcp_accept = {a, 0}, tcp_connect = {p, 0},
+			udp_connect = {p}, udp_send = {buf, 1, p, 0}, udp_recv = {buf, 1, p, a, 0},
 			udp_truncated = {}, udp_join = {p, 'lo'}, udp_leave = {p, 'lo'},
 			lookup_cancel = {}, lookup_result = {a, 1, buf, 1}, lookup_close = {}, timer_close = {},
 		}

@@ -249,11 +249,31 @@ Result recv(Descriptor fd, void* data, size_t size) {
     return checked([&] { return ::recv(fd_of(fd), data, size, MSG_DONTWAIT); });
 }
 
-Result send(Descriptor fd, const void* data, size_t size) {
-    const Result r =
-        checked([&] { return ::send(fd_of(fd), data, size, kSendFlags | MSG_DONTWAIT); });
-    // macOS says so while the connection is being torn down.
+namespace {
+
+// macOS says EPROTOTYPE while the connection is being torn down.
+template <typename Call>
+Result checked_send(Call call) {
+    const Result r = checked(call);
     return r.os_code() == EPROTOTYPE ? Result(Errc::broken_pipe, EPROTOTYPE) : r;
+}
+
+}  // namespace
+
+Result send(Descriptor fd, const void* data, size_t size) {
+    return checked_send([&] { return ::send(fd_of(fd), data, size, kSendFlags | MSG_DONTWAIT); });
+}
+
+Result send(Descriptor fd, const Slice* slices, size_t count) {
+    iovec pieces[kMaxSlices];
+    count = std::min(count, kMaxSlices);
+    std::transform(slices, slices + count, pieces, [](const Slice& slice) {
+        return iovec{const_cast<void*>(slice.data), slice.size};
+    });
+    msghdr message{};
+    message.msg_iov = pieces;
+    message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
+    return checked_send([&] { return ::sendmsg(fd_of(fd), &message, kSendFlags | MSG_DONTWAIT); });
 }
 
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {

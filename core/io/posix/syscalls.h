@@ -10,10 +10,13 @@
 #include <string>
 
 #include "core/base/result.h"
-#include "core/io/io_source.h"
+#include "core/io/io_op.h"
 #include "core/io/sockaddr.h"
 
 namespace socket2::posix {
+
+// So many pieces a send takes at once; more are left for the next.
+constexpr size_t kMaxSlices = 64;
 
 // What the system wants to be called before sockets and look-ups; nothing on POSIX. Any thread.
 void start();
@@ -44,6 +47,8 @@ Result disconnect(Descriptor fd);
 
 Result recv(Descriptor fd, void* data, size_t size);
 Result send(Descriptor fd, const void* data, size_t size);
+// Of several pieces in one call, in order.
+Result send(Descriptor fd, const Slice* slices, size_t count);
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated);
 Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to);
 

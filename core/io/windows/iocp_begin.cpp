@@ -19,7 +19,7 @@ ULONG length(size_t size) { return static_cast<ULONG>(std::min<size_t>(size, INT
 
 }  // namespace
 
-Attempt IocpPoller::begin(Op& op) {
+Attempt IocpPoller::begin(IoOp& op) {
     switch (op.kind) {
         case OpKind::recv:
         case OpKind::read:
@@ -35,7 +35,7 @@ Attempt IocpPoller::begin(Op& op) {
     }
 }
 
-Attempt IocpPoller::try_or_poll(Op& op) {
+Attempt IocpPoller::try_or_poll(IoOp& op) {
     const Attempt a = attempt(op);
     return a.next == Attempt::Next::wait ? poll(op) : a;
 }
@@ -69,7 +69,7 @@ bool IocpPoller::has_operations(const IoSource& source) {
     return block.overlapped;
 }
 
-Attempt IocpPoller::begin_recv(Op& op) {
+Attempt IocpPoller::begin_recv(IoOp& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     if (!block.stream || op.size == 0 || !has_operations(op.source)) {
         Attempt a = try_or_poll(op);
@@ -93,7 +93,7 @@ Attempt IocpPoller::begin_recv(Op& op) {
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
 
-Attempt IocpPoller::begin_accept(Op& op) {
+Attempt IocpPoller::begin_accept(IoOp& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     if (!has_operations(op.source)) return try_or_poll(op);
     if (!block.accept) block.accept.reset(new (std::nothrow) Accept);
@@ -128,7 +128,7 @@ Result IocpPoller::load_connect(Descriptor fd) {
     return r == 0 ? Result::done() : windows::last_failure();
 }
 
-Attempt IocpPoller::begin_connect(Op& op) {
+Attempt IocpPoller::begin_connect(IoOp& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     if (!has_operations(op.source)) return try_or_poll(op);
     const Result loaded = load_connect(block.fd);
@@ -153,14 +153,14 @@ Attempt IocpPoller::begin_connect(Op& op) {
     return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
 }
 
-Attempt IocpPoller::begin_wait(Op& op) {
+Attempt IocpPoller::begin_wait(IoOp& op) {
     const Block& block = *static_cast<Block*>(op.source.kept);
     const bool loose = block.stream && !block.connected && !block.may_be_connecting(op) &&
                        is_loose(op) && option_of(block.fd, SO_ACCEPTCONN) == 0;
     return loose || block.is_shut(op) ? Attempt::over(Result::done()) : poll(op);
 }
 
-Attempt IocpPoller::poll(Op& op) {
+Attempt IocpPoller::poll(IoOp& op) {
     Block& block = *static_cast<Block*>(op.source.kept);
     Slot& slot = block.slot(op);
     slot.op = &op;

@@ -32,7 +32,7 @@ struct IocpPoller::Slot : IocpGroup::Packet {
     windows::AfdPoll poll{};
     HANDLE on = nullptr;  // the handle of the operation: the socket's, or that of polls
     Block* block = nullptr;
-    Op* op = nullptr;  // whose; null: a watch, which only ends a wait()
+    IoOp* op = nullptr;  // whose; null: a watch, which only ends a wait()
     bool in_flight = false;
     bool canceled = false;
 
@@ -64,7 +64,7 @@ struct IocpPoller::Block : ListNode<Block> {
         return reset && r.ok() && r.value() == 0 ? Result(Errc::connection_reset) : r;
     }
     // Begins a connect, then tells what came of it: a second connect() would be another.
-    Attempt try_connect(Op& op) {
+    Attempt try_connect(IoOp& op) {
         op.started = trying;
         Attempt a = attempt(op);
         if (trying && a.next == Attempt::Next::wait) {
@@ -76,11 +76,11 @@ struct IocpPoller::Block : ListNode<Block> {
         return a;
     }
     // As far as is known: others may have begun one of a foreign socket.
-    bool may_be_connecting(const Op& op) const {
+    bool may_be_connecting(const IoOp& op) const {
         return op.source.foreign || trying || is_connecting(op.source);
     }
-    bool is_shut(const Op& op) const { return (shut & direction(op.side)) != 0; }
-    Slot& slot(const Op& op) { return ops[static_cast<size_t>(op.side)]; }
+    bool is_shut(const IoOp& op) const { return (shut & direction(op.side)) != 0; }
+    Slot& slot(const IoOp& op) { return ops[static_cast<size_t>(op.side)]; }
     bool idle() const {
         const auto in_flight = [](const Slot& slot) { return slot.in_flight; };
         return std::none_of(std::begin(ops), std::end(ops), in_flight) &&
@@ -96,7 +96,7 @@ inline int option_of(Descriptor fd, int name) {
 }
 
 // Whether a stream has no connection: that the system tells only some operations.
-inline bool is_loose(const Op& op) {
+inline bool is_loose(const IoOp& op) {
     SockAddr peer;
     return posix::remote_address(op.source.fd, peer).os_code() == WSAENOTCONN;
 }

@@ -97,7 +97,7 @@ void IocpPoller::let_go(Block& block) {
 
 // ---- ops ----
 
-Result IocpPoller::submit(Op& op) {
+Result IocpPoller::submit(IoOp& op) {
     const Result attached = attach(op.source);
     if (attached.is_error()) return attached;
     const Attempt a = begin(op);
@@ -113,8 +113,8 @@ Result IocpPoller::submit(Op& op) {
     return Result::pending();
 }
 
-void IocpPoller::cancel(Op& op) {
-    Op*& parked = op.source.parked[static_cast<size_t>(op.side)];
+void IocpPoller::cancel(IoOp& op) {
+    IoOp*& parked = op.source.parked[static_cast<size_t>(op.side)];
     if (parked != &op) {
         SOCKET2_ASSERT(op.in_list(), "an op is canceled that the poller does not have");
         return;  // it has failed already
@@ -132,7 +132,7 @@ void IocpPoller::cancel(Op& op) {
     finished_.push_back(op);
 }
 
-Result IocpPoller::try_now(Op& op) {
+Result IocpPoller::try_now(IoOp& op) {
     const Result attached = attach(op.source);
     if (attached.is_error()) return attached;
     Block& block = *static_cast<Block*>(op.source.kept);
@@ -157,7 +157,7 @@ Result IocpPoller::watch(IoSource& source, Side side) {
 // ---- packets ----
 
 // What an operation that is over means for its op.
-Attempt IocpPoller::finished(Slot& slot, Op& op, int code) {
+Attempt IocpPoller::finished(Slot& slot, IoOp& op, int code) {
     Block& block = *slot.block;
     const bool ended = slot.in_flight && slot.canceled;
     slot.in_flight = false;
@@ -234,14 +234,14 @@ void IocpPoller::arrived(Slot& slot, OpList& completed) {
         slot.in_flight = false;
         if (slot.Internal == 0) block.polled(slot.poll);
     } else {
-        Op& op = *slot.op;
+        IoOp& op = *slot.op;
         const long status = static_cast<long>(slot.Internal);
         go_on(op, finished(slot, op, code_of_status(status)), completed);
     }
     if (block.detached) let_go(block);
 }
 
-void IocpPoller::go_on(Op& op, Attempt a, OpList& completed) {
+void IocpPoller::go_on(IoOp& op, Attempt a, OpList& completed) {
     if (a.next == Attempt::Next::wait) return;
     if (a.next == Attempt::Next::more) {
         hot_.push_back(op);
@@ -254,7 +254,7 @@ void IocpPoller::go_on(Op& op, Attempt a, OpList& completed) {
 }
 
 // A read has waited for the end of the connect, of which its poll tells nothing. It goes on.
-void IocpPoller::end_polls_beside(Op& connect) {
+void IocpPoller::end_polls_beside(IoOp& connect) {
     if (connect.source.kept == nullptr) return;
     static_cast<Block*>(connect.source.kept)->ops[static_cast<size_t>(Side::read)].interrupt();
 }
@@ -275,7 +275,7 @@ Result IocpPoller::wait(double seconds, OpList& completed) {
     const bool idle = hot.empty() && finished_.empty();
     completed.splice(finished_);
     const Result r = next_packets(idle ? seconds : 0, completed);
-    while (Op* op = hot.pop_front()) go_on(*op, begin(*op), completed);
+    while (IoOp* op = pop_io_op(hot)) go_on(*op, begin(*op), completed);
     return r;
 }
 

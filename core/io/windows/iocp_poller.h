@@ -26,9 +26,9 @@ class IocpPoller final : public Poller {
     Result attach(IoSource& source) override;
     void detach(IoSource& source) override;
     void shut(IoSource& source, int directions) override;
-    Result submit(Op& op) override;
-    void cancel(Op& op) override;
-    Result try_now(Op& op) override;
+    Result submit(IoOp& op) override;
+    void cancel(IoOp& op) override;
+    Result try_now(IoOp& op) override;
     Result wait(double seconds, OpList& completed) override;
     void wake() const override;
 
@@ -40,21 +40,21 @@ class IocpPoller final : public Poller {
     struct Slot;
 
     bool has_operations(const IoSource& source);
-    Attempt begin(Op& op);
-    Attempt begin_recv(Op& op);
-    Attempt begin_accept(Op& op);
-    Attempt begin_connect(Op& op);
-    Attempt begin_wait(Op& op);
-    Attempt try_or_poll(Op& op);
-    Attempt poll(Op& op);
+    Attempt begin(IoOp& op);
+    Attempt begin_recv(IoOp& op);
+    Attempt begin_accept(IoOp& op);
+    Attempt begin_connect(IoOp& op);
+    Attempt begin_wait(IoOp& op);
+    Attempt try_or_poll(IoOp& op);
+    Attempt poll(IoOp& op);
     int start(Slot& slot, HANDLE on, int code);
     int start_poll(Slot& slot, Side side);
     Result load_connect(Descriptor fd);
 
     void arrived(Slot& slot, OpList& completed);
-    Attempt finished(Slot& slot, Op& op, int code);
-    void go_on(Op& op, Attempt attempt, OpList& completed);
-    void end_polls_beside(Op& connect);
+    Attempt finished(Slot& slot, IoOp& op, int code);
+    void go_on(IoOp& op, Attempt attempt, OpList& completed);
+    void end_polls_beside(IoOp& connect);
     Result watch(IoSource& source, Side side);
     void let_go(Block& block);
     Result next_packets(double seconds, OpList& completed);

@@ -246,9 +246,9 @@ Result recv(Descriptor fd, void* data, size_t size) {
     return reset ? windows::failure(WSAECONNRESET) : r;
 }
 
-Result send(Descriptor fd, const void* data, size_t size) {
-    const Result r = checked(
-        [&] { return ::send(socket_of(fd), static_cast<const char*>(data), length(size), 0); });
+namespace {
+
+Result checked_send(Descriptor fd, Result r) {
     if (r.os_code() == WSAECONNABORTED) return windows::connection_failure(r.os_code());
     if (r.error() != Errc::connection_reset || windows::was_reset(fd)) return r;
     // Wine says so of a socket that had no connection. (Of one that is over it knows no peer either.)
@@ -257,6 +257,31 @@ Result send(Descriptor fd, const void* data, size_t size) {
     const int told = ::getsockopt(socket_of(fd), SOL_SOCKET, SO_CONNECT_TIME,
                                   reinterpret_cast<char*>(&seconds), &room);
     return told == 0 && seconds == kNotConnected ? windows::failure(WSAENOTCONN) : r;
+}
+
+}  // namespace
+
+Result send(Descriptor fd, const void* data, size_t size) {
+    return checked_send(fd, checked([&] {
+                            return ::send(socket_of(fd), static_cast<const char*>(data),
+                                          length(size), 0);
+                        }));
+}
+
+Result send(Descriptor fd, const Slice* slices, size_t count) {
+    WSABUF pieces[kMaxSlices];
+    count = std::min(count, kMaxSlices);
+    std::transform(slices, slices + count, pieces, [](const Slice& slice) {
+        return WSABUF{static_cast<ULONG>(length(slice.size)),
+                      static_cast<char*>(const_cast<void*>(slice.data))};
+    });
+    return checked_send(fd, checked([&] {
+                            DWORD sent = 0;
+                            const int failed =
+                                ::WSASend(socket_of(fd), pieces, static_cast<DWORD>(count), &sent,
+                                          0, nullptr, nullptr);
+                            return failed == 0 ? static_cast<int>(sent) : SOCKET_ERROR;
+                        }));
 }
 
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated) {

@@ -11,7 +11,7 @@
 
 #undef interface
 
-#include "core/io/io_source.h"
+#include "core/io/io_op.h"
 #include "core/io/sockaddr.h"
 
 // Names that POSIX has beside those that are the same.

@@ -18,14 +18,6 @@ for _, name in ipairs{'received', 'sent', 'check_thread', 'receive'} do
 	raw[name] = tcp.raw[name]
 end
 
-function raw.recv_call(h, buf, n, time)
-	return C.socket2_fd_recv(loop, h, buf, n, time)
-end
-
-function raw.send_call(h, p, n, time)
-	return C.socket2_fd_send(loop, h, p, n, time)
-end
-
 local function wrap(h)
 	local s = raw:wrap(h, lib.caller())
 	s.birth = C.socket2_clock()

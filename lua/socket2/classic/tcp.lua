@@ -34,15 +34,6 @@ raw.each = false -- seconds that each of its waits may take
 
 function raw.check_thread() end
 
--- The calls themselves, which an object over something else has others of.
-function raw.recv_call(h, buf, n, time)
-	return C.socket2_tcp_recv(loop, h, buf, n, time)
-end
-
-function raw.send_call(h, p, n, time)
-	return C.socket2_tcp_send(loop, h, p, n, time)
-end
-
 -- When a wait that begins now has to end, in a call that has until `time`.
 local function end_of_wait(self, time)
 	return self.each and min(time, C.socket2_clock() + self.each) or time
@@ -51,7 +42,7 @@ end
 function raw:receive(buf, n, time)
 	time = end_of_wait(self, time)
 	hold(self, READ, buf)
-	local r = self.recv_call(self.h, buf, n, time <= 0 and AT_ONCE or time)
+	local r = C.socket2_stream_recv(loop, self.h, buf, n, time <= 0 and AT_ONCE or time)
 	if r == PENDING then
 		r = wait(self, READ)
 	else
@@ -66,7 +57,7 @@ end
 
 local function begin_send(self, time, p, n, data)
 	hold(self, WRITE, data)
-	return self.send_call(self.h, p, n, time), 0
+	return C.socket2_stream_send(loop, self.h, p, n, time), 0
 end
 
 -- Sends what is left of n bytes, of which `sent` are gone: sent | sent, code. All of it comes before what

@@ -1,0 +1,65 @@
+// An operation on a descriptor, and what a poller knows of the descriptor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/base/slice.h"
+#include "core/io/op.h"
+#include "core/io/sockaddr.h"
+
+namespace socket2 {
+
+using Descriptor = intptr_t;
+constexpr Descriptor kNoDescriptor = -1;
+
+// Readiness, as bits: what the system said last and nobody has used up since.
+enum Ready : uint8_t {
+    kReadable = 1,
+    kWritable = 2,
+    kHangup = 4,  // the peer's close or an error was seen: a short read does not mean "drained"
+    kUrgent = 8,  // urgent data was seen: a read stops short at its mark
+};
+
+struct IoOp;
+
+struct IoSource {
+    Descriptor fd = kNoDescriptor;
+    IoOp* parked[2] = {nullptr, nullptr};   // by Side: ops that wait for readiness
+    bool registered = false;                // with the selector
+    bool foreign = false;                   // the program has it, too, for whatever it does with it
+    void* kept = nullptr;                   // the poller's own, from attach() until detach()
+    uint8_t ready = kReadable | kWritable;  // unknown counts as ready: try before waiting
+    // TCP only: a read that returned less than asked has drained the socket, as epoll(7) says of
+    // streams. Not so of unix streams, where a read also stops at passed descriptors.
+    bool short_read_drains = false;
+    double accept_not_before = 0;  // a listener backs off after an accept failed
+};
+
+// What an op fills or sends. It belongs to the caller, who leaves it alone until the op was taken.
+struct Memory {
+    void* data = nullptr;  // recv*, read: filled; send*, write: what is left of the first slice
+    size_t size = 0;       // of data, in bytes
+    const Slice* more = nullptr;  // send, write: the slices behind it
+    size_t more_count = 0;
+};
+
+// The addresses, too, belong to the caller until then.
+struct IoOp : Op, Memory {
+    IoOp(Object& op_owner, IoSource& op_source, Side op_side)
+        : Op(op_owner, op_side), source(op_source) {}
+
+    IoSource& source;
+    bool started = false;            // connect: the system is at it
+    bool to_itself = false;          // connect: may lead to the socket itself
+    bool truncated = false;          // recv_from: the datagram was longer than the buffer
+    size_t done = 0;                 // send, write: bytes the system has taken
+    SockAddr* addr = nullptr;        // accept, recv_from: the peer goes here; may be null
+    const SockAddr* only = nullptr;  // recv_from: drop what others send; connect, send_to: to whom
+    intptr_t accepted = -1;          // accept: the new descriptor, until somebody takes it
+};
+
+// Of a list that has ops of descriptors alone, as a poller's have: the oldest, taken out.
+inline IoOp* pop_io_op(OpList& list) { return static_cast<IoOp*>(list.pop_front()); }
+
+}  // namespace socket2
