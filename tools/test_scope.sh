@@ -1,9 +1,9 @@
 # To be sourced by tools/test: which test files a mode runs.
 
 # What another system, or a race, can make different.
-different='^spec/(core|capi|regress)/|^spec/compat/(socket|select)_spec|^spec/install/windows_spec'
+different='^spec/(core|capi|regress)/|^spec/compat/(socket|select)(_[a-z]+)?_spec|^spec/install/windows_spec'
 different+='|^spec/lua/(channel|connect|control|deadline|epoll|fd|iocp|limits|lookup|option|os_thread|raw|sched'
-different+='|serve|shared|signal|stream|sync|tcp|timer|torture|udp|waitable)_spec'
+different+='|serve|shared|signal|stream|sync|tcp|timer|torture|udp|waitable)(_[a-z]+)?_spec'
 
 # wanted FILE: whether the mode runs it; if not it may print why, for the list of what was skipped.
 wanted() {

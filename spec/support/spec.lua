@@ -254,16 +254,28 @@ function spec.lacks(what)
 	return lacks[what]()
 end
 
--- with(what, it) -> it, or, where the system lacks what it needs, one that skips its cases and says why. For
--- a need that is not in the list, `lacking` tells whether to.
-function spec.with(what, it, lacking)
+local function with(env, what, it, lacking)
 	if lacking == nil then
 		lacking = lacks[what]()
 	end
-	local env = getfenv(2) -- that of the spec, where busted's pending() is
 	return lacking and function(name)
-		env.pending(name .. ': needs ' .. what)
+		return env.pending(name .. ': needs ' .. what)
 	end or it
+end
+
+-- with(what, it) -> it, or, where the system lacks what it needs, one that skips its cases and says why. For
+-- a need that is not in the list, `lacking` tells whether to.
+function spec.with(what, it, lacking)
+	return with(getfenv(2), what, it, lacking) -- the spec's, where busted's pending() is
+end
+
+-- runs(name, f, [what]): an it() whose function runs in a socket thread, with() what it needs.
+function spec.runs(name, f, what)
+	local env = getfenv(2)
+	local it = what and with(env, what, env.it) or env.it
+	return it(name, function() -- a tail call: the case's line is that of the call in the spec
+		spec.run(f, 20)
+	end)
 end
 
 -- group(name, f): f(), which makes cases: for with(), so that what makes none is skipped once.
