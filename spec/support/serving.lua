@@ -1,0 +1,163 @@
+-- What the specs of socket.serve{} share: servers, clients, and what they must leave as it was.
+
+local lfs = require'lfs'
+local socket = require'socket2'
+local thread = require'socket2.thread'
+local process = require'process'
+local spec = require'spec'
+
+local clock = socket.clock
+
+local LIMIT = 30 -- seconds, of a case
+
+-- echo(c): a handler, which can be sent to other states like all that it refers to.
+local function echo(c)
+	local line
+	repeat
+		line = c:readline()
+	until not line or not c:send(line .. '\n')
+end
+
+-- serve{...} -> server, port: on the loopback.
+local function serve(o)
+	o.host, o.port, o.threads, o.handler = '127.0.0.1', o.port or 0, o.threads or 4, o.handler or echo
+	local server = assert(socket.serve(o))
+	return server, server:addr():port()
+end
+
+-- connect(port) -> tcp
+local function connect(port)
+	return assert(socket.connect('127.0.0.1', port, clock() + LIMIT))
+end
+
+-- ask(c, line) -> the line that it answers
+local function ask(c, line)
+	assert(c:send(line .. '\n'))
+	return c:readline(nil, clock() + LIMIT)
+end
+
+-- sum(loads) -> number of connections
+local function sum(loads)
+	local n = 0
+	for _, load in ipairs(loads) do n = n + load end
+	return n
+end
+
+-- wait_for_loads(server, n) -> loads: waits until it has n connections.
+local function wait_for_loads(server, n)
+	spec.wait_until(function() return sum(server:loads()) == n end)
+	return server:loads()
+end
+
+-- counts() -> function: waits until there are as many descriptors and threads as now.
+local function counts()
+	collectgarbage()
+	collectgarbage()
+	local fds, n = spec.fds(), spec.tasks()
+	return function()
+		spec.wait_until(function()
+			collectgarbage()
+			return spec.fds() <= fds and spec.tasks() <= n
+		end)
+	end
+end
+
+-- poller([n]) -> number: the epoll of this loop, or the completion port; now the one of that number.
+local function poller(n)
+	return socket.epoll_fd(n) or socket.iocp(n)
+end
+
+-- case(f) -> function: a test's body, in a socket thread, that has to leave nothing behind.
+local function case(f)
+	return function()
+		spec.run(function()
+			-- What comes with the first thread, and the first on the poller.
+			thread.new(function(n) assert(poller(n)) end, poller()):join()
+			local as_before = counts()
+			f()
+			as_before()
+		end, LIMIT)
+	end
+end
+
+-- output_of(command) -> what another program prints, while the loop goes on.
+local function output_of(command)
+	local path = os.tmpname()
+	os.remove(path)
+	os.execute(('unset LD_PRELOAD; { { %s\n} >%s.part; mv %s.part %s; } 2>/dev/null </dev/null &'):format(
+		command, path, path, path))
+	local limit = clock() + LIMIT
+	local all
+	repeat
+		socket.sleep(0.01)
+		all = process.read(path)
+	until all or clock() > limit
+	os.remove(path)
+	return all
+end
+
+-- with_module(source, f): f(name, dir) while there is a module of that name.
+local function with_module(source, f)
+	local dir = os.tmpname()
+	os.remove(dir)
+	assert(lfs.mkdir(dir))
+	local file = assert(io.open(dir .. '/served.lua', 'w'))
+	file:write('local dir = ', ('%q'):format(dir), '\n', source)
+	file:close()
+	local path = package.path
+	package.path = dir .. '/?.lua;' .. path
+	local ok, err = pcall(f, 'served', dir)
+	package.path = path
+	for name in lfs.dir(dir) do os.remove(dir .. '/' .. name) end
+	lfs.rmdir(dir)
+	if not ok then error(err, 0) end
+end
+
+-- unheard(f) -> list of the errors in socket threads during f()
+local function unheard(f)
+	local errors = {}
+	socket.onerror = function(_, err) errors[#errors + 1] = err end
+	local ok, err = pcall(f)
+	socket.onerror = nil
+	if not ok then error(err, 0) end
+	return errors
+end
+
+-- script(code, [seconds]) -> output, exit code: in a process of its own.
+local function script(code, seconds)
+	return spec.luajit([[
+	local socket, thread = require'socket2', require'socket2.thread'
+	local function echo(c)
+		local line
+		repeat
+			line = c:readline()
+		until not line or not c:send(line .. '\n')
+	end
+	]] .. code, 'timeout ' .. (seconds or 60))
+end
+
+-- Those that the system has.
+local balances = {'handoff', not spec.lacks'the option reuseport' and 'reuseport' or nil}
+
+-- The options of each kind, and its name.
+local kinds = {}
+for _, balance in ipairs(balances) do
+	for _, share in ipairs{false, true} do
+		kinds[#kinds + 1] = {balance = balance, share_epoll = share,
+			name = ('a server by %s%s'):format(balance, share and ' on one epoll' or '')}
+	end
+end
+
+-- of(kind, [o]) -> options
+local function of(kind, o)
+	o = o or {}
+	o.balance, o.share_epoll = kind.balance, kind.share_epoll
+	return o
+end
+
+return {
+	LIMIT = LIMIT, echo = echo, serve = serve, connect = connect, ask = ask, sum = sum,
+	wait_for_loads = wait_for_loads, counts = counts, poller = poller, case = case,
+	output_of = output_of, with_module = with_module, unheard = unheard, script = script,
+	balances = balances, kinds = kinds, of = of,
+}
