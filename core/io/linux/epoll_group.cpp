@@ -106,35 +106,37 @@ ssize_t uninterrupted(Call call) {
 }
 
 // It can only fail when the counter is full.
-bool ring_bell(int bell) {
+bool write_to(int bell) {
     const uint64_t one = 1;
     return uninterrupted([&] { return ::write(bell, &one, sizeof one); }) > 0;
 }
 
-void ring_once(int bell, bool& rung) {
-    if (!rung) rung = ring_bell(bell);
-}
-
-void silence(int bell, bool& rung) {
-    if (!rung) return;
+void silence(EpollGroup::Bell& bell) {
+    if (!bell.rung) return;
     uint64_t rings;
-    rung = uninterrupted([&] { return ::read(bell, &rings, sizeof rings); }) < 0;
+    bell.rung = uninterrupted([&] { return ::read(bell.fd, &rings, sizeof rings); }) < 0;
 }
 
-int take_routed(EpollGroup::Member& me, Selector::Event* events, int capacity) {
-    int count = 0;
-    auto next = me.routed.begin();
-    for (; next != me.routed.end() && count < capacity; ++next) {
-        EpollGroup::Slot& slot = me.slots[static_cast<size_t>(*next)];
-        if (slot.routed != 0) events[count++] = {slot.source, slot.routed};
-        slot.routed = 0;
-        slot.listed = false;
-    }
-    me.routed.erase(me.routed.begin(), next);
-    return count;
+// Until one of them can be read, or for so many seconds: an error, or 0.
+int sleep_on(pollfd* bells, nfds_t n, double seconds) {
+    const timespec limit = timespec_of(seconds);
+    return ::ppoll(bells, n, seconds == kNever ? nullptr : &limit, nullptr) < 0 ? errno : 0;
 }
 
 }  // namespace
+
+// One round of a wait(), and what it came to.
+struct EpollGroup::Turn {
+    static constexpr int kBatch = 64;
+
+    Selector::Event* const events;  // the member's own
+    const int capacity;
+    int count = 0;
+    bool gave = false;  // something to others
+    int error = 0;
+
+    int batch() const { return std::min(capacity, kBatch); }
+};
 
 Result EpollGroup::create(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
     out.reset(new EpollGroup);
@@ -142,20 +144,20 @@ Result EpollGroup::create(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
     made.epoll_fd_ =
         epoll_fd < 0 ? ::epoll_create1(EPOLL_CLOEXEC) : ::fcntl(epoll_fd, F_DUPFD_CLOEXEC, 0);
     if (made.epoll_fd_ < 0) return failure();
-    made.bell_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (made.bell_ < 0) return failure();
-    return control(made.epoll_fd_, EPOLL_CTL_ADD, made.bell_, EPOLLIN, kBell);
+    made.bell_.fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (made.bell_.fd < 0) return failure();
+    return control(made.epoll_fd_, EPOLL_CTL_ADD, made.bell_.fd, EPOLLIN, kBell);
 }
 
 EpollGroup::~EpollGroup() {
     // The program's own epoll outlives its duplicate, so the bell has to leave it. In a forked child
     // that would be the parent's bell.
-    if (bell_ >= 0 && !is_of_parent()) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_, nullptr);
+    if (bell_.fd >= 0 && !is_of_parent()) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_.fd, nullptr);
     leave_parent();
 }
 
 void EpollGroup::leave_parent() {
-    for (int* const fd : {&bell_, &timer_, &epoll_fd_}) {
+    for (int* const fd : {&bell_.fd, &timer_, &epoll_fd_}) {
         if (*fd >= 0) ::close(*fd);
         *fd = -1;
     }
@@ -163,7 +165,7 @@ void EpollGroup::leave_parent() {
 
 // The system knows the bell there.
 bool EpollGroup::works_on(int epoll_fd) const {
-    return !is_of_parent() && control(epoll_fd, EPOLL_CTL_MOD, bell_, EPOLLIN, kBell).ok();
+    return !is_of_parent() && control(epoll_fd, EPOLL_CTL_MOD, bell_.fd, EPOLLIN, kBell).ok();
 }
 
 Result EpollGroup::join(Member& member) {
@@ -188,23 +190,23 @@ Result EpollGroup::make_bells() {
     if (timer_ < 0) timer_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (timer_ < 0) return failure();
     for (Member* member : members_) {
-        if (member == nullptr || member->bell >= 0) continue;
-        member->bell = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (member->bell < 0) return failure();
+        if (member == nullptr || member->bell.fd >= 0) continue;
+        member->bell.fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (member->bell.fd < 0) return failure();
     }
     return Result::done();
 }
 
 void EpollGroup::leave(Member& member) {
     if (is_of_parent()) {
-        if (member.bell >= 0) ::close(member.bell);
+        if (member.bell.fd >= 0) ::close(member.bell.fd);
         return;
     }
     const std::lock_guard lock(mutex_);
     if (member.id == members_.size() || members_[member.id] != &member) return;  // it never joined
     members_[member.id] = nullptr;
     --alive_;
-    if (member.bell >= 0) ::close(member.bell);
+    if (member.bell.fd >= 0) ::close(member.bell.fd);
 }
 
 Result EpollGroup::add(Member& member, IoSource& source) {
@@ -258,108 +260,156 @@ void EpollGroup::remove(Member& member, IoSource& source) {
     slot.routed = 0;
 }
 
+// ---- waiting ----
+
+// Each round is a function, by the state that the member is in. They hold the lock, but not while the
+// member is in the system.
+
 Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int capacity) {
     const MonotonicClock clock;
     const double until = seconds > 0 && seconds < kNever ? clock.now() + seconds : seconds;
-    epoll_event reported[kBatch];
-    bool gave = false;
+    Turn turn{events, capacity};
+    Lock lock(mutex_);
     for (;;) {
-        std::unique_lock lock(mutex_);
-        int count = take_routed(me, events, capacity);
-        if (me.woken || count > 0) seconds = 0;
-        if (seconds > 0 && leader_ == nullptr && !gave) {
-            leader_ = &me;
-            me.sleep = Sleep::leading;
-        } else if (seconds > 0) {
-            sleep_apart(me);
+        take_routed(me, turn);
+        if (me.woken || turn.count > 0) seconds = 0;
+        if (seconds > 0) me.state = fall_asleep(me, turn);
+        switch (me.state) {
+            case State::awake:
+                look(me, turn, lock);
+                break;
+            case State::leader:
+                lead(me, turn, seconds, lock);
+                break;
+            case State::sleeper:
+                sleep(me, turn, seconds, lock);
+                break;
+            case State::deputy:
+                stand_by(me, turn, seconds, lock);
+                break;
         }
-        const bool apart = me.sleep == Sleep::apart;
-        const bool deputy = deputy_ == &me;
-        lock.unlock();
-
-        int n = 0;
-        if (apart) {
-            n = sleep_on_bell(me, seconds, deputy);
-        } else if (count == 0) {  // those who took these have looked for more
-            n = take_events(epoll_fd_, reported, std::min(capacity, kBatch), seconds);
-        }
-        const int error = n < 0 ? errno : 0;
-
-        lock.lock();
-        wake_up(me);
-        gave = false;
-        if (apart) {
-            count = take_routed(me, events, capacity);
-        } else {
-            count += hand_out(me, reported, n, events, gave);
-        }
-        if (seconds > 0 && count == 0 && !me.woken && error == 0) {
-            if (until == kNever) continue;
-            seconds = until - clock.now();
-            if (seconds > 0) continue;
-        }
-        me.woken = false;
-        see_to_a_leader();
-        return error == 0 || error == EINTR ? Result::of(count)
-                                            : Result(posix::errc_of(error), error);
+        if (seconds <= 0 || turn.count > 0 || me.woken || turn.error != 0) break;
+        if (until == kNever) continue;
+        seconds = until - clock.now();
+        if (seconds <= 0) break;
     }
+    me.woken = false;
+    see_to_a_leader();
+    return turn.error == 0 || turn.error == EINTR ? Result::of(turn.count)
+                                                  : Result(posix::errc_of(turn.error), turn.error);
+}
+
+// Chooses how to sleep. One that has just given others something leaves the lead to them.
+EpollGroup::State EpollGroup::fall_asleep(Member& me, Turn& turn) {
+    const bool gave = std::exchange(turn.gave, false);
+    if (leader_ == nullptr && !gave) {
+        leader_ = &me;
+        return State::leader;
+    }
+    sleepers_.push_back(me);
+    const bool first = deputy_ == nullptr;
+    if (first) deputy_ = &me;
+    see_to_a_leader();
+    return first ? State::deputy : State::sleeper;
+}
+
+// Takes what the epoll has, for all; not if it was given something: who did that has looked for more.
+void EpollGroup::look(Member& me, Turn& turn, Lock& lock) {
+    if (turn.count > 0) return;
+    epoll_event reported[Turn::kBatch];
+    const int n = ask(reported, turn, 0, lock);
+    hand_out(me, reported, n, turn);
+}
+
+// Sleeps until something comes to the epoll, takes it for all, and leads no more.
+void EpollGroup::lead(Member& me, Turn& turn, double seconds, Lock& lock) {
+    epoll_event reported[Turn::kBatch];
+    const int n = ask(reported, turn, seconds, lock);
+    leader_ = nullptr;
+    silence(bell_);
+    me.state = State::awake;
+    hand_out(me, reported, n, turn);
+}
+
+// Asks the epoll, without the lock: the number of events, or an error in the turn.
+int EpollGroup::ask(epoll_event* reported, Turn& turn, double seconds, Lock& lock) const {
+    lock.unlock();
+    const int n = take_events(epoll_fd_, reported, turn.batch(), seconds);
+    turn.error = n < 0 ? errno : 0;
+    lock.lock();
+    return n;
+}
+
+// Sleeps until others have something for it.
+void EpollGroup::sleep(Member& me, Turn& turn, double seconds, Lock& lock) {
+    pollfd bell = {me.bell.fd, POLLIN, 0};
+    lock.unlock();
+    turn.error = sleep_on(&bell, 1, seconds);
+    lock.lock();
+    get_up(me, turn);
+}
+
+// Sleeps like others, or until nobody has come to lead in time: then it has nothing, and leads.
+void EpollGroup::stand_by(Member& me, Turn& turn, double seconds, Lock& lock) {
+    pollfd bells[2] = {{me.bell.fd, POLLIN, 0}, {timer_, POLLIN, 0}};
+    lock.unlock();
+    turn.error = sleep_on(bells, 2, seconds);
+    lock.lock();
+    get_up(me, turn);
+    deputy_ = nullptr;
+    set_timer(timer_, 0);
+}
+
+void EpollGroup::get_up(Member& me, Turn& turn) {
+    IntrusiveList<Member>::remove(me);
+    silence(me.bell);
+    me.state = State::awake;
+    take_routed(me, turn);
 }
 
 void EpollGroup::wake(Member& member) {
     if (is_of_parent()) return;
-    int bell = -1;
+    int fd = -1;
     {
         const std::lock_guard lock(mutex_);
         member.woken = true;
-        const bool leads = member.sleep == Sleep::leading;
-        bool& rung = leads ? rung_ : member.rung;
-        if (member.sleep == Sleep::awake || std::exchange(rung, true)) return;
-        bell = leads ? bell_ : member.bell;
+        Bell* const bell = bell_of(member);
+        if (bell == nullptr || std::exchange(bell->rung, true)) return;
+        fd = bell->fd;
     }
     // Without the lock, which the one that is woken wants at once. Until this has come silence() finds
     // nothing in the bell, which stays marked as rung.
-    static_cast<void>(ring_bell(bell));
-}
-
-void EpollGroup::sleep_apart(Member& me) {
-    apart_.push_back(me);
-    me.sleep = Sleep::apart;
-    if (deputy_ == nullptr) deputy_ = &me;
-    if (leader_ == nullptr) see_to_a_leader();
-}
-
-void EpollGroup::wake_up(Member& me) {
-    if (me.sleep == Sleep::leading) {
-        leader_ = nullptr;
-        silence(bell_, rung_);
-    } else if (me.sleep == Sleep::apart) {
-        IntrusiveList<Member>::remove(me);
-        silence(me.bell, me.rung);
-        if (deputy_ == &me) {
-            deputy_ = nullptr;
-            set_timer(timer_, 0);
-        }
-    }
-    me.sleep = Sleep::awake;
+    static_cast<void>(write_to(fd));
 }
 
 // Whoever waits next leads. If nobody does for a while it is the deputy.
 void EpollGroup::see_to_a_leader() {
-    if (leader_ != nullptr || apart_.empty()) return;
+    if (leader_ != nullptr || sleepers_.empty()) return;
     if (deputy_ != nullptr) {
         set_timer(timer_, kPatience);
     } else {
-        ring(*apart_.front());
+        ring(*sleepers_.front());
     }
+}
+
+// What wakes a member; null: nothing has to.
+EpollGroup::Bell* EpollGroup::bell_of(Member& member) {
+    switch (member.state) {
+        case State::awake:
+            return nullptr;
+        case State::leader:
+            return &bell_;
+        case State::sleeper:
+        case State::deputy:
+            return &member.bell;
+    }
+    return nullptr;
 }
 
 // Makes a member that sleeps look for what there is.
 void EpollGroup::ring(Member& member) {
-    if (member.sleep == Sleep::leading) {
-        ring_once(bell_, rung_);
-    } else if (member.sleep == Sleep::apart) {
-        ring_once(member.bell, member.rung);
-    }
+    Bell* const bell = bell_of(member);
+    if (bell != nullptr && !bell->rung) bell->rung = write_to(bell->fd);
 }
 
 // Whose event it is; null: nobody's any more.
@@ -373,16 +423,19 @@ EpollGroup::Slot* EpollGroup::find(uint64_t data, Member*& member) {
     return slot.source != nullptr && slot.generation == generation ? &slot : nullptr;
 }
 
-int EpollGroup::sleep_on_bell(Member& me, double seconds, bool deputy) const {
-    pollfd sleep[2] = {{me.bell, POLLIN, 0}, {timer_, POLLIN, 0}};
-    const timespec limit = timespec_of(seconds);
-    return ::ppoll(sleep, deputy ? 2 : 1, seconds == kNever ? nullptr : &limit, nullptr);
+void EpollGroup::take_routed(Member& me, Turn& turn) {
+    auto next = me.routed.begin();
+    for (; next != me.routed.end() && turn.count < turn.capacity; ++next) {
+        Slot& slot = me.slots[static_cast<size_t>(*next)];
+        if (slot.routed != 0) turn.events[turn.count++] = {slot.source, slot.routed};
+        slot.routed = 0;
+        slot.listed = false;
+    }
+    me.routed.erase(me.routed.begin(), next);
 }
 
-// The member's own go to `events`: how many.
-int EpollGroup::hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events,
-                         bool& gave) {
-    int count = 0;
+// Each event to its member: its own to the turn.
+void EpollGroup::hand_out(Member& me, const epoll_event* reported, int n, Turn& turn) {
     for (int i = 0; i < n; ++i) {
         Member* member = nullptr;
         // One who only looks leaves the leader's bell alone.
@@ -390,10 +443,10 @@ int EpollGroup::hand_out(Member& me, const epoll_event* reported, int n, Selecto
         if (slot == nullptr) continue;
         const uint8_t ready = ready_of(reported[i].events);
         if (member == &me) {
-            events[count++] = {slot->source, ready};
+            turn.events[turn.count++] = {slot->source, ready};
             continue;
         }
-        gave = true;
+        turn.gave = true;
         slot->routed |= ready;
         if (!slot->listed) {
             slot->listed = true;
@@ -401,7 +454,6 @@ int EpollGroup::hand_out(Member& me, const epoll_event* reported, int n, Selecto
         }
         ring(*member);
     }
-    return count;
 }
 
 }  // namespace socket2

@@ -22,7 +22,20 @@ namespace socket2 {
 
 class EpollGroup {
    public:
-    enum class Sleep : uint8_t { awake, leading, apart };
+    // What a member does, which tells the others how to wake it. One that sleeps wakes up before it
+    // looks at what it was given; if that is nothing it chooses anew how to sleep.
+    enum class State : uint8_t {
+        awake,    // It does not sleep, and looks for itself before it does: nobody has to wake it.
+        leader,   // It sleeps in the epoll and takes events for all; the bell in there wakes it.
+        sleeper,  // It sleeps on its own bell.
+        deputy,   // It sleeps on its own bell and on the timer, to lead if nobody comes in time.
+    };
+
+    // An eventfd to sleep on.
+    struct Bell {
+        int fd = -1;
+        bool rung = false;
+    };
 
     // What a member has registered under a descriptor.
     struct Slot {
@@ -37,10 +50,9 @@ class EpollGroup {
         size_t id = 0;
         std::vector<Slot> slots;  // by descriptor
         std::vector<int> routed;  // has room for all of them, so that nobody else has to make some
-        Sleep sleep = Sleep::awake;
+        State state = State::awake;
         bool woken = false;  // and has not noticed yet
-        int bell = -1;       // an eventfd to sleep on, as soon as there is a second member
-        bool rung = false;
+        Bell bell;           // as soon as there is a second member
     };
 
     // With epoll_fd < 0 an epoll of its own, else it works on a duplicate of the given one.
@@ -67,30 +79,37 @@ class EpollGroup {
     void leave_parent();
 
    private:
-    static constexpr int kBatch = 64;
+    using Lock = std::unique_lock<std::mutex>;
+    struct Turn;
 
     EpollGroup() = default;
     bool is_of_parent() const { return process_ != process_number(); }
     Result make_bells();
-    void sleep_apart(Member& member);
-    int sleep_on_bell(Member& member, double seconds, bool deputy) const;
-    void wake_up(Member& member);
+
+    State fall_asleep(Member& me, Turn& turn);
+    void look(Member& me, Turn& turn, Lock& lock);
+    void lead(Member& me, Turn& turn, double seconds, Lock& lock);
+    int ask(epoll_event* reported, Turn& turn, double seconds, Lock& lock) const;
+    void sleep(Member& me, Turn& turn, double seconds, Lock& lock);
+    void stand_by(Member& me, Turn& turn, double seconds, Lock& lock);
+    void get_up(Member& me, Turn& turn);
+
     void see_to_a_leader();
+    Bell* bell_of(Member& member);
     void ring(Member& member);
     Slot* find(uint64_t data, Member*& member);
-    int hand_out(Member& me, const epoll_event* reported, int n, Selector::Event* events,
-                 bool& gave);
+    static void take_routed(Member& me, Turn& turn);
+    void hand_out(Member& me, const epoll_event* reported, int n, Turn& turn);
 
     const uint32_t process_ = process_number();
     int epoll_fd_ = -1;
-    int bell_ = -1;                 // an eventfd in the epoll, level-triggered, for the leader
-    std::mutex mutex_;              // for all below
+    Bell bell_;                     // in the epoll, level-triggered, for the leader
+    std::mutex mutex_;              // for all below, and what has rung
     std::vector<Member*> members_;  // by id; null: free
     size_t alive_ = 0;
     uint32_t generation_ = 0;
     Member* leader_ = nullptr;
-    bool rung_ = false;
-    IntrusiveList<Member> apart_;
+    IntrusiveList<Member> sleepers_;  // and the deputy
     Member* deputy_ = nullptr;
     int timer_ = -1;  // a timerfd, as soon as there is a second member
 };
