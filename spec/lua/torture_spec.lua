@@ -5,81 +5,29 @@
 -- $SOCKET2_SEED picks the order; it is in every failure's message. (The system has a say in the order, too:
 -- the same seed does much the same, not exactly.) $SOCKET2_STATISTICS prints what happened.
 
-local ffi, bit = require'ffi', require'bit'
+local ffi = require'ffi'
 local coro, socket = require'coro', require'socket2'
 local sched = require'socket2.sched'
 local spec = require'spec'
+local bytes, counts, seed = require'torture.bytes', require'torture.counts', require'torture.seed'
 
-local SEED, SECONDS = tonumber(os.getenv'SOCKET2_SEED' or 1), tonumber(os.getenv'SOCKET2_TORTURE' or 20)
+local SECONDS = tonumber(os.getenv'SOCKET2_TORTURE' or 20)
 local SIDES, SENDERS, CONNECTORS, OTHERS = 500, 16, 40, 60 -- how many of each there are at once
 local MAX_CALLS, NEVER = 1e7, 1/0
 local LATE = spec.qemu and 60 or 10 -- seconds that a call may overstay its deadline
 
-local clock, min, max, fill, string_of = socket.clock, math.min, math.max, ffi.fill, ffi.string
+local clock, min, max, string_of = socket.clock, math.min, math.max, ffi.string
 local bytes_of = ffi.typeof'uint8_t[?]'
-local tobit, bxor, lshift, rshift = bit.tobit, bit.bxor, bit.lshift, bit.rshift
+local check, generator, count = seed.check, seed.generator, counts.count
+local LARGEST, GUARD, MOST, memcmp = bytes.LARGEST, bytes.GUARD, bytes.MOST, bytes.memcmp
+local guarded, is_untouched = bytes.guarded, bytes.is_untouched
+local direction, at, arrived, settle = bytes.direction, bytes.at, bytes.arrived, bytes.settle
 
-ffi.cdef'int spec_memcmp(const void *, const void *, size_t) __asm__("memcmp");'
-local memcmp = ffi.C.spec_memcmp
-
-local function check(ok, message, ...)
-	if not ok then
-		error(('SOCKET2_SEED=%d: '):format(SEED) .. message:format(...), 2)
-	end
-	return ok
-end
-
--- generator(n) -> random(most) -> 1 to most: the seed's n-th sequence (xorshift32).
-local function generator(n)
-	local x = bxor(tobit(SEED * 40503 + 1), tobit(n * 2654435761))
-	x = x == 0 and 1 or x
-	local function random(most)
-		x = bxor(x, lshift(x, 13))
-		x = bxor(x, rshift(x, 17))
-		x = bxor(x, lshift(x, 5))
-		return x % most + 1
-	end
-	for _ = 1, 10 do random(1) end
-	return random
-end
-
--- What is sent: words that are their own number, mixed, so that no two are the same. Each direction of a
--- connection starts at another word; after the last comes the first.
-local WORDS, LARGEST = 262139, 2^21
-local PERIOD = 4 * WORDS
-local pattern = bytes_of(PERIOD + LARGEST + 4)
-for i = 0, (PERIOD + LARGEST) / 4 do
-	local x = tobit((i % WORDS + 1) * 2654435761)
-	x = bxor(x, rshift(x, 15))
-	ffi.cast('int32_t *', pattern)[i] = bxor(x, lshift(x, 7))
-end
-
--- Memory to receive into; what no receive may touch stays as it is here.
-local FILL, GUARD, MOST = 0xA5, 8, 65536
-local untouched = bytes_of(MOST + GUARD)
-fill(untouched, MOST + GUARD, FILL)
-
-local function guarded(n)
-	local buf = bytes_of(n + GUARD)
-	fill(buf, n + GUARD, FILL)
-	return buf
-end
-
-local function is_untouched(buf, from, to)
-	return memcmp(buf + from, untouched, to - from) == 0
-end
-
-local stopping, striking, begun, ended, received, born, most_sides
-local counts -- what -> outcome -> times
+local stopping, striking, begun, ended, born, most_sides
 local alive -- records of the threads: an array, and thread -> record
 local sides -- array of the sockets that may be struck
 local clients -- first bytes of a connection -> its client's side, until the server has got them
 local kinds, listeners, event, semaphore, holders, queue, tokens, suspended, timers
-
-local function count(what, outcome)
-	local t = counts[what] or {}
-	counts[what], t[outcome] = t, (t[outcome] or 0) + 1
-end
 
 local function add(list, item)
 	list[#list + 1], item.index = item, #list + 1
@@ -224,39 +172,6 @@ end
 local function leave(side)
 	side.users = side.users - 1
 	if side.users == 0 then close(side) end
-end
-
--- One direction of a connection: `sent` is what the system took, as send() says, `offered` the end of what
--- is being sent.
-local function direction()
-	return {start = 4 * (next_number() * 7919 % WORDS), offered = 0, sent = 0, received = 0}
-end
-
-local function at(dir, position)
-	return pattern + (dir.start + position) % PERIOD
-end
-
--- n bytes came, of which so many were consumed.
-local function arrived(dir, data, n, consumed)
-	local position = dir.received
-	if memcmp(data, at(dir, position), n) ~= 0 then
-		local got, want, i = string_of(data, n), string_of(at(dir, position), n), 1
-		while got:byte(i) == want:byte(i) do i = i + 1 end
-		local from = string_of(pattern, PERIOD):find(got:sub(i, i + 3), 1, true)
-		check(false, 'byte %d is wrong; of those sent, it is %s', position + i - 1,
-			from and (from - 1 - dir.start) % PERIOD or 'none')
-	end
-	check(position + n <= dir.offered, 'received %d bytes of %d', position + n, dir.offered)
-	dir.received, received = position + (consumed or n), received + n
-end
-
--- When its writer and reader are both over.
-local function settle(dir)
-	if dir.writer_over and dir.reader_over then
-		check(dir.received <= dir.sent and (not dir.complete or dir.received == dir.sent),
-			'received %d bytes of %d, complete: %s', dir.received, dir.sent, dir.complete)
-		count('direction', dir.complete and 'complete' or 'cut')
-	end
 end
 
 -- One read, in one of the ways: its error; none when it worked; 'eof'.
@@ -431,7 +346,7 @@ local function connect(me)
 	if side.closed or family ~= 'unix' and there and here:tostring() == there:tostring() then
 		return close(side) -- connected to itself, which TCP does where nobody listens
 	end
-	side.output, side.input = direction(), direction()
+	side.output, side.input = direction(next_number()), direction(next_number())
 	clients[string_of(at(side.output, 0), 4)] = side
 	spawn(write_all, side)
 	spawn(read_all, side)
@@ -468,7 +383,7 @@ end
 
 local function send_datagrams(me, family)
 	while not stopping do
-		local r, s, dir = assert(socket.udp(family)), assert(socket.udp(family)), direction()
+		local r, s, dir = assert(socket.udp(family)), assert(socket.udp(family)), direction(next_number())
 		assert(r:bind(local_address(family)))
 		assert(s:connect(r:localaddr()))
 		if family ~= 'unix' then
@@ -623,8 +538,9 @@ local function finish(me)
 end
 
 local function start()
-	stopping, striking, begun, ended, received, born, most_sides, holders = false, false, 0, 0, 0, 0, 0, 0
-	counts, alive, sides, clients, listeners, tokens, suspended = {}, {}, {}, {}, {}, {}, {}
+	stopping, striking, begun, ended, born, most_sides, holders = false, false, 0, 0, 0, 0, 0
+	counts.begin()
+	alive, sides, clients, listeners, tokens, suspended = {}, {}, {}, {}, {}, {}
 	event, semaphore, queue, timers = socket.event(), socket.semaphore(3), socket.queue(1), {armed = 0, over = 0}
 	for _, family in ipairs(kinds) do spawn(accept_all, family) end
 	for _ = 1, CONNECTORS do spawn(connect_all) end
@@ -650,40 +566,6 @@ local function usage()
 	return spec.fds(), collectgarbage'count'
 end
 
-local function statistics()
-	local lines = {
-		('%d calls, %d bytes, %d threads, %d sockets at once'):format(begun, received, born, most_sides),
-	}
-	for what, outcomes in pairs(counts) do
-		local t = {}
-		for outcome, n in pairs(outcomes) do t[#t + 1] = ('%s %d'):format(outcome, n) end
-		lines[#lines + 1] = what .. ': ' .. table.concat(t, ', ')
-	end
-	return table.concat(lines, '\n')
-end
-
--- A run that proves nothing is a failure, too: how often what had to happen.
-local function check_counts()
-	local sums, least = {}, SECONDS / 10
-	for what, outcomes in pairs(counts) do
-		if what ~= 'direction' then check((outcomes.ok or 0) >= 1, '%s never worked', what) end
-		for outcome, n in pairs(outcomes) do sums[outcome] = (sums[outcome] or 0) + n end
-	end
-	local waiting = {'send', 'recv', 'recvn', 'read', 'peek', 'readline', 'readuntil', 'readall', 'wait',
-		'connect', 'udp recv', 'sleep', 'semaphore', 'threadset'}
-	if kinds[#kinds] == 'unix' then waiting[#waiting + 1] = 'udp send' end -- others never wait for room
-	for _, what in ipairs(waiting) do
-		check((counts[what].canceled or 0) >= least and counts[what].timeout, '%s was never canceled', what)
-	end
-	local broken_pipe = spec.windows and 0 or 2 -- mostly a reset there, too
-	for outcome, n in pairs{ok = 5000, partial = 10, complete = 10, cut = 10, ['closed in flight'] = 10,
-		broken_pipe = broken_pipe, connection_reset = 2, end_of_stream = 10, too_long = 100, canceled = 100,
-		timeout = 200} do
-		check((sums[outcome] or 0) >= n * least, '%s happened %s times', outcome, sums[outcome])
-	end
-	check(received >= 2e5 * SECONDS and most_sides >= 100, '%d bytes, %d sockets', received, most_sides)
-end
-
 describe('torture', function()
 
 	it('breaks nothing', function()
@@ -699,7 +581,7 @@ describe('torture', function()
 			while sides and sides[1] do close(sides[1]) end
 		end)
 		local ended_well = socket.start(SECONDS + 30)
-		if os.getenv'SOCKET2_STATISTICS' then io.stderr:write(statistics(), '\n') end
+		if os.getenv'SOCKET2_STATISTICS' then io.stderr:write(counts.statistics(begun, born, most_sides), '\n') end
 		check(ended_well == true and #alive == 0, 'start() did not end: %s', socket.threads())
 		check(#socket.threads() == 0, 'there are waits: %s', socket.threads())
 		check(begun == ended, '%d waits began and %d ended', begun, ended)
@@ -707,7 +589,7 @@ describe('torture', function()
 		local left = 0
 		for _ in pairs(tokens) do left = left + 1 end
 		check(left == queue:count(), '%d values in the queue, not %d', queue:count(), left)
-		check_counts()
+		counts.check(SECONDS, most_sides, kinds)
 		alive, sides, clients, listeners, tokens, suspended = nil, nil, nil, nil, nil, nil
 		event, semaphore, queue, timers = nil, nil, nil, nil
 		local fds1, heap1 = usage()
