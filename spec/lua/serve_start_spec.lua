@@ -8,11 +8,37 @@ local spec = require'spec'
 
 local fails, clock = spec.fails, socket.clock
 local min = math.min
-local LIMIT, echo, serve, connect, ask, wait_for_loads, case =
-	serving.LIMIT, serving.echo, serving.serve, serving.connect, serving.ask, serving.wait_for_loads,
-	serving.case
-local with_module, unheard, script, balances, kinds, of =
-	serving.with_module, serving.unheard, serving.script, serving.balances, serving.kinds, serving.of
+local LIMIT, echo, serve, connect, ask, wait_for_loads =
+	serving.LIMIT, serving.echo, serving.serve, serving.connect, serving.ask, serving.wait_for_loads
+local case, script, balances, kinds, of =
+	serving.case, serving.script, serving.balances, serving.kinds, serving.of
+
+-- with_module(source, f): f(name, dir) while there is a module of that name.
+local function with_module(source, f)
+	local dir = os.tmpname()
+	os.remove(dir)
+	assert(lfs.mkdir(dir))
+	local file = assert(io.open(dir .. '/served.lua', 'w'))
+	file:write('local dir = ', ('%q'):format(dir), '\n', source)
+	file:close()
+	local path = package.path
+	package.path = dir .. '/?.lua;' .. path
+	local ok, err = pcall(f, 'served', dir)
+	package.path = path
+	for name in lfs.dir(dir) do os.remove(dir .. '/' .. name) end
+	lfs.rmdir(dir)
+	if not ok then error(err, 0) end
+end
+
+-- unheard(f) -> list of the errors in socket threads during f()
+local function unheard(f)
+	local errors = {}
+	socket.onerror = function(_, err) errors[#errors + 1] = err end
+	local ok, err = pcall(f)
+	socket.onerror = nil
+	if not ok then error(err, 0) end
+	return errors
+end
 
 describe('socket.serve', function()
 	it('raises for options of wrong types and values, and leaves nothing open', case(function()

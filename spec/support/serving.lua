@@ -1,6 +1,5 @@
 -- What the specs of socket.serve{} share: servers, clients, and what they must leave as it was.
 
-local lfs = require'lfs'
 local socket = require'socket2'
 local thread = require'socket2.thread'
 local process = require'process'
@@ -96,33 +95,6 @@ local function output_of(command)
 	return all
 end
 
--- with_module(source, f): f(name, dir) while there is a module of that name.
-local function with_module(source, f)
-	local dir = os.tmpname()
-	os.remove(dir)
-	assert(lfs.mkdir(dir))
-	local file = assert(io.open(dir .. '/served.lua', 'w'))
-	file:write('local dir = ', ('%q'):format(dir), '\n', source)
-	file:close()
-	local path = package.path
-	package.path = dir .. '/?.lua;' .. path
-	local ok, err = pcall(f, 'served', dir)
-	package.path = path
-	for name in lfs.dir(dir) do os.remove(dir .. '/' .. name) end
-	lfs.rmdir(dir)
-	if not ok then error(err, 0) end
-end
-
--- unheard(f) -> list of the errors in socket threads during f()
-local function unheard(f)
-	local errors = {}
-	socket.onerror = function(_, err) errors[#errors + 1] = err end
-	local ok, err = pcall(f)
-	socket.onerror = nil
-	if not ok then error(err, 0) end
-	return errors
-end
-
 -- script(code, [seconds]) -> output, exit code: in a process of its own.
 local function script(code, seconds)
 	return spec.luajit([[
@@ -158,6 +130,5 @@ end
 return {
 	LIMIT = LIMIT, echo = echo, serve = serve, connect = connect, ask = ask, sum = sum,
 	wait_for_loads = wait_for_loads, counts = counts, poller = poller, case = case,
-	output_of = output_of, with_module = with_module, unheard = unheard, script = script,
-	balances = balances, kinds = kinds, of = of,
+	output_of = output_of, script = script, balances = balances, kinds = kinds, of = of,
 }

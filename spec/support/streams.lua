@@ -6,8 +6,6 @@ local assert = require'luassert'
 local stream = require'socket2.stream'
 local spec = require'spec'
 
-local C = require'socket2.lib'.C
-
 local streams = {CHUNK = 16384}
 
 -- having(text, ['w']) -> a connection's reading end, to which the text was sent, and the other end; with 'w'
@@ -109,11 +107,6 @@ function scripted:receive(buf, maxlen, expires)
 		self.i = self.i + 1
 	end
 	return n
-end
-
--- timeout(): what a receive() that waits too long returns.
-function streams.timeout()
-	return nil, 'timeout', C.SOCKET2_ETIMEOUT
 end
 
 return streams
