@@ -187,9 +187,9 @@ class RobbedPoller final : public Poller {
    public:
     Result attach(IoSource& source) override { return own_.attach(source); }
     void detach(IoSource& source) override { own_.detach(source); }
-    Result submit(Op& op) override { return own_.submit(op); }
-    void cancel(Op& op) override { own_.cancel(op); }
-    Result try_now(Op& op) override { return own_.try_now(op); }
+    Result submit(IoOp& op) override { return own_.submit(op); }
+    void cancel(IoOp& op) override { own_.cancel(op); }
+    Result try_now(IoOp& op) override { return own_.try_now(op); }
     Result wait(double seconds, OpList& completed) override {
         OpList none;
         EXPECT_TRUE(robber_.wait(0, none).ok());
@@ -236,8 +236,9 @@ INSTANTIATE_TEST_SUITE_P(
 struct Source {
     explicit Source(const Fd& fd) { source.fd = fd.get(); }
     IoSource source;
-    Op read{source, Side::read};
-    Op write{source, Side::write};
+    Owner owner;
+    IoOp read{owner, source, Side::read};
+    IoOp write{owner, source, Side::write};
 };
 
 class IocpPollerTest : public ::testing::Test {
@@ -261,7 +262,7 @@ class IocpPollerTest : public ::testing::Test {
         s.read.addr = &peer;
         return poller().submit(s.read);
     }
-    int cancel(Op& op) {
+    int cancel(IoOp& op) {
         poller().cancel(op);
         EXPECT_EQ(wait_for(poller(), 1), Ops{&op});
         return op.result.value();
