@@ -44,8 +44,7 @@ Attempt IocpPoller::try_or_poll(IoOp& op) {
 int IocpPoller::start(Slot& slot, HANDLE on, int code) {
     slot.on = on;
     if (code == WSA_IO_PENDING) {
-        slot.in_flight = true;
-        slot.canceled = false;
+        slot.state = Slot::State::in_flight;
         ++in_flight_;
     }
     return code;
@@ -53,9 +52,10 @@ int IocpPoller::start(Slot& slot, HANDLE on, int code) {
 
 int IocpPoller::start_poll(Slot& slot, Side side) {
     const HANDLE afd = group_->afd();
+    slot.kind = Slot::Kind::poll;
     const int code =
         windows::poll_socket(afd, slot.block->fd, direction(side), slot.poll, slot.fresh());
-    if (code == 0) slot.block->polled(slot.poll);
+    if (code == 0) slot.block->on_poll(slot.poll);
     return start(slot, afd, code);
 }
 
@@ -63,10 +63,11 @@ int IocpPoller::start_poll(Slot& slot, Side side) {
 // was read is of its next loop.
 bool IocpPoller::has_operations(const IoSource& source) {
     Block& block = *static_cast<Block*>(source.kept);
-    if (!std::exchange(block.asked, true)) {
-        block.overlapped = !source.foreign && group_->add(source.fd);
+    if (block.way == Block::Way::unknown) {
+        const bool ours = !source.foreign && group_->add(source.fd);
+        block.way = ours ? Block::Way::operations : Block::Way::polls;
     }
-    return block.overlapped;
+    return block.way == Block::Way::operations;
 }
 
 Attempt IocpPoller::begin_recv(IoOp& op) {
@@ -76,21 +77,22 @@ Attempt IocpPoller::begin_recv(IoOp& op) {
         a.result = block.read(a.result);
         return a;
     }
-    if (!block.connected && block.may_be_connecting(op)) return poll(op);
-    if (!block.connected && is_loose(op)) {
+    if (!block.is_connected() && block.may_be_connecting(op)) return poll(op);
+    if (!block.is_connected() && is_loose(op)) {
         // Its connection may be over, and have left something.
         const Result r = posix::recv(block.fd, op.data, op.size);
         return Attempt::over(r.is_pending() ? Errc::not_connected : r);
     }
-    block.connected = true;
+    block.connection = Block::Connection::connected;
     Slot& slot = block.slot(op);
     slot.op = &op;
+    slot.kind = Slot::Kind::recv;
     WSABUF buffer{length(op.size), static_cast<char*>(op.data)};
     DWORD flags = 0;
     const int failed =
         ::WSARecv(socket_of(block.fd), &buffer, 1, nullptr, &flags, &slot.fresh(), nullptr);
     const int code = start(slot, handle_of(block.fd), failed != 0 ? ::WSAGetLastError() : 0);
-    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
+    return code == WSA_IO_PENDING ? Attempt::wait() : finish(slot, op, code);
 }
 
 Attempt IocpPoller::begin_accept(IoOp& op) {
@@ -112,11 +114,12 @@ Attempt IocpPoller::begin_accept(IoOp& op) {
     accept.fd = made.value();
     Slot& slot = block.slot(op);
     slot.op = &op;
+    slot.kind = Slot::Kind::accept;
     DWORD size = 0;
     const BOOL ok = ::AcceptEx(socket_of(block.fd), socket_of(accept.fd), accept.addresses, 0,
                                Accept::kRoom, Accept::kRoom, &size, &slot.fresh());
     const int code = start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
-    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
+    return code == WSA_IO_PENDING ? Attempt::wait() : finish(slot, op, code);
 }
 
 Result IocpPoller::load_connect(Descriptor fd) {
@@ -141,6 +144,7 @@ Attempt IocpPoller::begin_connect(IoOp& op) {
     static_cast<void>(bound);
     Slot& slot = block.slot(op);
     slot.op = &op;
+    slot.kind = Slot::Kind::connect;
     const auto begin = [&] {
         const BOOL ok =
             connect_(socket_of(block.fd), windows::in(*op.only), static_cast<int>(op.only->size),
@@ -149,13 +153,14 @@ Attempt IocpPoller::begin_connect(IoOp& op) {
     };
     int code = begin();
     if (code == WSAECONNABORTED) code = begin();  // Wine tells once more of an earlier refusal
-    if (code == WSAEINVAL && block.called_off) return Attempt::over({Errc::not_supported, code});
-    return code == WSA_IO_PENDING ? Attempt::wait() : finished(slot, op, code);
+    if (code == WSAEINVAL && block.connection == Block::Connection::called_off)
+        return Attempt::over({Errc::not_supported, code});
+    return code == WSA_IO_PENDING ? Attempt::wait() : finish(slot, op, code);
 }
 
 Attempt IocpPoller::begin_wait(IoOp& op) {
     const Block& block = *static_cast<Block*>(op.source.kept);
-    const bool loose = block.stream && !block.connected && !block.may_be_connecting(op) &&
+    const bool loose = block.stream && !block.is_connected() && !block.may_be_connecting(op) &&
                        is_loose(op) && option_of(block.fd, SO_ACCEPTCONN) == 0;
     return loose || block.is_shut(op) ? Attempt::over(Result::done()) : poll(op);
 }

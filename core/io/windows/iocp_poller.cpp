@@ -30,6 +30,16 @@ int update(Descriptor fd, int name, const SOCKET* other) {
                         other != nullptr ? sizeof *other : 0);
 }
 
+// What an operation that has failed means for its op.
+Attempt failure_of(const IoOp& op, int code, bool canceled) {
+    if (op.kind == OpKind::recv) {
+        // Our own side is shut: the end, as elsewhere.
+        if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
+        if (!canceled) return Attempt::over(windows::connection_failure(code));
+    }
+    return Attempt::over(canceled ? Result(Errc::canceled) : windows::failure(code));
+}
+
 }  // namespace
 
 IocpPoller::IocpPoller(std::shared_ptr<IocpGroup> group) : group_(std::move(group)) {}
@@ -84,11 +94,8 @@ void IocpPoller::shut(IoSource& source, int directions) {
 // Cancels what is in flight, and frees the block of a source that is gone when nothing is.
 void IocpPoller::let_go(Block& block) {
     for (Slot* slots : {block.ops, block.watches}) {
-        for (Slot* slot = slots; slot != slots + 2; ++slot) {
-            if (!slot->in_flight || slot->canceled) continue;
-            slot->canceled = true;
-            ::CancelIoEx(slot->on, slot);
-        }
+        slots[0].cancel();
+        slots[1].cancel();
     }
     if (!block.idle()) return;
     IntrusiveList<Block>::remove(block);
@@ -121,9 +128,8 @@ void IocpPoller::cancel(IoOp& op) {
     }
     Block& block = *static_cast<Block*>(op.source.kept);
     Slot& slot = block.slot(op);
-    if (slot.in_flight) {
-        slot.canceled = true;
-        ::CancelIoEx(slot.on, &slot);
+    if (slot.state != Slot::State::idle) {
+        slot.cancel();
         return;
     }
     parked = nullptr;
@@ -148,7 +154,7 @@ Result IocpPoller::try_now(IoOp& op) {
 // Ends a wait() once the direction has something.
 Result IocpPoller::watch(IoSource& source, Side side) {
     Slot& slot = static_cast<Block*>(source.kept)->watches[static_cast<size_t>(side)];
-    if (slot.in_flight) return Result::done();
+    if (slot.state != Slot::State::idle) return Result::done();
     const int code = start_poll(slot, side);
     if (code == 0) wake();
     return code == 0 || code == WSA_IO_PENDING ? Result::done() : windows::failure(code);
@@ -157,86 +163,95 @@ Result IocpPoller::watch(IoSource& source, Side side) {
 // ---- packets ----
 
 // What an operation that is over means for its op.
-Attempt IocpPoller::finished(Slot& slot, IoOp& op, int code) {
-    Block& block = *slot.block;
-    const bool ended = slot.in_flight && slot.canceled;
-    slot.in_flight = false;
-    const bool polled = slot.on == group_->afd();
-    if (code == 0 && polled) {
-        block.polled(slot.poll);
-        if (!ended && windows::saw_it_closed(slot.poll)) return Attempt::over(Errc::bad_descriptor);
-    }
-    // Wine tells it as the end. (Of a socket that is gone its number may be another's.)
-    if (code == 0 && op.kind == OpKind::recv && !block.detached && !polled &&
-        slot.InternalHigh == 0 && windows::was_reset(block.fd)) {
-        code = WSAECONNRESET;
-    }
+Attempt IocpPoller::finish(Slot& slot, IoOp& op, int code) {
+    const bool canceled = std::exchange(slot.state, Slot::State::idle) == Slot::State::canceled;
     // Not by us: by a shutdown, for one. What there is now counts.
-    if (code == ERROR_OPERATION_ABORTED && !ended && op.kind != OpKind::connect) return begin(op);
-    if (code == 0 && polled && op.kind != OpKind::wait) {
-        return ended ? Attempt::over(Errc::canceled) : begin(op);
+    if (code == ERROR_OPERATION_ABORTED && !canceled && op.kind != OpKind::connect) {
+        return begin(op);
     }
-    switch (op.kind) {
-        case OpKind::accept: {
-            if (!block.overlapped) break;
-            Accept& accept = *block.accept;
-            if (code != 0 || block.detached) {
-                accept.drop();
-                if (code == 0) return Attempt::over(Errc::canceled);
-                if (!ended && died_in_the_queue(code)) return Attempt::more();
-                break;
-            }
-            const SOCKET listener = socket_of(block.fd);
-            update(accept.fd, SO_UPDATE_ACCEPT_CONTEXT, &listener);
-            sockaddr* local = nullptr;
-            sockaddr* peer = nullptr;
-            int local_size = 0;
-            int peer_size = 0;
-            ::GetAcceptExSockaddrs(accept.addresses, 0, Accept::kRoom, Accept::kRoom, &local,
-                                   &local_size, &peer, &peer_size);
-            if (op.addr != nullptr) {
-                op.addr->size = std::min(static_cast<uint32_t>(peer_size), SockAddr::kCapacity);
-                std::memcpy(op.addr->bytes, peer, op.addr->size);
-            }
-            op.accepted = std::exchange(accept.fd, kNoDescriptor);
-            const Result r = posix::make_nonblocking(op.accepted);
-            return Attempt::over(r);
-        }
-        case OpKind::connect:
-            if (ended) block.called_off = true;
-            if (code != 0) break;
-            if (!block.detached) update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
-            return Attempt::over(connected(op, block.fd));
-        case OpKind::recv:
-            // Our own side is shut: the end, as elsewhere.
-            if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
-            if (code != 0 && !ended) return Attempt::over(windows::connection_failure(code));
-            if (code != 0) break;
-            return Attempt::over(block.read(Result::of(static_cast<int>(slot.InternalHigh))));
-        case OpKind::wait: {
-            if (code != 0) break;
-            if (block.detached) return Attempt::over(Errc::canceled);
-            // Others may have taken it meanwhile.
-            const Result r = posix::is_ready(block.fd, direction(op.side));
-            if (r.is_pending() && !ended) return poll(op);
-            return Attempt::over(r.is_pending() ? Result(Errc::canceled) : r);
-        }
-        default:
-            break;
+    switch (slot.kind) {
+        case Slot::Kind::poll:
+            return finish_poll(slot, op, code, canceled);
+        case Slot::Kind::recv:
+            return finish_recv(slot, op, code, canceled);
+        case Slot::Kind::accept:
+            return finish_accept(slot, op, code, canceled);
+        case Slot::Kind::connect:
+            return finish_connect(slot, op, code, canceled);
     }
-    return Attempt::over(ended ? Result(Errc::canceled) : windows::failure(code));
+    return Attempt::over(Errc::canceled);
 }
 
-void IocpPoller::arrived(Slot& slot, OpList& completed) {
+// Tries the op again; one that only waits is over if the socket is ready still.
+Attempt IocpPoller::finish_poll(Slot& slot, IoOp& op, int code, bool canceled) {
+    Block& block = *slot.block;
+    if (code != 0) return failure_of(op, code, canceled);
+    block.on_poll(slot.poll);
+    if (!canceled && windows::saw_it_closed(slot.poll)) return Attempt::over(Errc::bad_descriptor);
+    if (op.kind != OpKind::wait) return canceled ? Attempt::over(Errc::canceled) : begin(op);
+    if (block.detached) return Attempt::over(Errc::canceled);
+    // Others may have taken it meanwhile.
+    const Result r = posix::is_ready(block.fd, direction(op.side));
+    if (!r.is_pending()) return Attempt::over(r);
+    return canceled ? Attempt::over(Errc::canceled) : poll(op);
+}
+
+// Gives the op its bytes, or the end of the stream.
+Attempt IocpPoller::finish_recv(Slot& slot, IoOp& op, int code, bool canceled) {
+    Block& block = *slot.block;
+    // Wine tells a reset as the end. (Of a socket that is gone its number may be another's.)
+    if (code == 0 && slot.InternalHigh == 0 && !block.detached && windows::was_reset(block.fd)) {
+        code = WSAECONNRESET;
+    }
+    if (code != 0) return failure_of(op, code, canceled);
+    return Attempt::over(block.read(Result::of(static_cast<int>(slot.InternalHigh))));
+}
+
+// Gives the op the new socket and its address. If the listener is gone nobody wants them any more.
+Attempt IocpPoller::finish_accept(Slot& slot, IoOp& op, int code, bool canceled) {
+    Block& block = *slot.block;
+    Accept& accept = *block.accept;
+    if (code != 0 || block.detached) {
+        accept.drop();
+        if (code == 0) return Attempt::over(Errc::canceled);
+        if (!canceled && died_in_the_queue(code)) return Attempt::more();
+        return failure_of(op, code, canceled);
+    }
+    const SOCKET listener = socket_of(block.fd);
+    update(accept.fd, SO_UPDATE_ACCEPT_CONTEXT, &listener);
+    sockaddr* local = nullptr;
+    sockaddr* peer = nullptr;
+    int local_size = 0;
+    int peer_size = 0;
+    ::GetAcceptExSockaddrs(accept.addresses, 0, Accept::kRoom, Accept::kRoom, &local, &local_size,
+                           &peer, &peer_size);
+    if (op.addr != nullptr) {
+        op.addr->size = std::min(static_cast<uint32_t>(peer_size), SockAddr::kCapacity);
+        std::memcpy(op.addr->bytes, peer, op.addr->size);
+    }
+    op.accepted = std::exchange(accept.fd, kNoDescriptor);
+    return Attempt::over(posix::make_nonblocking(op.accepted));
+}
+
+// Tells the socket that it is connected, without which other calls refuse it.
+Attempt IocpPoller::finish_connect(Slot& slot, IoOp& op, int code, bool canceled) {
+    Block& block = *slot.block;
+    if (canceled) block.connection = Block::Connection::called_off;
+    if (code != 0) return failure_of(op, code, canceled);
+    if (!block.detached) update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
+    return Attempt::over(connected(op, block.fd));
+}
+
+void IocpPoller::on_packet(Slot& slot, OpList& completed) {
     --in_flight_;
     Block& block = *slot.block;
     if (slot.op == nullptr) {
-        slot.in_flight = false;
-        if (slot.Internal == 0) block.polled(slot.poll);
+        slot.state = Slot::State::idle;
+        if (slot.Internal == 0) block.on_poll(slot.poll);
     } else {
         IoOp& op = *slot.op;
         const long status = static_cast<long>(slot.Internal);
-        go_on(op, finished(slot, op, code_of_status(status)), completed);
+        go_on(op, finish(slot, op, code_of_status(status)), completed);
     }
     if (block.detached) let_go(block);
 }
@@ -264,7 +279,7 @@ Result IocpPoller::next_packets(double seconds, OpList& completed) {
     IocpGroup::Packets arrived_packets;
     const Result r = group_->wait(member_, seconds, arrived_packets);
     while (IocpGroup::Packet* packet = arrived_packets.pop_front()) {
-        arrived(static_cast<Slot&>(*packet), completed);
+        on_packet(static_cast<Slot&>(*packet), completed);
     }
     return r;
 }

@@ -51,8 +51,12 @@ class IocpPoller final : public Poller {
     int start_poll(Slot& slot, Side side);
     Result load_connect(Descriptor fd);
 
-    void arrived(Slot& slot, OpList& completed);
-    Attempt finished(Slot& slot, IoOp& op, int code);
+    void on_packet(Slot& slot, OpList& completed);
+    Attempt finish(Slot& slot, IoOp& op, int code);
+    Attempt finish_poll(Slot& slot, IoOp& op, int code, bool canceled);
+    static Attempt finish_recv(Slot& slot, IoOp& op, int code, bool canceled);
+    static Attempt finish_accept(Slot& slot, IoOp& op, int code, bool canceled);
+    static Attempt finish_connect(Slot& slot, IoOp& op, int code, bool canceled);
     void go_on(IoOp& op, Attempt attempt, OpList& completed);
     void end_polls_beside(IoOp& connect);
     Result watch(IoSource& source, Side side);
