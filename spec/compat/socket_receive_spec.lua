@@ -1,0 +1,117 @@
+-- socket: what tcp objects receive.
+
+local oracle = require'oracle'
+
+local case, pair, arrive = oracle.case, oracle.pair, oracle.arrive
+
+describe('tcp objects', function()
+	case('receive patterns', function(m, log)
+		local c, a = pair(m)
+		a:send('one\r\ntwo\nth\rr\ree\r\n\nrest of it')
+		for _ = 1, 4 do log(c:receive()) end
+		log(c:receive(4))
+		log(c:receive('2'))
+		log(c:receive(2.7))
+		c:settimeout(0.05)
+		log(c:receive('*l'))
+		log(c:receive('*l'))
+		a:send('abc')
+		arrive(m, c)
+		log(c:receive(10))
+		log(c:receive(0))
+		a:send('abc')
+		arrive(m, c)
+		log(c:receive(0))
+		log(c:receive(1))
+		log(c:dirty())
+		log(c:receive('*a'))
+		log(c:dirty())
+		a:send('x\ry')
+		arrive(m, c)
+		log(c:receive('*l'))
+		a:send('last')
+		a:close()
+		log(c:receive'*l')
+		log(c:receive'*l')
+		log(c:receive'*a')
+		log(c:receive(3))
+		log(c:receive(0))
+	end)
+
+	case('receive all', function(m, log)
+		local c, a = pair(m)
+		a:send('all of\r\n it')
+		a:close()
+		log(c:receive'*a')
+		log(c:receive'*a')
+		log(c:receive('*a', 'prefix'))
+		log(c:receive('*l', 'prefix'))
+		log(c:receive(2, 'prefix'))
+		log(c:receive(10, 'prefix'))
+		log(c:receive(6, 'prefix'))
+	end)
+
+	case('receive all, of nothing, with a prefix', function(m, log)
+		local c, a = pair(m)
+		a:send('x\r')
+		a:shutdown'send'
+		log(c:receive('*a', 'prefix'))
+		a:close()
+		c, a = pair(m)
+		a:send('x\r')
+		a:close()
+		log(c:receive('*l', 'pre\r'))
+	end)
+
+	case('receive with prefixes', function(m, log)
+		local c, a = pair(m)
+		a:send('abcdefghij\nxyz')
+		log(c:receive(5, 'pre'))
+		log(c:receive(3, 'pre'))
+		log(c:receive(2, 'pre'))
+		log(c:receive('*l', 'pre'))
+		log(c:receive(2, 12))
+		c:settimeout(0)
+		log(c:receive(20, 'pre'))
+		log(c:receive('*l', 'pre'))
+		log(c:receive('*a', 'pre'))
+	end)
+
+	case('bad patterns', function(m, log)
+		local c, a = pair(m)
+		c:settimeout(0)
+		for _, p in ipairs{'l', '*x', '', '*line', '*all', '*', -1, '-1', 0/0, '0x10', ' 3 ', true, {}} do
+			log(pcall(c.receive, c, p))
+		end
+		log(pcall(function() return c:receive('l') end))
+		log(pcall(c.receive, c, nil))
+		log(pcall(c.receive, c, '*l', {}))
+		log(pcall(c.receive, c, false))
+		log(pcall(c.receive))
+		log(a:close())
+	end)
+
+	case('long lines and big reads', function(m, log)
+		local c, a = pair(m)
+		c:settimeout(0)
+		a:settimeout(0)
+		local big = ('0123456789'):rep(20000)
+		local sent, parts = 0, {}
+		repeat
+			local last, _, part = a:send(big .. '\n', sent + 1)
+			sent = last or part
+			local s, err, got = c:receive'*l'
+			parts[#parts + 1] = s or got
+		until sent == #big + 1 and err ~= 'timeout'
+		log(table.concat(parts) == big)
+		a:send'x'
+		arrive(m, c)
+		log(c:receive(1e9))
+		log(c:receive(2^40))
+		a:send(big:sub(1, 30000))
+		a:close()
+		c:settimeout(5)
+		local s, err, got = c:receive(1e8)
+		log(s, err, #got)
+	end)
+end)
