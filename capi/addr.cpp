@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "capi/handles.h"
-#include "core/net/lookup.h"
+#include "core/sys/lookup.h"
 
 namespace socket2::capi {
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "capi/handles.h"
-#include "core/io/process.h"
 #include "core/net/attach.h"
+#include "core/sys/process.h"
 
 using namespace socket2;
 using namespace socket2::capi;
@@ -88,7 +88,7 @@ bool is_array(const T* items, int count) {
 // Whether they are open, each there once: what is closed twice could be somebody else's.
 Result check_descriptors(std::vector<Descriptor> fds) {
     for (const Descriptor fd : fds) {
-        const Result open = posix::never_blocks(fd);
+        const Result open = sys::never_blocks(fd);
         if (open.is_error()) return open;
     }
     std::sort(fds.begin(), fds.end());

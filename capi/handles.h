@@ -12,7 +12,6 @@
 #include "capi/socket2.h"
 #include "core/base/slot_map.h"
 #include "core/io/loop.h"
-#include "core/io/process.h"
 #include "core/io/signal.h"
 #include "core/net/fd.h"
 #include "core/net/query.h"
@@ -20,6 +19,7 @@
 #include "core/net/stream.h"
 #include "core/net/tcp.h"
 #include "core/net/udp.h"
+#include "core/sys/process.h"
 #include "core/thread/port.h"
 
 namespace socket2::capi {

@@ -4,7 +4,7 @@
 
 #include "capi/handles.h"
 #include "core/base/immortal.h"
-#include "core/io/system_poller.h"
+#include "core/poll/system_poller.h"
 
 namespace socket2::capi {
 namespace {

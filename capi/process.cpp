@@ -1,6 +1,6 @@
 #include "capi/socket2.h"
-#include "core/io/posix/syscalls.h"
-#include "core/io/process_settings.h"
+#include "core/sys/descriptor.h"
+#include "core/sys/process_settings.h"
 
 int socket2_ignore_sigpipe(void) {
     socket2::ignore_broken_pipes();
@@ -11,8 +11,8 @@ int socket2_descriptor_limit(void) { return socket2::descriptor_limit(); }
 
 int socket2_descriptor_close(intptr_t fd) {
     using namespace socket2;
-    const Result is_open = posix::never_blocks(fd);
+    const Result is_open = sys::never_blocks(fd);
     if (is_open.is_error()) return SOCKET2_EDESCRIPTOR;
-    posix::close_descriptor(fd);
+    sys::close_descriptor(fd);
     return 0;
 }

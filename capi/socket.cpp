@@ -1,6 +1,6 @@
 #include "capi/handles.h"
-#include "core/io/option.h"
 #include "core/net/attach.h"
+#include "core/sys/option.h"
 
 using namespace socket2;
 using namespace socket2::capi;

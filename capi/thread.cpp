@@ -1,4 +1,4 @@
-#include "core/io/thread.h"
+#include "core/sys/thread.h"
 
 #include <string_view>
 

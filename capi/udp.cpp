@@ -1,5 +1,5 @@
 #include "capi/handles.h"
-#include "core/io/option.h"
+#include "core/sys/option.h"
 
 using namespace socket2;
 using namespace socket2::capi;

@@ -5,7 +5,7 @@
 #include <memory>
 #include <mutex>
 
-#include "core/io/process.h"
+#include "core/sys/process.h"
 
 namespace socket2 {
 

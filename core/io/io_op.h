@@ -6,20 +6,10 @@
 
 #include "core/base/slice.h"
 #include "core/io/op.h"
-#include "core/io/sockaddr.h"
+#include "core/sys/descriptor.h"
+#include "core/sys/sockaddr.h"
 
 namespace socket2 {
-
-using Descriptor = intptr_t;
-constexpr Descriptor kNoDescriptor = -1;
-
-// Readiness, as bits: what the system said last and nobody has used up since.
-enum Ready : uint8_t {
-    kReadable = 1,
-    kWritable = 2,
-    kHangup = 4,  // the peer's close or an error was seen: a short read does not mean "drained"
-    kUrgent = 8,  // urgent data was seen: a read stops short at its mark
-};
 
 struct IoOp;
 

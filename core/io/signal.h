@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "core/io/loop.h"
-#include "core/io/signal_hub.h"
+#include "core/sys/signal_hub.h"
 
 namespace socket2 {
 

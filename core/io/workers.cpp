@@ -8,7 +8,7 @@
 #include <new>
 #include <utility>
 
-#include "core/io/thread.h"
+#include "core/sys/thread.h"
 
 namespace socket2 {
 

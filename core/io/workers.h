@@ -9,7 +9,7 @@
 #include <string>
 
 #include "core/base/result.h"
-#include "core/io/process.h"
+#include "core/sys/process.h"
 
 namespace socket2 {
 

@@ -1,6 +1,7 @@
 #include "core/net/fd.h"
 
-#include "core/io/posix/syscalls.h"
+#include "core/sys/descriptor.h"
+#include "core/sys/file.h"
 
 namespace socket2 {
 
@@ -10,7 +11,7 @@ Fd::~Fd() {
 }
 
 void Fd::close_descriptor() {
-    if (owned_) posix::close_descriptor(source_.fd);
+    if (owned_) sys::close_descriptor(source_.fd);
 }
 
 Result Fd::adopt(Descriptor fd, Result never_blocks) {
@@ -23,11 +24,11 @@ Result Fd::adopt(Descriptor fd, Result never_blocks) {
 
 Result Fd::wrap(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out) {
     out.reset(new Fd(loop));
-    return out->adopt(fd, posix::never_blocks(fd));
+    return out->adopt(fd, sys::never_blocks(fd));
 }
 
 Result Fd::attach(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out) {
-    const Result r = posix::make_nonblocking(fd);
+    const Result r = sys::make_nonblocking(fd);
     if (r.is_error()) return r;
     const Result adopted = wrap(loop, fd, out);
     out->owned_ = adopted.ok();
@@ -36,7 +37,7 @@ Result Fd::attach(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out) {
 
 Result Fd::open(Loop& loop, const char* path, std::unique_ptr<Fd>& out) {
     out.reset(new Fd(loop));
-    const Result r = posix::open_path(path);
+    const Result r = sys::open_path(path);
     if (r.is_error()) return r;
     out->owned_ = true;
     return out->adopt(r.value(), Result::of(0));  // a path does not open a socket

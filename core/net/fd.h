@@ -27,7 +27,7 @@ class Fd final : public Waitable, public Stream {
 
    private:
     explicit Fd(Loop& loop) : Waitable(loop, kFd) {}
-    // Takes the descriptor; never_blocks as of posix::never_blocks().
+    // Takes the descriptor; never_blocks as of sys::never_blocks().
     Result adopt(Descriptor fd, Result never_blocks);
     void close_descriptor() override;
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/net/address.h"
+#include "core/sys/address.h"
 
 namespace socket2 {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "core/net/lookup.h"
+#include "core/sys/lookup.h"
 
 namespace socket2 {
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "core/io/posix/syscalls.h"
 #include "core/net/hosts_file.h"
 #include "core/net/lookup_cache.h"
+#include "core/sys/hosts.h"
 
 namespace socket2 {
 
@@ -43,7 +43,7 @@ struct Resolver::Shared {
     std::unordered_map<std::string, std::shared_ptr<Flight>> flights;
     LookupCache cache;
     LookupCache silent;  // of empty results
-    HostsFile hosts{posix::hosts_path()};
+    HostsFile hosts{sys::hosts_path()};
 };
 
 // One question to the system, for all who ask it meanwhile.
@@ -267,7 +267,7 @@ bool Resolver::Shared::needs_network(const Endpoint& endpoint, bool& is_loopback
     const bool mapped = (endpoint.flags & kV4Mapped) != 0 && endpoint.family == Family::inet6;
     const bool local = !back && !mapped && is_localhost(endpoint.host);
     const bool sub = std::string_view(endpoint.host).size() > std::string_view("localhost").size();
-    is_loopback = local && (sub || !posix::knows_localhost());
+    is_loopback = local && (sub || !sys::knows_localhost());
     return !local;
 }
 

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "core/io/inbox.h"
-#include "core/io/process.h"
 #include "core/io/workers.h"
-#include "core/net/lookup.h"
+#include "core/sys/lookup.h"
+#include "core/sys/process.h"
 
 namespace socket2 {
 

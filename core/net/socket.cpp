@@ -2,8 +2,9 @@
 
 #include <utility>
 
-#include "core/io/option.h"
-#include "core/io/posix/syscalls.h"
+#include "core/sys/descriptor.h"
+#include "core/sys/option.h"
+#include "core/sys/socket.h"
 
 namespace socket2 {
 
@@ -16,17 +17,17 @@ Socket::Socket(Loop& loop, SocketType type, Family family, int32_t protocol)
 Socket::~Socket() {
     drop_accepted();
     // Still open: it never got as far as to have an owner, so no op can be in flight.
-    if (source_.fd != kNoDescriptor) posix::close_descriptor(source_.fd);
+    if (source_.fd != kNoDescriptor) sys::close_descriptor(source_.fd);
 }
 
 void Socket::drop_accepted() {
     if (read_.accepted == kNoDescriptor) return;
-    posix::close_descriptor(std::exchange(read_.accepted, kNoDescriptor));
+    sys::close_descriptor(std::exchange(read_.accepted, kNoDescriptor));
 }
 
 Result Socket::open() {
     const Result r =
-        posix::open_socket(os_family(family_), os_socket_type(type_), static_cast<int>(protocol_));
+        sys::open_socket(os_family(family_), os_socket_type(type_), static_cast<int>(protocol_));
     if (r.is_error()) return r;
     return adopt(r.value());
 }
@@ -36,7 +37,7 @@ Result Socket::adopt(Descriptor fd) {
     return loop_.attach(source_);
 }
 
-void Socket::close_descriptor() { posix::close_descriptor(source_.fd); }
+void Socket::close_descriptor() { sys::close_descriptor(source_.fd); }
 
 Result Socket::check(const Address& address) const {
     if (!address.is_valid()) return Errc::invalid_argument;
@@ -49,13 +50,13 @@ Result Socket::bind(const Address& address) {
     // A server that restarts would else wait for its old connections' TIME_WAIT. Not when the
     // system picks the port: it could pick one that another such socket is about to listen on.
     if (type_ == SocketType::tcp && address.port() != 0) r = set_option("reuseaddr", 1);
-    if (r.ok()) r = posix::bind(source_.fd, address.raw);
+    if (r.ok()) r = sys::bind(source_.fd, address.raw);
     bound_ = bound_ || r.ok();
     return r;
 }
 
 Result Socket::shutdown(int directions) {
-    const Result r = posix::shutdown(source_.fd, directions);
+    const Result r = sys::shutdown(source_.fd, directions);
     if (r.ok()) loop_.shut(source_, directions);
     return r;
 }
@@ -69,17 +70,17 @@ Result Socket::complete(Result result, Address& address) const {
 }
 
 Result Socket::local_address(Address& out) const {
-    return complete(posix::local_address(source_.fd, out.raw), out);
+    return complete(sys::local_address(source_.fd, out.raw), out);
 }
 
 Result Socket::remote_address(Address& out) const {
-    return complete(posix::remote_address(source_.fd, out.raw), out);
+    return complete(sys::remote_address(source_.fd, out.raw), out);
 }
 
 Result Socket::peer_credentials(PeerCredentials& out) const {
     if (family_ != Family::local) return Errc::not_supported;
     SockAddr peer;
-    const Result r = posix::remote_address(source_.fd, peer);
+    const Result r = sys::remote_address(source_.fd, peer);
     return r.is_error() ? r : socket2::peer_credentials(source_.fd, out);
 }
 

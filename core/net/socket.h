@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string>
 
-#include "core/io/peer.h"
-#include "core/net/address.h"
 #include "core/net/waitable.h"
+#include "core/sys/address.h"
+#include "core/sys/peer.h"
 
 namespace socket2 {
 

@@ -3,8 +3,8 @@
 #include <climits>
 #include <utility>
 
-#include "core/io/posix/syscalls.h"
-#include "core/io/process_settings.h"
+#include "core/sys/process_settings.h"
+#include "core/sys/socket.h"
 
 namespace socket2 {
 
@@ -34,7 +34,7 @@ Result Tcp::listen(int backlog) {
         const Result r = set_option("reuseaddr", 1);
         if (r.is_error()) return r;
     }
-    return posix::listen(source_.fd, backlog < 0 ? INT_MAX : backlog);
+    return sys::listen(source_.fd, backlog < 0 ? INT_MAX : backlog);
 }
 
 Result Tcp::accept(Address* peer, double deadline) {
@@ -69,7 +69,7 @@ Result Tcp::connect(const Address& address, double deadline) {
     if (r.is_error()) return r;
     // Linux would let a second connect, to wherever, succeed.
     SockAddr peer;
-    if (!std::exchange(has_no_peer_, false) && posix::remote_address(source_.fd, peer).ok()) {
+    if (!std::exchange(has_no_peer_, false) && sys::remote_address(source_.fd, peer).ok()) {
         return Errc::already_connected;
     }
     write_.only = &address.raw;

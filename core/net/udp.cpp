@@ -1,6 +1,6 @@
 #include "core/net/udp.h"
 
-#include "core/io/posix/syscalls.h"
+#include "core/sys/socket.h"
 
 namespace socket2 {
 
@@ -31,9 +31,9 @@ Result Udp::connect(const Address* address) {
     SockAddr to = address->raw;
     // Raw sockets have no ports, but without one Linux does not know them as connected.
     if (type() == SocketType::raw) set_port(to, 1);
-    Result made = posix::connect(source_.fd, to);
+    Result made = sys::connect(source_.fd, to);
     while (made.is_pending())
-        made = posix::connect(source_.fd, to);  // interrupted: there is no handshake
+        made = sys::connect(source_.fd, to);  // interrupted: there is no handshake
     return made;
 }
 
@@ -42,11 +42,11 @@ Result Udp::disconnect() {
     Address before;
     Address after;
     Result r = local_address(before);
-    if (r.ok()) r = posix::disconnect(source_.fd);
+    if (r.ok()) r = sys::disconnect(source_.fd);
     if (r.ok()) r = local_address(after);
     if (r.is_error() || after.port() == before.port()) return r;
     set_port(after.raw, before.port());
-    return posix::bind(source_.fd, after.raw);
+    return sys::bind(source_.fd, after.raw);
 }
 
 Result Udp::send(const void* data, size_t size, const Address* to, double deadline) {

@@ -9,7 +9,7 @@
 #include "core/base/intrusive_list.h"
 #include "core/base/result.h"
 #include "core/io/inbox.h"
-#include "core/io/process.h"
+#include "core/sys/process.h"
 #include "core/thread/message.h"
 
 namespace socket2 {

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "core/base/immortal.h"
-#include "core/io/process.h"
-#include "core/io/thread.h"
+#include "core/sys/process.h"
+#include "core/sys/thread.h"
 
 namespace socket2 {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "core/base/intrusive_list.h"
 #include "core/io/io_op.h"
-#include "core/io/posix/syscalls.h"
+#include "core/sys/descriptor.h"
 
 namespace socket2 {
 
@@ -24,7 +24,7 @@ struct Message : ListNode<Message> {
     }
     ~Message() {
         for (const Descriptor fd : descriptors) {
-            if (fd != kNoDescriptor) posix::close_descriptor(fd);
+            if (fd != kNoDescriptor) sys::close_descriptor(fd);
         }
     }
 

@@ -1,5 +1,5 @@
 // Addresses: literals to memory, memory to text, and memory that nobody has filled.
-#include "core/net/address.h"
+#include "core/sys/address.h"
 
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "core/net/lookup.h"
+#include "core/sys/lookup.h"
 
 namespace socket2 {
 namespace {

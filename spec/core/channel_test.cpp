@@ -13,8 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/io/posix/syscalls.h"
-#include "core/io/system_poller.h"
+#include "core/poll/system_poller.h"
+#include "core/sys/descriptor.h"
+#include "core/sys/socket.h"
 #include "core/thread/port.h"
 
 namespace socket2 {
@@ -50,8 +51,8 @@ MessagePtr with_channel(ChannelPtr channel) {
     return message;
 }
 
-Descriptor make_descriptor() { return posix::open_socket(AF_INET, SOCK_DGRAM, 0).value(); }
-bool is_open(Descriptor fd) { return !posix::never_blocks(fd).is_error(); }
+Descriptor make_descriptor() { return sys::open_socket(AF_INET, SOCK_DGRAM, 0).value(); }
+bool is_open(Descriptor fd) { return !sys::never_blocks(fd).is_error(); }
 
 // A loop of the test's, in one thread.
 struct TestLoop {
@@ -409,7 +410,7 @@ TEST(Channel, DescriptorsOfDroppedMessagesAreClosed) {
     EXPECT_TRUE(is_open(fds[0])) << "it was taken";
     EXPECT_FALSE(is_open(fds[2])) << "its handle is closed";
     EXPECT_FALSE(is_open(fds[3])) << "its channel is gone";
-    posix::close_descriptor(fds[0]);
+    sys::close_descriptor(fds[0]);
 }
 
 TEST(Channel, DescriptorsOfAMessageThatWasNotSentAtOnceAreTheSenders) {
@@ -422,7 +423,7 @@ TEST(Channel, DescriptorsOfAMessageThatWasNotSentAtOnceAreTheSenders) {
         EXPECT_EQ(p.a->unsent(), nullptr);
     }
     EXPECT_TRUE(is_open(fd));
-    posix::close_descriptor(fd);
+    sys::close_descriptor(fd);
 }
 
 TEST(Channel, AMessageThatWasNotSentLaterComesBack) {
@@ -448,7 +449,7 @@ TEST(Channel, AMessageThatWasNotSentLaterComesBack) {
     EXPECT_EQ(p.left.finish(Result::pending(), *other->op(Side::write)).error(), Errc::closed);
     take_back(other);
     EXPECT_TRUE(is_open(fd));
-    posix::close_descriptor(fd);
+    sys::close_descriptor(fd);
 }
 
 TEST(Channel, WhatIsPendingIsClosedWithItsLoop) {

@@ -1,5 +1,5 @@
 // Several loops' selectors on one epoll: whoever takes an event, it reaches whose it is.
-#include "core/io/linux/epoll_group.h"
+#include "core/poll/epoll/epoll_group.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -22,9 +22,9 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "core/io/linux/epoll_selector.h"
-#include "core/io/readiness_poller.h"
-#include "core/io/system_poller.h"
+#include "core/poll/epoll/epoll_selector.h"
+#include "core/poll/readiness_poller.h"
+#include "core/poll/system_poller.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "core/io/linux/epoll_selector.h"
+#include "core/poll/epoll/epoll_selector.h"
 #include "spec/core/selectors.h"
 
 namespace socket2 {

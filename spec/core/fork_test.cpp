@@ -8,9 +8,9 @@
 #include <memory>
 
 #include "core/base/clock.h"
-#include "core/io/system_poller.h"
 #include "core/net/query.h"
 #include "core/net/resolver.h"
+#include "core/poll/system_poller.h"
 
 namespace socket2 {
 namespace {

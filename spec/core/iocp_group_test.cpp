@@ -1,5 +1,5 @@
 // What pollers have in common that work on one completion port.
-#include "core/io/windows/iocp_group.h"
+#include "core/poll/iocp/iocp_group.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "core/io/posix/syscalls.h"
-#include "core/io/system_poller.h"
-#include "core/io/windows/iocp_poller.h"
+#include "core/poll/iocp/iocp_poller.h"
+#include "core/poll/system_poller.h"
+#include "core/sys/socket.h"
 
 namespace socket2 {
 namespace {

@@ -1,5 +1,5 @@
 // The contract with a completion port, then what it has to get right beyond it, with real sockets.
-#include "core/io/windows/iocp_poller.h"
+#include "core/poll/iocp/iocp_poller.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "core/io/posix/syscalls.h"
+#include "core/sys/socket.h"
 #include "spec/core/poller_contract.h"
 
 namespace socket2 {
@@ -175,7 +175,7 @@ class SocketChannel final : public Channel {
 
 std::shared_ptr<IocpGroup> make_group() {
     std::shared_ptr<IocpGroup> group;
-    posix::start();
+    sys::start();
     EXPECT_TRUE(IocpGroup::create(nullptr, group).ok());
     return group;
 }
@@ -357,7 +357,7 @@ TEST_F(IocpPollerTest, OurOwnShutdownEndsARead) {
         char data[8];
         const Result r = recv(poller(), s.read, data, sizeof data);
         EXPECT_TRUE(r.is_pending());
-        ASSERT_TRUE(posix::shutdown(s.source.fd, kReadable).ok());
+        ASSERT_TRUE(sys::shutdown(s.source.fd, kReadable).ok());
         poller().shut(s.source, kReadable);
         EXPECT_EQ(outcome(poller(), s.read, r), 0) << foreign;
         poller().detach(s.source);
@@ -370,7 +370,7 @@ TEST_F(IocpPollerTest, OurOwnShutdownEndsAWait) {
     prepare(s.read, OpKind::wait, nullptr, 0);
     const Result r = poller().submit(s.read);
     EXPECT_TRUE(r.is_pending());
-    ASSERT_TRUE(posix::shutdown(s.source.fd, kReadable).ok());
+    ASSERT_TRUE(sys::shutdown(s.source.fd, kReadable).ok());
     poller().shut(s.source, kReadable);
     EXPECT_EQ(outcome(poller(), s.read, r), 0);
     poller().detach(s.source);
@@ -452,9 +452,9 @@ TEST_F(IocpPollerTest, ConnectionsAreAcceptedWithTheirPeers) {
         EXPECT_EQ(local_address(accepted), local_address(server));
         // It is as one of accept(): it knows its peer, can be shut, and does not block.
         SockAddr remote{};
-        EXPECT_TRUE(posix::remote_address(accepted.get(), remote).ok());
+        EXPECT_TRUE(sys::remote_address(accepted.get(), remote).ok());
         char byte;
-        EXPECT_TRUE(posix::recv(accepted.get(), &byte, 1).is_pending());
+        EXPECT_TRUE(sys::recv(accepted.get(), &byte, 1).is_pending());
         EXPECT_EQ(::shutdown(accepted.raw(), SD_SEND), 0);
         EXPECT_EQ(::recv(client.raw(), &byte, 1, 0), 0);
     }
@@ -508,7 +508,7 @@ TEST_F(IocpPollerTest, AConnectSucceeds) {
         Source s(client);
         EXPECT_EQ(outcome(poller(), s.write, connect(s, local_address(server))), 0);
         SockAddr remote{};
-        EXPECT_TRUE(posix::remote_address(client.get(), remote).ok());
+        EXPECT_TRUE(sys::remote_address(client.get(), remote).ok());
         EXPECT_EQ(remote, local_address(server));
         EXPECT_EQ(::shutdown(client.raw(), SD_SEND), 0);
         poller().detach(s.source);
@@ -527,7 +527,7 @@ TEST_F(IocpPollerTest, AConnectToNobodyIsRefused) {
 }
 
 TEST_F(IocpPollerTest, AConnectThatIsTriedTellsItsEndOnce) {
-    const Fd ours(windows::socket_of(posix::open_socket(AF_INET, SOCK_STREAM, 0).value()));
+    const Fd ours(windows::socket_of(sys::open_socket(AF_INET, SOCK_STREAM, 0).value()));
     Fd nobody = listener(1);
     const SockAddr to = local_address(nobody);
     nobody.close();
@@ -550,7 +550,7 @@ TEST_F(IocpPollerTest, AConnectThatIsTriedTellsItsEndOnce) {
     prepare(s.write, OpKind::connect, nullptr, 0);
     EXPECT_TRUE(poller().try_now(s.write).is_pending());
     EXPECT_TRUE(shows(ours, POLLWRNORM, kLimitMs));
-    EXPECT_LT(posix::connect_result(s.source.fd).value(), 0);
+    EXPECT_LT(sys::connect_result(s.source.fd).value(), 0);
     EXPECT_EQ(tried(to).error(), Errc::connection_refused);
     const Fd server = listener(1);
     EXPECT_TRUE(tried(local_address(server)).ok());
@@ -562,7 +562,7 @@ TEST_F(IocpPollerTest, AReadBesideAConnectWaitsForIt) {
         Fd server = listener(1);
         const SockAddr to = local_address(server);
         if (refused) server.close();
-        const Fd ours(windows::socket_of(posix::open_socket(AF_INET, SOCK_STREAM, 0).value()));
+        const Fd ours(windows::socket_of(sys::open_socket(AF_INET, SOCK_STREAM, 0).value()));
         Source s(ours);
         const Result connecting = connect(s, to);
         char data[8];
@@ -640,7 +640,7 @@ TEST_F(IocpPollerTest, StrangersAreDropped) {
 }
 
 TEST_F(IocpPollerTest, NobodyAtTheOtherPortEndsNoReceive) {
-    const Fd ours(windows::socket_of(posix::open_socket(AF_INET, SOCK_DGRAM, 0).value()));
+    const Fd ours(windows::socket_of(sys::open_socket(AF_INET, SOCK_DGRAM, 0).value()));
     Fd nobody = inet_socket(SOCK_DGRAM);
     const SockAddr to = local_address(nobody);
     nobody.close();

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "core/io/darwin/kqueue_selector.h"
+#include "core/poll/kqueue/kqueue_selector.h"
 #include "spec/core/selectors.h"
 
 namespace socket2 {

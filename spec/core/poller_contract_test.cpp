@@ -30,8 +30,8 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "core/io/posix/socket_calls.h"
-#include "core/io/readiness_poller.h"
+#include "core/poll/readiness_poller.h"
+#include "core/sys/posix/socket_calls.h"
 #include "facts.h"
 #include "spec/core/selectors.h"
 

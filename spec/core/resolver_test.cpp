@@ -16,9 +16,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/io/system_poller.h"
 #include "core/net/lookup_cache.h"
 #include "core/net/query.h"
+#include "core/poll/system_poller.h"
 #include "spec/core/fake_poller.h"
 #include "threads.h"
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <span>
 
-#include "core/io/selector.h"
+#include "core/poll/selector.h"
 
 namespace socket2 {
 

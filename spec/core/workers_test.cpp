@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "core/io/thread.h"
+#include "core/sys/thread.h"
 #include "threads.h"
 
 namespace socket2 {

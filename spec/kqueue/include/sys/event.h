@@ -1,4 +1,4 @@
-// A stand-in for kqueue(2), for tests on Linux: what core/io/darwin needs of it, over epoll(7), with the
+// A stand-in for kqueue(2), for tests on Linux: what core/poll/kqueue needs of it, over epoll(7), with the
 // names and meanings of macOS, FreeBSD and OpenBSD. Never part of a release.
 //
 // Not as there: kevent() gives no EV_ERROR events, so changes need nevents = 0; waiting needs room for

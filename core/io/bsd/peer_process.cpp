@@ -1,7 +1,0 @@
-#include "core/io/posix/socket_calls.h"
-
-namespace socket2::posix {
-
-pid_t peer_process(int) { return -1; }
-
-}  // namespace socket2::posix

@@ -1,7 +1,0 @@
-#include "core/io/peer.h"
-
-namespace socket2 {
-
-Result peer_credentials(Descriptor, PeerCredentials&) { return Errc::not_supported; }
-
-}  // namespace socket2

@@ -1,8 +1,0 @@
-#include "core/io/process.h"
-
-namespace socket2 {
-
-// There is no fork here.
-uint32_t process_number() { return 1; }
-
-}  // namespace socket2

@@ -1,7 +1,0 @@
-#include "core/io/sockaddr.h"
-
-namespace socket2 {
-
-const bool SockAddr::kAbstractNames = false;
-
-}  // namespace socket2

@@ -1,0 +1,299 @@
+#include "core/poll/iocp/iocp_poller.h"
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/poll/iocp/iocp_block.h"
+#include "core/sys/descriptor.h"
+#include "core/sys/windows/error.h"
+
+namespace socket2 {
+
+using windows::code_of_status;
+using windows::handle_of;
+using windows::socket_of;
+
+namespace {
+
+// The connection that came was gone before anybody took it.
+bool died_in_the_queue(int code) {
+    return code == WSAECONNRESET || code == WSAECONNABORTED || code == ERROR_NETNAME_DELETED ||
+           code == ERROR_SEM_TIMEOUT || code == WSAETIMEDOUT || code == WSAENOTCONN;
+}
+
+// The socket is of that one's kind from here on.
+int update(Descriptor fd, int name, const SOCKET* other) {
+    return ::setsockopt(socket_of(fd), SOL_SOCKET, name, reinterpret_cast<const char*>(other),
+                        other != nullptr ? sizeof *other : 0);
+}
+
+// What an operation that has failed means for its op.
+Attempt failure_of(const IoOp& op, int code, bool canceled) {
+    if (op.kind == OpKind::recv) {
+        // Our own side is shut: the end, as elsewhere.
+        if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
+        if (!canceled) return Attempt::over(windows::connection_failure(code));
+    }
+    return Attempt::over(canceled ? Result(Errc::canceled) : windows::failure(code));
+}
+
+}  // namespace
+
+IocpPoller::IocpPoller(std::shared_ptr<IocpGroup> group) : group_(std::move(group)) {}
+
+IocpPoller::~IocpPoller() {
+    IntrusiveList<Block> left;
+    left.splice(blocks_);
+    while (Block* const block = left.pop_front()) {
+        blocks_.push_back(*block);
+        for (Slot& slot : block->ops) slot.op = nullptr;  // their owners are gone
+        block->detached = true;
+        let_go(*block);
+    }
+    OpList ended;
+    while (in_flight_ > 0 && !next_packets(kNever, ended).is_error()) {
+    }
+}
+
+// ---- sources ----
+
+Result IocpPoller::attach(IoSource& source) {
+    if (source.kept != nullptr) return Result::done();
+    std::unique_ptr<Block> block(new (std::nothrow) Block);
+    if (!block) return Errc::out_of_memory;
+    block->fd = source.fd;
+    block->stream = option_of(source.fd, SO_TYPE) == SOCK_STREAM;
+    for (Slot* slots : {block->ops, block->watches}) {
+        slots[0].block = slots[1].block = block.get();
+        slots[0].member = slots[1].member = &member_;
+    }
+    blocks_.push_back(*block);
+    source.kept = block.release();
+    source.registered = true;
+    return Result::done();
+}
+
+void IocpPoller::detach(IoSource& source) {
+    if (source.kept == nullptr) return;
+    source.registered = false;
+    Block& block = *static_cast<Block*>(std::exchange(source.kept, nullptr));
+    block.detached = true;
+    let_go(block);
+}
+
+void IocpPoller::shut(IoSource& source, int directions) {
+    if (source.kept == nullptr) return;
+    Block& block = *static_cast<Block*>(source.kept);
+    block.shut |= directions;
+    for (Slot& slot : block.ops) slot.interrupt();
+}
+
+// Cancels what is in flight, and frees the block of a source that is gone when nothing is.
+void IocpPoller::let_go(Block& block) {
+    for (Slot* slots : {block.ops, block.watches}) {
+        slots[0].cancel();
+        slots[1].cancel();
+    }
+    if (!block.idle()) return;
+    IntrusiveList<Block>::remove(block);
+    delete &block;
+}
+
+// ---- ops ----
+
+Result IocpPoller::submit(IoOp& op) {
+    const Result attached = attach(op.source);
+    if (attached.is_error()) return attached;
+    const Attempt a = begin(op);
+    if (a.next == Attempt::Next::over && (a.result.ok() || op.done == 0)) return a.result;
+    if (a.next == Attempt::Next::over) {
+        // A part went out: only a completion tells how much.
+        op.result = a.result;
+        finished_.push_back(op);
+        return Result::pending();
+    }
+    op.source.parked[static_cast<size_t>(op.side)] = &op;
+    if (a.next == Attempt::Next::more) hot_.push_back(op);
+    return Result::pending();
+}
+
+void IocpPoller::cancel(IoOp& op) {
+    IoOp*& parked = op.source.parked[static_cast<size_t>(op.side)];
+    if (parked != &op) {
+        SOCKET2_ASSERT(op.in_list(), "an op is canceled that the poller does not have");
+        return;  // it has failed already
+    }
+    Block& block = *static_cast<Block*>(op.source.kept);
+    Slot& slot = block.slot(op);
+    if (slot.state != Slot::State::idle) {
+        slot.cancel();
+        return;
+    }
+    parked = nullptr;
+    OpList::remove(op);
+    op.result = Errc::canceled;
+    finished_.push_back(op);
+}
+
+Result IocpPoller::try_now(IoOp& op) {
+    const Result attached = attach(op.source);
+    if (attached.is_error()) return attached;
+    Block& block = *static_cast<Block*>(op.source.kept);
+    if (op.kind == OpKind::wait && block.is_shut(op)) return Result::done();
+    const Attempt a = op.kind == OpKind::connect ? block.try_connect(op) : attempt(op);
+    if (a.next == Attempt::Next::over)
+        return op.kind == OpKind::recv || op.kind == OpKind::read ? block.read(a.result) : a.result;
+    if (op.done > 0) return Result::of(static_cast<int>(op.done));
+    const Result watched = watch(op.source, op.side);
+    return watched.is_error() ? watched : Result::pending();
+}
+
+// Ends a wait() once the direction has something.
+Result IocpPoller::watch(IoSource& source, Side side) {
+    Slot& slot = static_cast<Block*>(source.kept)->watches[static_cast<size_t>(side)];
+    if (slot.state != Slot::State::idle) return Result::done();
+    const int code = start_poll(slot, side);
+    if (code == 0) wake();
+    return code == 0 || code == WSA_IO_PENDING ? Result::done() : windows::failure(code);
+}
+
+// ---- packets ----
+
+// What an operation that is over means for its op.
+Attempt IocpPoller::finish(Slot& slot, IoOp& op, int code) {
+    const bool canceled = std::exchange(slot.state, Slot::State::idle) == Slot::State::canceled;
+    // Not by us: by a shutdown, for one. What there is now counts.
+    if (code == ERROR_OPERATION_ABORTED && !canceled && op.kind != OpKind::connect) {
+        return begin(op);
+    }
+    switch (slot.kind) {
+        case Slot::Kind::poll:
+            return finish_poll(slot, op, code, canceled);
+        case Slot::Kind::recv:
+            return finish_recv(slot, op, code, canceled);
+        case Slot::Kind::accept:
+            return finish_accept(slot, op, code, canceled);
+        case Slot::Kind::connect:
+            return finish_connect(slot, op, code, canceled);
+    }
+    return Attempt::over(Errc::canceled);
+}
+
+// Tries the op again; one that only waits is over if the socket is ready still.
+Attempt IocpPoller::finish_poll(Slot& slot, IoOp& op, int code, bool canceled) {
+    Block& block = *slot.block;
+    if (code != 0) return failure_of(op, code, canceled);
+    block.on_poll(slot.poll);
+    if (!canceled && windows::saw_it_closed(slot.poll)) return Attempt::over(Errc::bad_descriptor);
+    if (op.kind != OpKind::wait) return canceled ? Attempt::over(Errc::canceled) : begin(op);
+    if (block.detached) return Attempt::over(Errc::canceled);
+    // Others may have taken it meanwhile.
+    const Result r = sys::is_ready(block.fd, direction(op.side));
+    if (!r.is_pending()) return Attempt::over(r);
+    return canceled ? Attempt::over(Errc::canceled) : poll(op);
+}
+
+// Gives the op its bytes, or the end of the stream.
+Attempt IocpPoller::finish_recv(Slot& slot, IoOp& op, int code, bool canceled) {
+    Block& block = *slot.block;
+    // Wine tells a reset as the end. (Of a socket that is gone its number may be another's.)
+    if (code == 0 && slot.InternalHigh == 0 && !block.detached && windows::was_reset(block.fd)) {
+        code = WSAECONNRESET;
+    }
+    if (code != 0) return failure_of(op, code, canceled);
+    return Attempt::over(block.read(Result::of(static_cast<int>(slot.InternalHigh))));
+}
+
+// Gives the op the new socket and its address. If the listener is gone nobody wants them any more.
+Attempt IocpPoller::finish_accept(Slot& slot, IoOp& op, int code, bool canceled) {
+    Block& block = *slot.block;
+    Accept& accept = *block.accept;
+    if (code != 0 || block.detached) {
+        accept.drop();
+        if (code == 0) return Attempt::over(Errc::canceled);
+        if (!canceled && died_in_the_queue(code)) return Attempt::more();
+        return failure_of(op, code, canceled);
+    }
+    const SOCKET listener = socket_of(block.fd);
+    update(accept.fd, SO_UPDATE_ACCEPT_CONTEXT, &listener);
+    sockaddr* local = nullptr;
+    sockaddr* peer = nullptr;
+    int local_size = 0;
+    int peer_size = 0;
+    ::GetAcceptExSockaddrs(accept.addresses, 0, Accept::kRoom, Accept::kRoom, &local, &local_size,
+                           &peer, &peer_size);
+    if (op.addr != nullptr) {
+        op.addr->size = std::min(static_cast<uint32_t>(peer_size), SockAddr::kCapacity);
+        std::memcpy(op.addr->bytes, peer, op.addr->size);
+    }
+    op.accepted = std::exchange(accept.fd, kNoDescriptor);
+    return Attempt::over(sys::make_nonblocking(op.accepted));
+}
+
+// Tells the socket that it is connected, without which other calls refuse it.
+Attempt IocpPoller::finish_connect(Slot& slot, IoOp& op, int code, bool canceled) {
+    Block& block = *slot.block;
+    if (canceled) block.connection = Block::Connection::called_off;
+    if (code != 0) return failure_of(op, code, canceled);
+    if (!block.detached) update(block.fd, SO_UPDATE_CONNECT_CONTEXT, nullptr);
+    return Attempt::over(connected(op, block.fd));
+}
+
+void IocpPoller::on_packet(Slot& slot, OpList& completed) {
+    --in_flight_;
+    Block& block = *slot.block;
+    if (slot.op == nullptr) {
+        slot.state = Slot::State::idle;
+        if (slot.Internal == 0) block.on_poll(slot.poll);
+    } else {
+        IoOp& op = *slot.op;
+        const long status = static_cast<long>(slot.Internal);
+        go_on(op, finish(slot, op, code_of_status(status)), completed);
+    }
+    if (block.detached) let_go(block);
+}
+
+void IocpPoller::go_on(IoOp& op, Attempt a, OpList& completed) {
+    if (a.next == Attempt::Next::wait) return;
+    if (a.next == Attempt::Next::more) {
+        hot_.push_back(op);
+        return;
+    }
+    op.source.parked[static_cast<size_t>(op.side)] = nullptr;
+    if (op.kind == OpKind::connect && a.result.is_error()) end_polls_beside(op);
+    op.result = a.result;
+    completed.push_back(op);
+}
+
+// A read has waited for the end of the connect, of which its poll tells nothing. It goes on.
+void IocpPoller::end_polls_beside(IoOp& connect) {
+    if (connect.source.kept == nullptr) return;
+    static_cast<Block*>(connect.source.kept)->ops[static_cast<size_t>(Side::read)].interrupt();
+}
+
+// What came in so many seconds; they need not be over.
+Result IocpPoller::next_packets(double seconds, OpList& completed) {
+    IocpGroup::Packets arrived_packets;
+    const Result r = group_->wait(member_, seconds, arrived_packets);
+    while (IocpGroup::Packet* packet = arrived_packets.pop_front()) {
+        on_packet(static_cast<Slot&>(*packet), completed);
+    }
+    return r;
+}
+
+Result IocpPoller::wait(double seconds, OpList& completed) {
+    OpList hot;  // what turns hot again below waits for the next turn
+    hot.splice(hot_);
+    const bool idle = hot.empty() && finished_.empty();
+    completed.splice(finished_);
+    const Result r = next_packets(idle ? seconds : 0, completed);
+    while (IoOp* op = pop_io_op(hot)) go_on(*op, begin(*op), completed);
+    return r;
+}
+
+void IocpPoller::wake() const { group_->wake(member_); }
+
+}  // namespace socket2

@@ -1,0 +1,75 @@
+// A Poller on a completion port.
+//
+// Reads of streams, accepts and connects are operations of the system (WSARecv, AcceptEx, ConnectEx). What
+// it cannot give back in the middle without loss goes by try and poll: sends, of which a cancel has to tell
+// how far they came; datagrams, of which the first that fits the caller counts; and waits. The poll is one
+// more operation, AFD's. All goes so of a socket whose operations are not for this port: one of the
+// program's own, and one that came from another loop, as a port once given stays.
+//
+// An operation's OVERLAPPED lives in the source's block, which stays until the last packet is back.
+#pragma once
+
+#include <memory>
+
+#include "core/io/poller.h"
+#include "core/poll/attempt.h"
+#include "core/poll/iocp/afd.h"
+#include "core/poll/iocp/iocp_group.h"
+
+namespace socket2 {
+
+class IocpPoller final : public Poller {
+   public:
+    explicit IocpPoller(std::shared_ptr<IocpGroup> group);
+    ~IocpPoller() override;
+
+    Result attach(IoSource& source) override;
+    void detach(IoSource& source) override;
+    void shut(IoSource& source, int directions) override;
+    Result submit(IoOp& op) override;
+    void cancel(IoOp& op) override;
+    Result try_now(IoOp& op) override;
+    Result wait(double seconds, OpList& completed) override;
+    void wake() const override;
+
+    HANDLE port() const { return group_->port(); }
+
+   private:
+    struct Accept;
+    struct Block;
+    struct Slot;
+
+    bool has_operations(const IoSource& source);
+    Attempt begin(IoOp& op);
+    Attempt begin_recv(IoOp& op);
+    Attempt begin_accept(IoOp& op);
+    Attempt begin_connect(IoOp& op);
+    Attempt begin_wait(IoOp& op);
+    Attempt try_or_poll(IoOp& op);
+    Attempt poll(IoOp& op);
+    int start(Slot& slot, HANDLE on, int code);
+    int start_poll(Slot& slot, Side side);
+    Result load_connect(Descriptor fd);
+
+    void on_packet(Slot& slot, OpList& completed);
+    Attempt finish(Slot& slot, IoOp& op, int code);
+    Attempt finish_poll(Slot& slot, IoOp& op, int code, bool canceled);
+    static Attempt finish_recv(Slot& slot, IoOp& op, int code, bool canceled);
+    static Attempt finish_accept(Slot& slot, IoOp& op, int code, bool canceled);
+    static Attempt finish_connect(Slot& slot, IoOp& op, int code, bool canceled);
+    void go_on(IoOp& op, Attempt attempt, OpList& completed);
+    void end_polls_beside(IoOp& connect);
+    Result watch(IoSource& source, Side side);
+    void let_go(Block& block);
+    Result next_packets(double seconds, OpList& completed);
+
+    const std::shared_ptr<IocpGroup> group_;
+    mutable IocpGroup::Member member_;
+    int in_flight_ = 0;  // packets that will come
+    IntrusiveList<Block> blocks_;
+    LPFN_CONNECTEX connect_ = nullptr;
+    OpList hot_;       // pending without a packet: had its share of this turn, goes on in the next
+    OpList finished_;  // to be reported by the next wait()
+};
+
+}  // namespace socket2

@@ -1,0 +1,38 @@
+// Windows' socket headers, without the macros that hit names of ours.
+#pragma once
+
+#include <winsock2.h>
+#include <ws2tcpip.h>
+
+// Behind those two.
+#include <afunix.h>
+#include <iphlpapi.h>
+#include <mswsock.h>
+
+#undef interface
+
+#include "core/sys/descriptor.h"
+#include "core/sys/sockaddr.h"
+
+// Names that POSIX has beside those that are the same.
+using sa_family_t = ADDRESS_FAMILY;
+constexpr int EAI_SYSTEM = -1;  // no look-up gives it: the others are the system's own codes
+
+namespace socket2::windows {
+
+inline SOCKET socket_of(Descriptor fd) { return static_cast<SOCKET>(fd); }
+inline HANDLE handle_of(Descriptor fd) { return reinterpret_cast<HANDLE>(fd); }
+
+inline const sockaddr* in(const SockAddr& address) {
+    return reinterpret_cast<const sockaddr*>(address.bytes);
+}
+
+inline sockaddr* out(SockAddr& address) { return reinterpret_cast<sockaddr*>(address.bytes); }
+
+// What the system says of a socket: its family and type among it. All zeros of what is none.
+WSAPROTOCOL_INFOW protocol_of(Descriptor fd);
+
+// Whether the peer has reset the connection.
+bool was_reset(Descriptor fd);
+
+}  // namespace socket2::windows
