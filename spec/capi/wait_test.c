@@ -809,8 +809,6 @@ static void test_a_descriptor_is_no_socket(void) {
     CHECK_INT(socket2_tcp_listen(loop, h, 1), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_tcp_accept(loop, h, NULL, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_tcp_connect(loop, h, &addr, 0), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_stream_send(loop, h, data, 1, 0), SOCKET2_EBADHANDLE);
-    CHECK_INT(socket2_stream_recv(loop, h, data, 1, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_connect(loop, h, NULL), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_send(loop, h, data, 1, NULL, 0), SOCKET2_EBADHANDLE);
     CHECK_INT(socket2_udp_recv(loop, h, data, 1, NULL, NULL, 0), SOCKET2_EBADHANDLE);
