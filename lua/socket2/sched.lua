@@ -383,7 +383,7 @@ jit.off(interpreted)
 -- Polls until there is something to resume, as round(), or a turn below has resumed something. It repeats
 -- itself by a tail call, as a loop that is left at once keeps LuaJIT from compiling what is around it.
 local function poll(deadline, once, count)
-	local got = turn.take(turn.any_ready() and 0 or deadline)
+	local got = turn.take(deadline, count)
 	if sched.on_poll then
 		sched.on_poll()
 	end
@@ -404,13 +404,14 @@ end
 -- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
 -- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
 function sched.round(deadline, once)
+	local count = turn.count()
 	settle()
 	look()
 	if not turn.left() and (once or not turn.any_ready() or not turn.take_ready()) then
 		if deadline == NEVER and not once and not sched.unfinished() then
 			return false
 		end
-		local ok, err, errcode = poll(deadline, once, turn.count())
+		local ok, err, errcode = poll(deadline, once, count)
 		if not ok then
 			return ok, err, errcode
 		end

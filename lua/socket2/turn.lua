@@ -51,14 +51,23 @@ local next_poll = 0
 -- thread -> an object, which gets what comes for the thread while that is in the middle of beginning a wait
 local kept, nkept = {}, 0
 
+local polling = false -- is somebody between the look at what there is to do and the poll, which may wait?
 local began = false -- clock() when the turn did, while what it has is handed out
 local interrupted = false -- by stop() or a failure: the rest of the batch is for the next turn
 local handed_out = 0 -- how often something was
+
+-- Something has changed: a poll that is about to begin finds out at once.
+local function end_poll()
+	if polling then
+		C.socket2_wake(loop)
+	end
+end
 
 -- ready(co, value): resumes co with the next batch.
 function turn.ready(co, value)
 	local n = nready + 1
 	ready[n], ready_values[n], nready = co, value, n
+	end_poll()
 end
 
 -- wake(waiter, value): ends its pause(), with `value`, in the next round. The waiter is in no list any more.
@@ -68,6 +77,7 @@ function turn.wake(waiter, value)
 	ready[n], ready_values[n] = waiter.co, value
 	release(waiter)
 	nready = n
+	end_poll()
 end
 
 -- not_ready(co, value): takes that back.
@@ -137,11 +147,18 @@ local function match()
 	end
 end
 
--- take(deadline) -> true: there is a batch | false: nothing has come | code: polls, and makes what has come
--- the batch.
-function turn.take(deadline)
+-- take(deadline, count) -> true: there is a batch, or one was handed out since count() | false: nothing has
+-- come | code: polls, until the deadline unless somebody is ready, and makes what has come the batch.
+function turn.take(deadline, count)
 	if matched == drained then
-		local n = C.socket2_poll(loop, events, CAPACITY, deadline)
+		local outer = polling
+		polling = true -- from here on a turn below ends the poll
+		if first <= last or nsecond > 0 or handed_out ~= count then
+			polling = outer
+			return true
+		end
+		local n = C.socket2_poll(loop, events, CAPACITY, nready > 0 and 0 or deadline)
+		polling = outer
 		if n < 0 then
 			return n
 		end
@@ -231,6 +248,7 @@ end
 function turn.hand_out(me)
 	local outer = detail
 	handed_out, interrupted = handed_out + 1, false
+	end_poll()
 	local who, value = next_one()
 	while who do
 		if nkept > 0 then

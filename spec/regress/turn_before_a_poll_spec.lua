@@ -1,0 +1,73 @@
+-- When what a finalizer did just before the loop polled had finished everything, or had made a thread ready,
+-- that poll waited until its deadline, without one forever. A hook stands for the finalizer, at each
+-- instruction once.
+
+local socket = require'socket2'
+local object = require'socket2.classic.object'
+
+local LONG = 2 -- seconds
+local BEGUN = 12 -- instructions of the scheduler's, after which a poll has begun
+
+describe('just before a poll', function()
+	local hook, mask, count
+
+	before_each(function()
+		hook, mask, count = debug.gethook()
+		jit.off()
+	end)
+
+	after_each(function()
+		debug.sethook(hook, mask, count)
+		jit.on()
+	end)
+
+	local function is_scheduler(source)
+		return source:find('socket2/sched.lua', 1, true) or source:find('socket2/turn.lua', 1, true)
+	end
+
+	-- polls(at, f) -> boolean: polls, while something ends that at half time; f() runs before the instruction of
+	-- the scheduler of that number, unless the poll is over before.
+	local function polls(at, f)
+		local n, called, half = 0, false, socket.clock() + LONG / 2
+		local timer = socket.runat(half, function() end)
+		debug.sethook(function()
+			if is_scheduler(debug.getinfo(2, 'S').source) then
+				n = n + 1
+				if n == at and socket.clock() < half then
+					called = true
+					f()
+				end
+			end
+		end, '', 1)
+		local ok = socket.poll(LONG)
+		debug.sethook()
+		assert.is_true(ok)
+		assert(not called or timer:cancel(), ('after instruction %d it waited'):format(at))
+		return called
+	end
+
+	for what, turns in pairs{['a thread that is made ready'] = false, ['a turn that has run it'] = true} do
+		it(what .. ' ends the poll', function()
+			local at = BEGUN
+			repeat
+				local event, over = socket.event(), false
+				socket.newthread(function()
+					event:wait()
+					over = true
+				end)
+				local called = polls(at, function()
+					event:set()
+					if turns then
+						object.sleep(0.001)
+					end
+				end)
+				event:set()
+				while not over do
+					assert(socket.poll(LONG))
+				end
+				at = at + 1
+			until not called
+			assert.is_true(at > 30)
+		end)
+	end
+end)
