@@ -122,6 +122,52 @@ describe('under -lsocket2.dropin', function()
 		runs('20\t5\n', 'copas.lua')
 	end)
 
+	case('luaevent watches objects', {['luaevent.core'] = 'lua-event'}, function()
+		write('luaevent.lua', [[
+			local event, socket = require'luaevent.core', require'socket'
+			local server = assert(socket.bind('127.0.0.1', 0))
+			server:settimeout(0)
+			local base, echoed, finished = event.new(), {}, false
+			local accepting
+			accepting = base:addevent(server, event.EV_READ + event.EV_PERSIST, function()
+				local s = assert(server:accept())
+				s:settimeout(0)
+				base:addevent(s, event.EV_READ, function()
+					local data, err, part = s:receive'*a'
+					data = data or part
+					if err == 'timeout' or data ~= '' then
+						assert(s:send(data))
+						return event.EV_READ
+					end
+					finished = true
+					accepting:close()
+					return event.LEAVE
+				end)
+			end)
+			local c = socket.tcp()
+			c:settimeout(0)
+			c:connect('127.0.0.1', (select(2, server:getsockname())))
+			base:addevent(c, event.EV_WRITE, function()
+				assert(c:getpeername())
+				assert(c:send'line 1\n')
+				base:addevent(c, event.EV_READ, function(what)
+					echoed[#echoed + 1] = assert(c:receive())
+					if #echoed == 3 then
+						c:shutdown'send'
+						return event.LEAVE
+					end
+					assert(c:send('line ' .. #echoed + 1 .. '\n'))
+					return event.EV_READ
+				end, 10)
+				return event.LEAVE
+			end, 10)
+			base:loop()
+			print(table.concat(echoed, ', '), finished)
+			os.exit(0)
+		]])
+		runs('line 1, line 2, line 3\ttrue\n', 'luaevent.lua')
+	end)
+
 	case('lua-redis talks to a server, while a thread ticks', {redis = 'lua-redis'}, function()
 		if process.output'command -v redis-server' == '' then
 			pending'redis-server is not installed'

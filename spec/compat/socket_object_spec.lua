@@ -2,7 +2,8 @@
 
 local oracle = require'oracle'
 
-local case, HOST, listener, pair = oracle.case, oracle.HOST, oracle.listener, oracle.pair
+local case, HOST, listener, pair, arrive =
+	oracle.case, oracle.HOST, oracle.listener, oracle.pair, oracle.arrive
 
 describe('tcp objects', function()
 	case('wrong classes', function(m, log)
@@ -89,5 +90,57 @@ describe('tcp objects', function()
 			log(tostring(o) == tostring(o))
 		end
 		log(tostring(c) ~= tostring(a))
+	end)
+
+	case('are userdata', function(m, log)
+		local s, c, u = listener(m), pair(m), m.udp()
+		for _, o in ipairs{m.tcp(), s, c, u, m.unix()} do
+			log(type(o), o.class, getmetatable(o).__index.class, getmetatable(o).__index.send == o.send)
+			log(rawequal(o, o), tostring(o):match'^[^:]*: 0x%x+$' == tostring(o))
+			log(pcall(function() o.field = 1 end))
+			log(o.field, pcall(rawget, o, 'class'))
+			log(pcall(function() return #o end))
+			log(pcall(function() return o < o end))
+		end
+		log(getmetatable(c) == getmetatable((pair(m))), getmetatable(c) == getmetatable(s))
+	end)
+
+	case('change their class and stay what they are', function(m, log)
+		local s, port = listener(m)
+		local o = m.tcp4()
+		local t, before, method = {[o] = 1}, getmetatable(o), o.send
+		log(o.class, before == getmetatable(m.tcp4()))
+		o:settimeout(5)
+		assert(o:connect(HOST, port))
+		log(t[o], o.class, before == getmetatable(o), o:gettimeout())
+		log(pcall(method, m.tcp4(), 'x'))
+		log(method(o, 'x'), assert(s:accept()):receive(1))
+		local server = m.tcp4()
+		before = getmetatable(server)
+		assert(server:bind(HOST, 0))
+		log(before == getmetatable(server))
+		assert(server:listen())
+		log(server.class, before == getmetatable(server), getmetatable(s) == getmetatable(server))
+		local u = m.udp4()
+		log(u.class)
+		assert(u:setpeername(HOST, port))
+		log(u.class, getmetatable(u).__index.class)
+		assert(u:setpeername'*')
+		log(u.class, getmetatable(u) == getmetatable(m.udp4()))
+	end)
+
+	case('in wrappers', function(m, log)
+		local c, a = pair(m)
+		local wrapper = setmetatable({}, {__index = c})
+		log(wrapper.class, wrapper.send == c.send)
+		log(pcall(wrapper.send, wrapper, 'x'))
+		log(pcall(m.select, {wrapper}, nil, 0))
+		wrapper = setmetatable({}, {__index = function(_, name)
+			return function(_, ...) return c[name](c, ...) end
+		end})
+		a:send'one\ntwo\n'
+		arrive(m, c)
+		log(#m.select({wrapper}, nil, 5), wrapper:receive())
+		log(#m.select({wrapper}, nil, 0), wrapper:dirty(), wrapper:receive())
 	end)
 end)

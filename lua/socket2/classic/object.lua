@@ -1,6 +1,7 @@
 -- What the objects of the classic API (LuaSocket's) share: classes, timeouts, errors as its strings, and
 -- operations that wait wherever they are called.
 
+local ffi = require'ffi'
 local lib = require'socket2.lib'
 local failure = require'socket2.failure'
 local sched = require'socket2.sched'
@@ -9,14 +10,22 @@ local addr = require'socket2.addr'
 local waitable = require'socket2.waitable'
 
 local C = lib.C
-local getinfo = debug.getinfo
-local error, type, tostring, tonumber, select, unpack, pcall, setmetatable =
-	error, type, tostring, tonumber, select, unpack, pcall, setmetatable
+local getinfo, setfenv, change_metatable = debug.getinfo, debug.setfenv, debug.setmetatable
+local newproxy, cast = newproxy, ffi.cast
+local error, type, tostring, tonumber, select, unpack, pcall, pairs, setmetatable, getmetatable =
+	error, type, tostring, tonumber, select, unpack, pcall, pairs, setmetatable, getmetatable
 
 local TIMEOUT = C.SOCKET2_ETIMEOUT
 local NEVER, AT_ONCE = 1/0, -1/0 -- at once: without a deadline that has to be looked at
 
 local object = {}
+
+-- Objects are userdata, as there, which have no room for fields: object -> its state, a table with `kind`,
+-- `class`, `block` and `total` (the timeouts), and `s`, the socket, if it has one. It is what functions that
+-- are no methods take. The state is also the userdata's environment, and so it lives exactly as long: of this
+-- table both sides are weak. A look-up here is compiled, debug.getfenv() is not.
+local states = setmetatable({}, {__mode = 'kv'})
+object.states = states
 
 -- Where its words are the system's, they are glibc's, as there.
 local strings = {
@@ -79,12 +88,14 @@ function object.bad_argument(n, message)
 end
 local bad_argument = object.bad_argument
 
--- check(self, kind, [class]): raises unless self is of that kind ('tcp'), and of the class
+-- check(object, kind, [class]) -> its state: raises unless it is of that kind ('tcp'), and of the class
 -- ('tcp{client}').
 function object.check(self, kind, class)
-	if type(self) ~= 'table' or self.kind ~= kind or class and self.class ~= class then
+	local state = states[self]
+	if not state or state.kind ~= kind or class and state.class ~= class then
 		bad_argument(1, (class or kind .. '{any}') .. ' expected')
 	end
+	return state
 end
 
 function object.number(n, v, default)
@@ -107,7 +118,7 @@ function object.string(n, v, default)
 	return tostring(v)
 end
 
--- deadline(self) -> when an operation that starts now has to end, if it waits once.
+-- deadline(state) -> when an operation that starts now has to end, if it waits once.
 function object.deadline(self)
 	local seconds = self.block
 	if self.total >= 0 and (seconds < 0 or self.total < seconds) then
@@ -184,15 +195,35 @@ function object.sleep(seconds)
 	end
 end
 
--- class(kind, methods) -> a function that makes objects of it.
+-- class -> a userdata, no object itself, whose metatable the objects of the class share.
+local prototypes = {}
+local methods_of = {} -- kind -> its methods
+
+-- Each class has a metatable of its own, as there, with its name beside the methods.
+local function prototype_of(class, kind)
+	local prototype = newproxy(true)
+	local index, metatable = {class = class}, getmetatable(prototype)
+	for name, method in pairs(methods_of[kind]) do
+		index[name] = method
+	end
+	metatable.__index = index
+
+	function metatable:__tostring()
+		return ('%s: %s'):format(class, tostring(cast('void *', self)):match'0x%x+')
+	end
+	prototypes[class] = prototype
+	return prototype
+end
+
+-- class(kind, methods) -> new(class, state) -> object. The methods have to be complete when the first one is
+-- made.
 function object.class(kind, methods)
-	methods.__index = methods
-	methods.kind = kind
+	methods_of[kind] = methods
 
 	-- settimeout([seconds], [mode = 'b']) -> 1: nil or negative: forever. Both modes count from the start of a
 	-- call, unless both are set: then 'b' is for each wait in a call.
 	function methods:settimeout(seconds, mode)
-		object.check(self, kind)
+		self = object.check(self, kind)
 		seconds = seconds == nil and -1 or object.number(2, seconds)
 		mode = object.string(3, mode, 'b'):sub(1, 1)
 		if mode == 'b' then
@@ -206,19 +237,25 @@ function object.class(kind, methods)
 	end
 
 	function methods:gettimeout()
-		object.check(self, kind)
+		self = object.check(self, kind)
 		return self.block, self.total
 	end
 
-	function methods:__tostring()
-		return ('%s: 0x%s'):format(self.class, self.id)
+	return function(class, state)
+		local o = newproxy(prototypes[class] or prototype_of(class, kind))
+		state.kind, state.class, state.block, state.total = kind, class, -1, -1
+		setfenv(o, state)
+		states[o] = state
+		return o
 	end
-	local made = 0
-	return function(class, o)
-		made = made + 1
-		o.class, o.block, o.total = class, -1, -1
-		o.id = ('%08x'):format(made)
-		return setmetatable(o, methods)
+end
+
+-- change_class(object, class): to another one of its kind.
+function object.change_class(o, class)
+	local state = states[o]
+	if state.class ~= class then
+		state.class = class
+		change_metatable(o, getmetatable(prototypes[class] or prototype_of(class, state.kind)))
 	end
 end
 
@@ -250,7 +287,7 @@ local function name_of(self, method)
 	return ai:ip(), ai:port(), ai:family()
 end
 
--- opener(new, wrap) -> open(object, family) -> socket | nil, code: the object's socket, of that family; one
+-- opener(new, wrap) -> open(state, family) -> socket | nil, code: the object's socket, of that family; one
 -- that is closed, or of another family, is replaced. new(loop, family, 0) makes a handle of C's,
 -- wrap(handle, family) a socket of it.
 function object.opener(new, wrap)
@@ -276,18 +313,18 @@ end
 -- maker(new, class, open) -> f([family]) -> object | nil, err: without a family it has no socket yet.
 function object.maker(new, class, open)
 	return function(family)
-		local self = new(class, {family = family})
+		local state = {family = family}
 		if family then
-			local s, code = open(self, C['SOCKET2_' .. family:upper()])
+			local s, code = open(state, C['SOCKET2_' .. family:upper()])
 			if not s then
 				return object.fail(code)
 			end
 		end
-		return self
+		return new(class, state)
 	end
 end
 
--- give_up(self): the descriptor that it has is somebody else's from now on, and not closed.
+-- give_up(state): the descriptor that it has is somebody else's from now on, and not closed.
 function object.give_up(self)
 	local s = self.s
 	if s then
@@ -302,27 +339,27 @@ function object.add_names(methods, kind, connected, wrap)
 	local check = object.check
 
 	function methods:getsockname()
-		check(self, kind)
+		self = check(self, kind)
 		return name_of(self, 'localaddr')
 	end
 
 	function methods:getpeername()
-		check(self, kind, connected)
+		self = check(self, kind, connected)
 		return name_of(self, 'remoteaddr')
 	end
 
 	function methods:getfamily()
-		check(self, kind)
+		self = check(self, kind)
 		return self.s and families[self.s:family()] or families[self.family] or 'inet4'
 	end
 
 	function methods:getfd()
-		check(self, kind)
+		self = check(self, kind)
 		return self.s and self.s:fd() or -1
 	end
 
 	function methods:setfd(fd)
-		check(self, kind)
+		self = check(self, kind)
 		fd = object.number(2, fd)
 		object.give_up(self)
 		local h = fd >= 0 and C.socket2_socket_attach(sched.loop, fd) or 0

@@ -168,12 +168,12 @@ end
 -- add_methods(methods, kind): setoption() and getoption()
 function option.add_methods(methods, kind)
 	function methods:setoption(name, value)
-		object.check(self, kind)
+		self = object.check(self, kind)
 		return set(self, object.string(2, name), value)
 	end
 
 	function methods:getoption(name)
-		object.check(self, kind)
+		self = object.check(self, kind)
 		return get(self, object.string(2, name))
 	end
 end

@@ -8,7 +8,7 @@ local object = require'socket2.classic.object'
 local new_table = require'table.new'
 
 local C = lib.C
-local loop = sched.loop
+local loop, states = sched.loop, object.states
 local type, error, pairs, tonumber, pcall = type, error, pairs, tonumber, pcall
 
 local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
@@ -44,11 +44,12 @@ end
 
 -- Of ours the socket's own, of others a borrowed one; 0 when there is no descriptor.
 local function handle_of(o, borrowed)
-	local s = type(o) == 'table' and o.s
-	if type(s) == 'table' and s.owner then
-		return s.h
+	local state = states[o]
+	if not state then
+		return borrow(o, borrowed)
 	end
-	return borrow(o, borrowed)
+	local s = state.s
+	return s and s.h or 0
 end
 
 local function is_dirty(o)

@@ -33,7 +33,7 @@ local new = object.class('serial', methods)
 methods.gettimeout = nil -- as there
 
 function methods:setfd(number)
-	check(self, 'serial')
+	self = check(self, 'serial')
 	number = object.number(2, number)
 	object.give_up(self)
 	local h = C.socket2_fd_attach(loop, number)

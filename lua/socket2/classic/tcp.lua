@@ -16,7 +16,7 @@ local receive = require'socket2.classic.receive'
 local C = lib.C
 local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
-local deadline, in_line = object.deadline, object.in_line
+local deadline, in_line, change_class = object.deadline, object.in_line, object.change_class
 local pairs = pairs
 local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
 local cast, bytes = ffi.cast, ffi.typeof'const char *'
@@ -144,6 +144,8 @@ local open = object.opener(C.socket2_tcp_new, function(h, family)
 	return s
 end)
 
+-- A state's `through` is called once in place of its object's next connect: through(object, host, port).
+
 -- receive method of ours -> f(object, max) -> line, bytes taken | nil, err: a line of at most max bytes with
 -- its end, which is LF; what is longer is 'too_long'.
 local line_readers = {}
@@ -171,7 +173,7 @@ local function define(kind)
 	end
 
 	function methods:bind(host, port)
-		check(self, kind, master)
+		self = check(self, kind, master)
 		host, port = arguments(host, port)
 		local ai, err = look_up(self, host ~= '*' and host or nil, port)
 		while ai do
@@ -281,7 +283,13 @@ local function define(kind)
 	-- Whatever comes of it, the object is a client's then: a connect that goes on in the background needs
 	-- no second call.
 	function methods:connect(host, port)
-		check(self, kind, unix and master)
+		local o = self
+		self = check(o, kind, unix and master)
+		local through = self.through
+		if through then
+			self.through = nil
+			return through(o, host, port)
+		end
 		host, port = arguments(host, port)
 		local time, target, r = deadline(self), host .. '\0' .. (port or ''), 0
 		if self.connecting and self.target ~= target then
@@ -299,19 +307,19 @@ local function define(kind)
 			self.target = target
 			r = connect_new(self, time, host, port)
 		end
-		if not unix then
-			self.class = client
+		if r == 0 or not unix then
+			change_class(o, client)
 		end
 		if r ~= 0 then
 			return fail(r)
 		end
-		self.class = client
 		return 1
 	end
 	methods.setpeername = methods.connect
 
 	function methods:listen(backlog)
-		check(self, kind, master)
+		local o = self
+		self = check(o, kind, master)
 		backlog = whole(number(2, backlog, BACKLOG))
 		backlog = max(min(backlog, MOST), -MOST)
 		local s = self.s or none
@@ -319,12 +327,12 @@ local function define(kind)
 		if r < 0 then
 			return fail(r)
 		end
-		self.class = server
+		change_class(o, server)
 		return 1
 	end
 
 	function methods:accept()
-		check(self, kind, server)
+		self = check(self, kind, server)
 		local s = self.s or none
 		local h = accept(s, deadline(self))
 		if h < 0 then
@@ -353,7 +361,7 @@ local function define(kind)
 	end
 
 	function methods:send(data, i, j)
-		check(self, kind, client)
+		self = check(self, kind, client)
 		data = string_of(2, data)
 		i, j = whole(number(3, i, 1)), whole(number(4, j, -1))
 		local size = #data
@@ -375,7 +383,7 @@ local function define(kind)
 	-- receive([pattern = '*l'], [prefix = ''], [maxsize]) -> data | nil, err, partial. 'oversized': there are
 	-- more bytes than that; so the partial data of a timeout can be the prefix of another try.
 	function methods:receive(pattern, prefix, maxsize)
-		check(self, kind, client)
+		self = check(self, kind, client)
 		prefix = string_of(3, prefix, '')
 		local how = receive.parse(pattern)
 		local most = receive.limit(maxsize, prefix, how)
@@ -391,7 +399,7 @@ local function define(kind)
 	end
 
 	line_readers[methods.receive] = function(self, most)
-		check(self, kind, client)
+		self = check(self, kind, client)
 		local s, time, err = begin(self)
 		local data
 		if not err then
@@ -405,7 +413,7 @@ local function define(kind)
 
 	local directions = {both = 'rw', send = 'w', receive = 'r'}
 	function methods:shutdown(how)
-		check(self, kind, client)
+		self = check(self, kind, client)
 		how = string_of(2, how, 'both')
 		if not directions[how] then
 			object.bad_argument(2, "invalid option '" .. how .. "'")
@@ -416,7 +424,7 @@ local function define(kind)
 	end
 
 	function methods:close()
-		check(self, kind)
+		self = check(self, kind)
 		if self.s then
 			self.s:close()
 		end
@@ -425,19 +433,19 @@ local function define(kind)
 	end
 
 	function methods:dirty()
-		check(self, kind)
+		self = check(self, kind)
 		return self.s ~= nil and self.s:buffered() > 0
 	end
 
 	-- Received is what the program has taken.
 	function methods:getstats()
-		check(self, kind, client)
+		self = check(self, kind, client)
 		local s = self.s or none
 		return s.received - s:buffered(), s.sent, C.socket2_clock() - s.birth
 	end
 
 	function methods:setstats(received, sent, age)
-		check(self, kind, client)
+		self = check(self, kind, client)
 		local s = self.s or none
 		local unread = s:buffered()
 		received, sent = number(2, received, s.received - unread), number(3, sent, s.sent)

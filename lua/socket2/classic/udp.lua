@@ -12,7 +12,7 @@ local option = require'socket2.classic.option'
 local C = lib.C
 local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
 local fail, check, number, string_of = object.fail, object.check, object.number, object.string
-local deadline, in_line = object.deadline, object.in_line
+local deadline, in_line, change_class = object.deadline, object.in_line, object.change_class
 local min, max, floor = math.min, math.max, math.floor
 
 local PENDING, BUSY, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_EBUSY, C.SOCKET2_READ, C.SOCKET2_WRITE
@@ -101,7 +101,7 @@ local function define(kind)
 	end
 
 	function methods:setsockname(host, port)
-		check(self, kind)
+		self = check(self, kind)
 		local ai, err = look_up(2, host, port, self.family)
 		local r = ai and try_each(self, ai, function(s, p)
 			return C.socket2_socket_bind(loop, s.h, p)
@@ -114,13 +114,14 @@ local function define(kind)
 	methods.bind = unix and methods.setsockname or nil
 
 	function methods:setpeername(host, port)
-		check(self, kind)
+		local o = self
+		self = check(o, kind)
 		if host == '*' and not unix then
 			local r = self.s and C.socket2_udp_connect(loop, self.s.h, nil) or 0
 			if r < 0 then
 				return fail(r)
 			end
-			self.class = unconnected
+			change_class(o, unconnected)
 			return 1
 		end
 		local ai, err = look_up(2, host, port, self.family)
@@ -130,13 +131,13 @@ local function define(kind)
 		if r ~= 0 then
 			return fail(r)
 		end
-		self.class = connected
+		change_class(o, connected)
 		return 1
 	end
 	methods.connect = unix and methods.setpeername or nil
 
 	function methods:send(data)
-		check(self, kind, connected)
+		self = check(self, kind, connected)
 		data = string_of(2, data)
 		local s = self.s
 		if not s or s.h == 0 then
@@ -150,7 +151,7 @@ local function define(kind)
 	end
 
 	function methods:sendto(data, host, port)
-		check(self, kind, unconnected)
+		self = check(self, kind, unconnected)
 		data = string_of(2, data)
 		-- The first address that it sent to has made its family.
 		local family = self.s and self.s.h ~= 0 and self.s:family() or self.family
@@ -185,12 +186,12 @@ local function define(kind)
 	end
 
 	function methods:receive(size)
-		check(self, kind)
+		self = check(self, kind)
 		return receive(self, size)
 	end
 
 	function methods:receivefrom(size)
-		check(self, kind, unconnected)
+		self = check(self, kind, unconnected)
 		local from = ffi.new'socket2_addr[1]'
 		local data, err = receive(self, size, from)
 		if not data then
@@ -204,7 +205,7 @@ local function define(kind)
 	end
 
 	function methods:close()
-		check(self, kind)
+		self = check(self, kind)
 		if self.s then
 			self.s:close()
 		end

@@ -3,6 +3,7 @@
 
 local api = require'socket2'
 local socket = require'socket'
+local change_class = require'socket2.classic.object'.change_class
 
 local select, type, assert, setmetatable, rawget = select, type, assert, setmetatable, rawget
 
@@ -40,7 +41,7 @@ function loop.wrap(s, kind)
 		kind = kind or 'tcp'
 		local o = assert(makers[kind]())
 		o:setfd(s)
-		o.class = classes[kind] or o.class
+		change_class(o, classes[kind] or o.class)
 		s = o
 	end
 	return wrap(s)

@@ -15,6 +15,7 @@ local canonic = require'socket.headers'.canonic
 local read_line = require'socket2.classic.line'
 local limit = require'socket2.classic.limit'
 local head = require'socket2.classic.head'
+local states = require'socket2.classic.object'.states
 
 local type, tonumber, tostring, pairs, setmetatable = type, tonumber, tostring, pairs, setmetatable
 local concat, min = table.concat, math.min
@@ -343,10 +344,9 @@ local function receive_status(h)
 	return code, status
 end
 
--- connect() of a socket that gets to its host through a proxy: what is sent from then on is between the two.
+-- A connect of a socket that gets to its host through a proxy: what is sent from then on is between the two.
 local function connect_through(proxy, headers)
 	return function(c, host, port)
-		c.connect = nil -- that of all sockets again
 		local h = setmetatable({c = c, try = socket.newtry(function() c:close() end)}, class)
 		h.try(c:connect(proxy.host, proxy.port))
 		headers.host = host_in_url(host) .. ':' .. port
@@ -365,13 +365,13 @@ local function tunnel(r, proxy)
 	r.headers['proxy-authorization'] = nil
 	return function()
 		local c, err = r.create()
-		local carrier = type(c) == 'table' and c.sock or c
+		local state = states[type(c) == 'table' and c.sock or c]
 		if not c then
 			return nil, err
-		elseif type(carrier) ~= 'table' or carrier.class ~= 'tcp{master}' then
+		elseif not state or state.class ~= 'tcp{master}' then
 			return nil, 'cannot connect through a proxy'
 		end
-		carrier.connect = connect_through(proxy, headers)
+		state.through = connect_through(proxy, headers)
 		return c
 	end
 end
