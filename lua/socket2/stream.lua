@@ -13,6 +13,7 @@ local in_line = require'socket2.line'.wait
 local waitable = require'socket2.waitable'
 
 local C, fail, raise, size_of = lib.C, sched.fail, lib.raise, socket.size_of
+local fail_without_turn = lib.fail
 local data_size, buffer_size = socket.data_size, socket.buffer_size
 local inside, spend, deadline, this, left = sched.inside, sched.spend, sched.deadline, sched.this, sched.left
 local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
@@ -100,16 +101,17 @@ local function replace(b, size, data, n)
 	b.mem, b.size, b.first, b.last = mem, size, 0, n
 end
 
--- Receives into memory + offset: n > 0 | nil, err, errcode.
+-- Receives into memory + offset: n > 0 | nil, err, errcode. Nobody else has a turn between the end of
+-- `filling` and the caller's last use of the buffer: a close() there would give it to another socket.
 local function receive_into(self, b, memory, offset, size)
 	b.filling, b.filler = memory, self.owner and this()
 	local n, err, errcode = self:receive(cast(bytes, memory) + offset, size, b.expires)
 	b.filling = false
 	if b.closed then
 		self.rbuf = false
-		return fail(ECLOSED)
+		return fail_without_turn(ECLOSED)
 	elseif n == 0 then
-		return fail(EENDOFSTREAM)
+		return fail_without_turn(EENDOFSTREAM)
 	end
 	return n, err, errcode
 end
