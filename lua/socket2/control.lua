@@ -200,6 +200,9 @@ function threadset:thread(f, ...)
 end
 
 local function wait(self, done, expires)
+	if done(self) then
+		sched.spend() -- now: another thread may take in that turn what is there
+	end
 	while not done(self) do
 		inside'wait'
 		local r = self.waiters:wait('threadset', sched.deadline(expires))
@@ -207,7 +210,6 @@ local function wait(self, done, expires)
 			return fail(r)
 		end
 	end
-	sched.spend()
 	return true
 end
 
