@@ -42,8 +42,6 @@ local limit = NEVER -- the deadline over all that it does
 local resumer      -- who gets control when it waits: the poller, or its starter
 
 local waiters = {} -- thread -> its waiter, which has a `co` while it waits
-local SPARE = 1000
-local spare, nspare = {}, 0 -- waiters of threads that are over
 local last_waiter -- the one that was asked for last
 local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
 local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
@@ -177,11 +175,7 @@ function sched.waiter(what, forget)
 	local waiter = last_waiter
 	if not waiter or waiter.thread ~= this then
 		waiter = waiters[this]
-		if not waiter and nspare > 0 then
-			waiter, nspare = spare[nspare], nspare - 1
-			waiter.thread = this
-			waiters[this] = waiter
-		elseif not waiter then
+		if not waiter then
 			waiter = {thread = this, co = false, timer = false, since = 0, what = what, forget = forget,
 				prev = false, next = false, value = false, socket = false}
 			waiters[this] = waiter
@@ -301,14 +295,8 @@ local function finish(co, ok, caught)
 	if not ok then
 		failed(co, caught)
 	end
-	local waiter = waiters[co]
-	if waiter then
+	if waiters[co] then
 		waiters[co], last_waiter = nil, nil
-		if nspare < SPARE and not waiter.co then
-			waiter.thread, waiter.prev, waiter.next, waiter.value, waiter.socket = false, false, false, nil, nil
-			nspare = nspare + 1
-			spare[nspare] = waiter
-		end
 	end
 	this, waits[co] = nil, nil -- the next to run knows better, but for one that resumed a waiting thread
 	return leave(resumer)
