@@ -128,6 +128,19 @@ void Loop::finish(ExternalOp& op, Result result) {
     ended_.push_back(op);
 }
 
+void Loop::go_on(IoOp& op) {
+    SOCKET2_ASSERT(op.state == OpState::idle, "an op goes on that is in flight");
+    const bool canceled = op.cancel_reason != Errc::ok;
+    const Result r = canceled ? Result(Errc::canceled) : poller_->submit(op);
+    if (r.is_pending()) {
+        submitted(op);
+    } else {
+        op.state = OpState::deferred;
+        op.result = r;
+        ended_.push_back(op);
+    }
+}
+
 Result Loop::hold(IoOp& op, double not_before) {
     op.state = OpState::deferred;
     times_.push(op, std::min(not_before, op.deadline));
@@ -150,8 +163,12 @@ void Loop::complete(Op& op) {
 }
 
 void Loop::cancel(Op& op, Errc reason) {
-    const bool in_flight = op.state != OpState::idle && op.state != OpState::completed;
-    if (!in_flight || op.cancel_reason != Errc::ok) return;  // the first reason counts
+    if (op.state == OpState::idle || op.cancel_reason != Errc::ok)
+        return;  // the first reason counts
+    if (op.state == OpState::completed) {
+        op.cancel_reason = reason;  // it keeps its result, unless its owner wants to go on
+        return;
+    }
     if (op.state == OpState::external && !static_cast<ExternalOp&>(op).let_go()) return;
     op.cancel_reason = reason;
     if (op.in_heap()) times_.remove(op);
@@ -274,9 +291,11 @@ Result Loop::poll(double until) {
 }
 
 Op* Loop::take() {
-    Op* op = completed_.pop_front();
-    if (op != nullptr) op->state = OpState::idle;
-    return op;
+    while (Op* op = completed_.pop_front()) {
+        op->state = OpState::idle;
+        if (!op->owner.on_completed(*op)) return op;
+    }
+    return nullptr;
 }
 
 }  // namespace socket2

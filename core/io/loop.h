@@ -53,6 +53,10 @@ class Loop {
     // what it has.
     void finish(ExternalOp& op, Result result);
 
+    // For an object in on_completed(): submits the op again, as the same operation, whose deadline and
+    // cancel stay. It completes with a later turn, so what goes on and on does not hold up others.
+    void go_on(IoOp& op);
+
     // What other threads post to; it can outlive the loop.
     const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
 
@@ -70,7 +74,8 @@ class Loop {
     // arrives or wake() is called. Completed ops are then there to be taken.
     Result poll(double until);
 
-    // The oldest completed op, now idle again; null when there is none. What it completed with
+    // The oldest completed op that its object leaves to be an event, now idle again; null when there is none.
+    // What it completed with
     // stays in it until it is submitted again; an owner that was closed is freed by the next
     // poll(), not before.
     Op* take();

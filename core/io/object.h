@@ -40,6 +40,10 @@ class Object : public ListNode<Object> {
     // Null unless it is one.
     virtual Stream* stream() { return nullptr; }
 
+    // One of its ops has completed, and the loop hands it out. True: the object has taken it, and goes on by
+    // itself (Loop::go_on()); else it becomes an event.
+    virtual bool on_completed(Op&) { return false; }
+
     // Whether no op is in flight, or completed and not taken.
     bool idle() const { return is_idle(Side::read) && is_idle(Side::write); }
 

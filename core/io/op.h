@@ -13,7 +13,8 @@ namespace socket2 {
 
 class Object;
 
-// A wait is for readiness of its side, without memory to fill or empty.
+// A wait is for readiness of its side, without memory to fill or empty. So is readable, of the read side, but
+// it believes what was last known and may find nothing: its owner tries.
 // recv and send are of sockets, read and write of other descriptors.
 enum class OpKind : uint8_t {
     recv,
@@ -25,6 +26,7 @@ enum class OpKind : uint8_t {
     send_to,
     write,
     wait,
+    readable,
     lookup
 };
 

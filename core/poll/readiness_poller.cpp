@@ -22,7 +22,8 @@ Attempt try_if_ready(IoOp& op) {
     IoSource& source = op.source;
     const uint8_t side = direction(op.side);
     if ((source.ready & side) == 0) return Attempt::wait();
-    if (op.kind == OpKind::recv && is_connecting(source)) return Attempt::wait();
+    const bool reads = op.kind == OpKind::recv || op.kind == OpKind::readable;
+    if (reads && is_connecting(source)) return Attempt::wait();
     const Attempt a = attempt(op);
     const bool over = a.next == Attempt::Next::over;
     if (a.next == Attempt::Next::wait || (over && drained(op, a.result))) {

@@ -154,7 +154,7 @@ class FakeWorld final : public World {
                 return full_ ? Result::pending() : Result::of(static_cast<int>(op.size));
             }
             if (inbox_.empty()) return Result::pending();
-            if (op.kind == OpKind::wait) return Result::done();
+            if (op.kind == OpKind::wait || op.kind == OpKind::readable) return Result::done();
             const size_t n = std::min(op.size, inbox_.size());
             std::memcpy(op.data, inbox_.data(), n);
             inbox_.erase(0, n);
@@ -377,6 +377,37 @@ TEST_P(PollerContract, AWaitAfterAShortReadWaitsForMore) {
         EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
         EXPECT_EQ(outcome(poller, c->read, recv(poller, c->read, buffer, sizeof buffer)), 3);
     }
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ReadableCompletesWhenThereIsSomethingAndTakesNothing) {
+    auto c = world->channel();
+    prepare(c->read, OpKind::readable, nullptr, 0);
+    // It may believe that there is something until a try finds nothing.
+    if (poller.submit(c->read).ok()) {
+        prepare(c->read, OpKind::recv, buffer, sizeof buffer);
+        EXPECT_TRUE(poller.try_now(c->read).is_pending());
+        prepare(c->read, OpKind::readable, nullptr, 0);
+        EXPECT_TRUE(poller.submit(c->read).is_pending());
+    }
+    EXPECT_EQ(wait(poller, 0), Ops{});
+    c->feed("hello");
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(c->read.result.value(), 0);
+    EXPECT_EQ(outcome(poller, c->read, recv(poller, c->read, buffer, sizeof buffer)), 5);
+    end(std::move(c));
+}
+
+TEST_P(PollerContract, ReadableIsCanceledOnce) {
+    auto c = world->channel();
+    prepare(c->read, OpKind::recv, buffer, sizeof buffer);
+    EXPECT_TRUE(poller.try_now(c->read).is_pending());
+    prepare(c->read, OpKind::readable, nullptr, 0);
+    EXPECT_TRUE(poller.submit(c->read).is_pending());
+    poller.cancel(c->read);
+    EXPECT_EQ(wait_for(poller, 1), Ops{&c->read});
+    EXPECT_EQ(c->read.result.error(), Errc::canceled);
+    EXPECT_EQ(wait(poller, 0), Ops{});
     end(std::move(c));
 }
 

@@ -735,6 +735,28 @@ TEST_F(ReadinessPollerTest, ALongWriteGoesInShares) {
     std::fclose(file);
 }
 
+// ---- readable: what the system told last, without asking it ---------------------------------------
+
+TEST_P(Streams, ReadableBelievesThatThereIsSomethingUntilATryFindsNothing) {
+    prepare(s.read, OpKind::readable, nullptr, 0);
+    EXPECT_TRUE(poller().submit(s.read).ok());
+    char byte;
+    prepare(s.read, OpKind::recv, &byte, 1);
+    EXPECT_TRUE(poller().try_now(s.read).is_pending());
+    prepare(s.read, OpKind::readable, nullptr, 0);
+    EXPECT_TRUE(poller().submit(s.read).is_pending());
+    EXPECT_EQ(wait(poller(), 0), Ops{});
+    send_all(pair.theirs.get(), "ab");
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
+    EXPECT_EQ(s.read.result.value(), 0);
+    prepare(s.read, OpKind::readable, nullptr, 0);
+    EXPECT_TRUE(poller().submit(s.read).ok()) << "nothing has been taken";
+    EXPECT_EQ(read_some(s, 1), "a");
+    prepare(s.read, OpKind::readable, nullptr, 0);
+    EXPECT_TRUE(poller().submit(s.read).ok()) << "there may be more";
+    EXPECT_EQ(read_some(s, 8), "b");
+}
+
 // ---- waits for readiness, with real streams -----------------------------------------------------
 
 TEST_P(Streams, DataBetweenTheTryAndTheRegistrationEndsAWait) {

@@ -29,6 +29,7 @@ Attempt IocpPoller::begin(IoOp& op) {
         case OpKind::connect:
             return begin_connect(op);
         case OpKind::wait:
+        case OpKind::readable:
             return begin_wait(op);
         default:
             return try_or_poll(op);
@@ -172,7 +173,7 @@ Attempt IocpPoller::poll(IoOp& op) {
     const int code = start_poll(slot, op.side);
     if (code == WSA_IO_PENDING) return Attempt::wait();
     // What became ready since the try goes on in the next turn.
-    if (code == 0 && op.kind != OpKind::wait) return Attempt::more();
+    if (code == 0 && !is_wait(op)) return Attempt::more();
     return Attempt::over(code == 0 ? Result::done() : windows::failure(code));
 }
 

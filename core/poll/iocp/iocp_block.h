@@ -123,6 +123,10 @@ struct IocpPoller::Block : ListNode<Block> {
     }
 };
 
+inline bool is_wait(const IoOp& op) {
+    return op.kind == OpKind::wait || op.kind == OpKind::readable;
+}
+
 inline int option_of(Descriptor fd, int name) {
     int value = 0;
     int size = sizeof value;

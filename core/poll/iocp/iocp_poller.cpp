@@ -142,7 +142,7 @@ Result IocpPoller::try_now(IoOp& op) {
     const Result attached = attach(op.source);
     if (attached.is_error()) return attached;
     Block& block = *static_cast<Block*>(op.source.kept);
-    if (op.kind == OpKind::wait && block.is_shut(op)) return Result::done();
+    if (is_wait(op) && block.is_shut(op)) return Result::done();
     const Attempt a = op.kind == OpKind::connect ? block.try_connect(op) : attempt(op);
     if (a.next == Attempt::Next::over)
         return op.kind == OpKind::recv || op.kind == OpKind::read ? block.read(a.result) : a.result;
@@ -188,8 +188,9 @@ Attempt IocpPoller::finish_poll(Slot& slot, IoOp& op, int code, bool canceled) {
     if (code != 0) return failure_of(op, code, canceled);
     block.on_poll(slot.poll);
     if (!canceled && windows::saw_it_closed(slot.poll)) return Attempt::over(Errc::bad_descriptor);
-    if (op.kind != OpKind::wait) return canceled ? Attempt::over(Errc::canceled) : begin(op);
+    if (!is_wait(op)) return canceled ? Attempt::over(Errc::canceled) : begin(op);
     if (block.detached) return Attempt::over(Errc::canceled);
+    if (op.kind == OpKind::readable) return Attempt::over(Result::done());
     // Others may have taken it meanwhile.
     const Result r = sys::is_ready(block.fd, direction(op.side));
     if (!r.is_pending()) return Attempt::over(r);
