@@ -16,6 +16,7 @@ int op_number(OpKind kind) {
         case OpKind::recv:
         case OpKind::recv_from:
         case OpKind::read:
+        case OpKind::readable:
             return SOCKET2_OP_RECV;
         case OpKind::accept:
             return SOCKET2_OP_ACCEPT;

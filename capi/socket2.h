@@ -653,6 +653,43 @@ SOCKET2_API int socket2_stream_sendv(int loop, int handle, const socket2_slice* 
  */
 SOCKET2_API int socket2_stream_recv(int loop, int handle, void* data, size_t size, double deadline);
 
+/*
+ * Buffered reads, whose memory is the library's: SOCKET2_READ, the number of bytes, which are at
+ * socket2_stream_data() until the next read of the stream, of whatever kind, or its close. A read that waits
+ * holds no memory but for what has come. One deadline counts for all that it receives. A read that fails has
+ * consumed nothing: the next one continues where the last that succeeded ended.
+ *
+ * SOCKET2_EENDOFSTREAM when the stream ends before all of it came; SOCKET2_ETOOLONG as soon as it is certain
+ * that there are more than `max` bytes; else the errors of socket2_stream_recv(), which takes what is
+ * buffered first, as a socket2_socket_wait() counts it as there. Since 0.2.
+ *
+ * _read: `size` bytes (may be 0). _peek: the same, and the next read has them again. _readline: what is
+ * before LF or CRLF, without it. _readuntil: what is before the delimiter, `delimiter_size` (> 0) bytes, which
+ * is read too; it belongs to the library while the read is pending. _readall: all until the end of the
+ * stream.
+ */
+SOCKET2_API int socket2_stream_read(int loop, int handle, size_t size, double deadline);
+SOCKET2_API int socket2_stream_peek(int loop, int handle, size_t size, double deadline);
+SOCKET2_API int socket2_stream_readline(int loop, int handle, size_t max, double deadline);
+SOCKET2_API int socket2_stream_readuntil(int loop, int handle, const void* delimiter,
+                                         size_t delimiter_size, size_t max, double deadline);
+SOCKET2_API int socket2_stream_readall(int loop, int handle, size_t max, double deadline);
+
+/*
+ * The bytes of the last buffered read: a pointer, not an int. Null when it failed or is pending, there was
+ * none, or the handle is bad. Not to be read beyond the size. Since 0.2.
+ */
+SOCKET2_API const void* socket2_stream_data(int loop, int handle);
+
+/* How many bytes of the stream were received and not read. Since 0.2. */
+SOCKET2_API int socket2_stream_buffered(int loop, int handle);
+
+/*
+ * Puts bytes before those that will be read: 0; they are copied. For a stream that was read elsewhere before.
+ * SOCKET2_EBUSY during a read. Since 0.2.
+ */
+SOCKET2_API int socket2_stream_unread(int loop, int handle, const void* data, size_t size);
+
 /* ---- UDP and raw sockets ---- */
 
 /*

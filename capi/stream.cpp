@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cstdint>
+
 #include "capi/handles.h"
 
 using namespace socket2;
@@ -17,6 +20,13 @@ bool are_buffers(const socket2_slice* slices, int count) {
         room -= slices[i].size;
     }
     return true;
+}
+
+int read(int loop, int handle, const ReadRequest& request, double deadline) {
+    return on_socket<Stream>(loop, handle, [&](Stream& s) -> Result {
+        if (request.limit > INT_MAX || !is_time(deadline)) return Errc::invalid_argument;
+        return s.read(request, deadline);
+    });
 }
 
 }  // namespace
@@ -45,5 +55,49 @@ int socket2_stream_recv(int loop, int handle, void* data, size_t size, double de
             return Errc::invalid_argument;
         }
         return s.recv(data, size, deadline);
+    });
+}
+
+int socket2_stream_read(int loop, int handle, size_t size, double deadline) {
+    return read(loop, handle, {ReadRequest::Kind::size, size}, deadline);
+}
+
+int socket2_stream_peek(int loop, int handle, size_t size, double deadline) {
+    return read(loop, handle, {ReadRequest::Kind::peek, size}, deadline);
+}
+
+int socket2_stream_readline(int loop, int handle, size_t max, double deadline) {
+    return read(loop, handle, {ReadRequest::Kind::line, max}, deadline);
+}
+
+int socket2_stream_readuntil(int loop, int handle, const void* delimiter, size_t delimiter_size,
+                             size_t max, double deadline) {
+    const bool good = is_buffer(delimiter, delimiter_size) && delimiter_size > 0;
+    return read(loop, handle,
+                {ReadRequest::Kind::until, good ? max : SIZE_MAX,
+                 static_cast<const char*>(delimiter), delimiter_size},
+                deadline);
+}
+
+int socket2_stream_readall(int loop, int handle, size_t max, double deadline) {
+    return read(loop, handle, {ReadRequest::Kind::all, max}, deadline);
+}
+
+const void* socket2_stream_data(int loop, int handle) {
+    LoopEntry* const entry = find_loop(loop);
+    const Stream* const stream = entry == nullptr ? nullptr : find_object<Stream>(*entry, handle);
+    return stream == nullptr ? nullptr : stream->data();
+}
+
+int socket2_stream_buffered(int loop, int handle) {
+    return on_socket<Stream>(loop, handle, [](Stream& s) {
+        return static_cast<int>(std::min<size_t>(s.buffered(), INT_MAX));
+    });
+}
+
+int socket2_stream_unread(int loop, int handle, const void* data, size_t size) {
+    return on_socket<Stream>(loop, handle, [&](Stream& s) -> Result {
+        if (!is_buffer(data, size) || size > INT_MAX - s.buffered()) return Errc::invalid_argument;
+        return s.unread(data, size);
     });
 }

@@ -130,6 +130,8 @@ void Loop::finish(ExternalOp& op, Result result) {
 
 void Loop::go_on(IoOp& op) {
     SOCKET2_ASSERT(op.state == OpState::idle, "an op goes on that is in flight");
+    // What completes in every turn is not in the heap when deadlines are looked at.
+    if (op.cancel_reason == Errc::ok && op.deadline <= turn_time_) op.cancel_reason = Errc::timeout;
     const bool canceled = op.cancel_reason != Errc::ok;
     const Result r = canceled ? Result(Errc::canceled) : poller_->submit(op);
     if (r.is_pending()) {

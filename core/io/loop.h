@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "core/base/chunk_pool.h"
 #include "core/base/clock.h"
 #include "core/base/heap.h"
 #include "core/io/inbox.h"
@@ -56,6 +57,9 @@ class Loop {
     // For an object in on_completed(): submits the op again, as the same operation, whose deadline and
     // cancel stay. It completes with a later turn, so what goes on and on does not hold up others.
     void go_on(IoOp& op);
+
+    // Memory for what has come and is not read yet.
+    ChunkPool& chunks() { return chunks_; }
 
     // What other threads post to; it can outlive the loop.
     const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
@@ -117,6 +121,7 @@ class Loop {
     void retire(std::unique_ptr<Object> object);
     void free_retired();
 
+    ChunkPool chunks_;
     std::unique_ptr<Poller> poller_;
     std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
     std::unique_ptr<Clock> clock_;

@@ -43,12 +43,4 @@ Result Fd::open(Loop& loop, const char* path, std::unique_ptr<Fd>& out) {
     return out->adopt(r.value(), Result::of(0));  // a path does not open a socket
 }
 
-Result Fd::send(Slices slices, double deadline) {
-    return send_all(never_blocks_ ? OpKind::send : OpKind::write, slices, deadline);
-}
-
-Result Fd::recv(void* data, size_t size, double deadline) {
-    return submit(read_, never_blocks_ ? OpKind::recv : OpKind::read, {data, size}, deadline);
-}
-
 }  // namespace socket2

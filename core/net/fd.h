@@ -3,12 +3,11 @@
 
 #include <memory>
 
-#include "core/net/stream.h"
-#include "core/net/waitable.h"
+#include "core/net/io_stream.h"
 
 namespace socket2 {
 
-class Fd final : public Waitable, public Stream {
+class Fd final : public IoStream<Waitable> {
    public:
     static constexpr unsigned kKinds = kFd;
 
@@ -21,12 +20,9 @@ class Fd final : public Waitable, public Stream {
     // Opens what there is at a path, for reading and writing.
     static Result open(Loop& loop, const char* path, std::unique_ptr<Fd>& out);
 
-    Stream* stream() override { return this; }
-    Result send(Slices slices, double deadline) override;
-    Result recv(void* data, size_t size, double deadline) override;
-
    private:
-    explicit Fd(Loop& loop) : Waitable(loop, kFd) {}
+    explicit Fd(Loop& loop) : IoStream(loop, kFd) {}
+    bool as_socket() const override { return never_blocks_; }
     // Takes the descriptor; never_blocks as of sys::never_blocks().
     Result adopt(Descriptor fd, Result never_blocks);
     void close_descriptor() override;

@@ -5,6 +5,7 @@
 
 #include "core/base/result.h"
 #include "core/base/slice.h"
+#include "core/net/read_request.h"
 
 namespace socket2 {
 
@@ -19,6 +20,16 @@ class Stream {
     virtual Result send(Slices slices, double deadline) = 0;
     // What has come, at most `size` bytes (> 0); 0: the end.
     virtual Result recv(void* data, size_t size, double deadline) = 0;
+
+    // The number of bytes, which data() has until the next read. Errc::end_of_stream when it ends before
+    // all of it came, Errc::too_long as soon as that is certain. A read that fails consumes nothing. The
+    // delimiter has to stay until the op is over. May throw bad_alloc.
+    virtual Result read(const ReadRequest& request, double deadline) = 0;
+    virtual const char* data() const = 0;
+    // Bytes that were received and not read.
+    virtual size_t buffered() const = 0;
+    // These bytes come before all others. Errc::busy during a read. May throw bad_alloc.
+    virtual Result unread(const void* data, size_t size) = 0;
 
    protected:
     ~Stream() = default;

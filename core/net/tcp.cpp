@@ -9,7 +9,7 @@
 namespace socket2 {
 
 Tcp::Tcp(Loop& loop, Family family, int32_t protocol)
-    : Socket(loop, SocketType::tcp, family, protocol) {
+    : IoStream(loop, SocketType::tcp, family, protocol) {
     source_.short_read_drains = family != Family::local;
 }
 
@@ -75,14 +75,6 @@ Result Tcp::connect(const Address& address, double deadline) {
     write_.only = &address.raw;
     write_.to_itself = bound_ || address.port() >= lowest_picked_port();
     return submit(write_, OpKind::connect, {}, deadline);
-}
-
-Result Tcp::send(Slices slices, double deadline) {
-    return send_all(OpKind::send, slices, deadline);
-}
-
-Result Tcp::recv(void* data, size_t size, double deadline) {
-    return submit(read_, OpKind::recv, {data, size}, deadline);
 }
 
 }  // namespace socket2

@@ -1,12 +1,12 @@
 // Stream sockets: TCP, and unix sockets of the stream kind.
 #pragma once
 
+#include "core/net/io_stream.h"
 #include "core/net/socket.h"
-#include "core/net/stream.h"
 
 namespace socket2 {
 
-class Tcp final : public Socket, public Stream {
+class Tcp final : public IoStream<Socket> {
    public:
     static constexpr unsigned kKinds = kTcp;
 
@@ -27,11 +27,8 @@ class Tcp final : public Socket, public Stream {
     // `address` has to stay until the op is over.
     Result connect(const Address& address, double deadline);
 
-    Stream* stream() override { return this; }
-    Result send(Slices slices, double deadline) override;
-    Result recv(void* data, size_t size, double deadline) override;
-
    private:
+    bool as_socket() const override { return true; }
     Tcp(Loop& loop, Family family, int32_t protocol);
 
     Result send_at_once();

@@ -16,7 +16,7 @@ class Waitable : public Object {
     Descriptor descriptor() const { return source_.fd; }
 
     // Done when the direction has something to do (the end of a stream and errors are).
-    Result wait(Side side, double deadline);
+    virtual Result wait(Side side, double deadline);
     using Object::op;
     IoOp* op(Side side) override { return side == Side::read ? &read_ : &write_; }
 

@@ -49,21 +49,20 @@ void ReadinessPoller::detach(IoSource& source) {
 
 Result ReadinessPoller::submit(IoOp& op) {
     const Attempt a = try_if_ready(op);
-    if (a.next == Attempt::Next::over) return a.result;
     if (a.next == Attempt::Next::more) {
         parking_place(op) = &op;
         hot_.push_back(op);
         return Result::pending();
     }
-    const Result r = watch(op.source);
-    if (r.is_error() && op.done == 0) return r;
-    if (r.is_error()) {
+    const Result r = a.next == Attempt::Next::wait ? watch(op.source) : a.result;
+    if (r.is_error() && op.done > 0) {
         // A part went out: only a completion tells how much.
         op.result = r;
         finished_.push_back(op);
-    } else {
-        parking_place(op) = &op;
+        return Result::pending();
     }
+    if (a.next == Attempt::Next::over || r.is_error()) return r;
+    parking_place(op) = &op;
     return Result::pending();
 }
 

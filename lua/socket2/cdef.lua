@@ -198,6 +198,15 @@ int socket2_stream_send(int loop, int handle, const void* data, size_t size,
 int socket2_stream_sendv(int loop, int handle, const socket2_slice* slices, int count,
                                      double deadline);
 int socket2_stream_recv(int loop, int handle, void* data, size_t size, double deadline);
+int socket2_stream_read(int loop, int handle, size_t size, double deadline);
+int socket2_stream_peek(int loop, int handle, size_t size, double deadline);
+int socket2_stream_readline(int loop, int handle, size_t max, double deadline);
+int socket2_stream_readuntil(int loop, int handle, const void* delimiter,
+                                         size_t delimiter_size, size_t max, double deadline);
+int socket2_stream_readall(int loop, int handle, size_t max, double deadline);
+const void* socket2_stream_data(int loop, int handle);
+int socket2_stream_buffered(int loop, int handle);
+int socket2_stream_unread(int loop, int handle, const void* data, size_t size);
 int socket2_udp_connect(int loop, int handle, const socket2_addr* addr);
 int socket2_udp_send(int loop, int handle, const void* data, size_t size,
                                  const socket2_addr* to, double deadline);

@@ -193,6 +193,24 @@ def data(w):
     return ctypes.addressof(memory), w.below(len(memory) + 1)
 
 
+def little(w):
+    """Some bytes; what is given again and again must not become much."""
+    return ctypes.addressof(w.memory[1]), w.below(len(w.memory[1]) + 1)
+
+
+def delimiter(w):
+    where, size = little(w)
+    w.must_fail |= size == 0
+    return where, size
+
+
+def limit(w):
+    """Of a buffered read: no more than the memory that such a test may take."""
+    n = w.pick((SIZE_MAX, 2**63, INT_MAX + 1)) if w.one_in(20) else w.pick((0, 1, 10, 1000, 100000))
+    w.must_fail |= n > INT_MAX
+    return n,
+
+
 def perhaps(argument):
     """The same where null is as good."""
     def make(w):
@@ -555,6 +573,14 @@ RULES = {
     'fd_new': rule(roomy_loop, own_fd, after=borrowed),
     'fd_attach': rule(roomy_loop, fd_to_give, after=took(FD_)),
     'fd_open': rule(roomy_loop, path, after=made(FD_)),
+    'stream_read': rule(loop, stream, limit, deadline, pends=READ),
+    'stream_peek': rule(loop, stream, limit, deadline, pends=READ),
+    'stream_readline': rule(loop, stream, limit, deadline, pends=READ),
+    'stream_readuntil': rule(loop, stream, delimiter, limit, deadline, pends=READ),
+    'stream_readall': rule(loop, stream, limit, deadline, pends=READ),
+    'stream_data': rule(loop, stream, after=message),
+    'stream_buffered': rule(loop, stream),
+    'stream_unread': rule(loop, stream, little),
     'udp_connect': rule(loop, udp, perhaps(addr)),
     'udp_send': rule(loop, udp, data, perhaps(addr), deadline, pends=WRITE),
     'udp_recv': rule(loop, udp, data, perhaps(addr), perhaps(addr_out), deadline, pends=READ),

@@ -692,6 +692,54 @@ static void call_stream_send(void) {
     const int code = socket2_stream_send(loop, handle, any_data(), any_size(), any_deadline());
     check_op(loop, handle, STREAM, SOCKET2_WRITE, 0, code);
 }
+static size_t any_limit(void) {
+    static const size_t limits[] = {0, 1, 10, 1000, 100000, (size_t)INT_MAX + 1, SIZE_MAX};
+    return PICK(limits);
+}
+static void call_stream_read(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_stream_read(loop, handle, any_limit(), any_deadline());
+    check_op(loop, handle, STREAM, SOCKET2_READ, 0, code);
+}
+static void call_stream_peek(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_stream_peek(loop, handle, any_limit(), any_deadline());
+    check_op(loop, handle, STREAM, SOCKET2_READ, 0, code);
+}
+static void call_stream_readline(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_stream_readline(loop, handle, any_limit(), any_deadline());
+    check_op(loop, handle, STREAM, SOCKET2_READ, 0, code);
+}
+static void call_stream_readuntil(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const char* delimiter = any_data();
+    const size_t size = (size_t)below(4);
+    const int code =
+        socket2_stream_readuntil(loop, handle, delimiter, size, any_limit(), any_deadline());
+    check_op(loop, handle, STREAM, SOCKET2_READ, 0, code);
+}
+static void call_stream_readall(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_stream_readall(loop, handle, any_limit(), any_deadline());
+    check_op(loop, handle, STREAM, SOCKET2_READ, 0, code);
+}
+static void call_stream_data(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    if (socket2_stream_data(loop, handle) == NULL) return;
+    const live_socket* s = find_live(loop, handle);
+    if (s == NULL || (s->is & STREAM) == 0) fail("data of no stream", handle);
+}
+static void call_stream_buffered(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, STREAM, socket2_stream_buffered(loop, handle));
+}
+static void call_stream_unread(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const char* bytes = any_data();
+    const size_t size = (size_t)below(10);
+    check_socket(loop, handle, STREAM, socket2_stream_unread(loop, handle, bytes, size));
+}
 static void call_stream_sendv(void) {
     /* The library's while it is pending: those of any call are the same. */
     static socket2_slice good[3];
@@ -1267,9 +1315,17 @@ static struct {
     CALL(socket_shutdown),
     CALL(socket_type),
     CALL(socket_wait),
+    CALL(stream_buffered),
+    CALL(stream_data),
+    CALL(stream_peek),
+    CALL(stream_read),
+    CALL(stream_readall),
+    CALL(stream_readline),
+    CALL(stream_readuntil),
     CALL(stream_recv),
     CALL(stream_send),
     CALL(stream_sendv),
+    CALL(stream_unread),
     CALL(tcp_accept),
     CALL(tcp_connect),
     CALL(tcp_listen),

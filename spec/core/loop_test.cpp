@@ -1206,6 +1206,20 @@ TEST_F(GoOn, OneDeadlineCountsForAll) {
     EXPECT_DOUBLE_EQ(time, kStart + 1);
 }
 
+// It is never in the heap when deadlines are looked at.
+TEST_F(GoOn, ADeadlineCountsThoughSomethingComesInEveryTurn) {
+    const auto reader = begin(1000, kStart + 1);
+    Ops ops;
+    for (int i = 0; i < 100 && ops.empty(); ++i) {
+        time += 0.1;
+        if (poller->has(reader->read)) poller->finish(reader->read, Result::of(1));
+        ops = look();
+    }
+    EXPECT_EQ(ops, Ops{&reader->read});
+    EXPECT_EQ(reader->read.result.error(), Errc::timeout);
+    EXPECT_LT(time, kStart + 1.5);
+}
+
 TEST_F(GoOn, ACancelBetweenCompletionAndHandOutEndsIt) {
     const auto reader = begin(3);
     poller->finish(reader->read, Result::of(1));

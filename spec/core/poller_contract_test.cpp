@@ -32,6 +32,7 @@
 #include "core/base/clock.h"
 #include "core/poll/readiness_poller.h"
 #include "core/sys/posix/socket_calls.h"
+#include "core/sys/socket.h"
 #include "facts.h"
 #include "spec/core/selectors.h"
 
@@ -557,6 +558,20 @@ TEST_F(ReadinessPollerTest, SlicesGoInOneCall) {
     EXPECT_EQ(std::string(got, 12), "three slices");
     poller().detach(s.source);
     for (const int fd : ends) ::close(fd);
+}
+
+// The system refuses the second call after it has taken the first.
+TEST_P(Streams, AFailureAfterAPartIsToldWithThePart) {
+    const std::string part(1000, 'x');
+    std::vector<Slice> slices(sys::kMaxSlices, Slice{part.data(), part.size()});
+    slices.push_back({nullptr, 10});  // no memory of ours
+    prepare(s.write, OpKind::send, const_cast<char*>(part.data()), part.size());
+    s.write.more = slices.data() + 1;
+    s.write.more_count = slices.size() - 1;
+    EXPECT_TRUE(poller().submit(s.write).is_pending());
+    EXPECT_EQ(wait_for(poller(), 1), Ops{&s.write});
+    EXPECT_EQ(s.write.result.error(), Errc::invalid_argument);
+    EXPECT_EQ(s.write.done, part.size() * sys::kMaxSlices);
 }
 
 TEST_P(Streams, ACanceledSendTellsHowFarItCame) {
