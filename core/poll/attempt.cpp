@@ -59,7 +59,7 @@ Attempt try_all(IoOp& op) {
         size_t size = share;
         const Result r = send_some(op, size);
         if (r.is_pending() || r.is_error()) return outcome(r);
-        const size_t taken = static_cast<size_t>(r.value());
+        const auto taken = static_cast<size_t>(r.value());
         advance(op, taken);
         if (op.size == 0 && op.more_count == 0) {
             return Attempt::over(Result::of(static_cast<int>(op.done)));

@@ -30,8 +30,7 @@ describe('the Debian package', function()
 		there = true
 		sh('chroot %s dpkg -i /root/socket2.deb', root)
 
-		local version = sh("chroot %s dpkg-query -W -f '${Version}' socket2", root)
-		local library = sh('find %s/usr/lib -name libsocket2.so.%s', root, version)
+		local library = sh("find %s/usr/lib -name 'libsocket2.so.*.*'", root)
 		installed.check(function(arguments)
 			return ('timeout 60 env -i PATH="$PATH" chroot %s luajit %s 2>&1'):format(root, arguments)
 		end, '/usr/share/doc/socket2/examples', library, '/usr/share/lua/5.1')
