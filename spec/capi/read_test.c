@@ -111,10 +111,10 @@ static const step kScript[] = {
     {'a', 10, "", 0},
     {'r', 1, NULL, SOCKET2_EENDOFSTREAM},
 };
-enum { STEPS = sizeof kScript / sizeof *kScript, SIZE = sizeof kText - 1 };
+enum { STEPS = sizeof kScript / sizeof *kScript, LENGTH = sizeof kText - 1 };
 
 static void test_every_split(void) {
-    for (size_t split = 0; split <= SIZE; ++split) {
+    for (size_t split = 0; split <= LENGTH; ++split) {
         connection c = connected();
         if (split > 0) feed(c, kText, split);
         look(c.loop);
@@ -123,7 +123,7 @@ static void test_every_split(void) {
             int r = begin(c, &kScript[i], in(LIMIT));
             if (r == SOCKET2_PENDING && !fed) {
                 look(c.loop);
-                if (split < SIZE) feed(c, kText + split, SIZE - split);
+                if (split < LENGTH) feed(c, kText + split, LENGTH - split);
                 hang_up(c);
                 fed = 1;
             }
@@ -158,7 +158,7 @@ static void test_what_ends_a_read_in_the_middle_loses_nothing(void) {
                     r = result;
                     break;
                 }
-                if (fed < SIZE) {
+                if (fed < LENGTH) {
                     feed(c, kText + fed++, 1);
                 } else {
                     hang_up(c);
