@@ -97,7 +97,12 @@ describe('socket.ftp', function()
 		for _, user in ipairs{'us:pa', 'nopass', 'a:wrong', 'a'} do
 			does('as ' .. user, function(m) return m.ftp.get('ftp://' .. user .. '@' .. U .. '/hello') end)
 		end
-		for _, u in ipairs{'ftp://127.0.0.1:1/x', 'http://h/x', 'h:5/x', 'ftp:///x', '/x', '',
+		compares('nothing where nobody listens', function(m)
+			local content, err = m.ftp.get'ftp://127.0.0.1:1/x'
+			-- LuaSocket's connect misses the refusal now and then, and its first read tells of it.
+			return content, err == 'closed' and 'connection refused' or err
+		end)
+		for _, u in ipairs{'http://h/x', 'h:5/x', 'ftp:///x', '/x', '',
 				'ftp://h/x;type=I'} do
 			compares('nothing from ' .. u, function(m) return m.ftp.get(u) end)
 		end

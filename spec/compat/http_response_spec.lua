@@ -87,9 +87,14 @@ describe('socket.http', function()
 	end)
 
 	describe('fails like the original', function()
-		for _, u in ipairs{'http:///b', '/b', 'http://127.0.0.1:1/'} do
+		for _, u in ipairs{'http:///b', '/b'} do
 			compares('for ' .. u, function(m) return m.http.request(u) end)
 		end
+		compares('where nobody listens', function(m)
+			local body, err = m.http.request'http://127.0.0.1:1/'
+			-- LuaSocket's connect misses the refusal now and then, and its first read tells of it.
+			return body, err == 'closed' and 'connection refused' or err
+		end)
 		compares('without a path', function(m) return m.http.request{scheme = 'http', host = 'h'} end)
 		compares('with the error of the source', function(m)
 			server:script{'[head]', '[eof]'}

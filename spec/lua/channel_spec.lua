@@ -297,6 +297,9 @@ describe('a channel', function()
 	end)
 
 	spec.with('/proc', it)('that is gone takes no memory', function()
+		if (os.getenv'LD_PRELOAD' or ''):find'san' then
+			return pending'the sanitizers keep what is freed'
+		end
 		local C, loop = require'socket2.lib'.C, require'socket2.sched'.loop
 		local function pages()
 			collectgarbage()
