@@ -29,6 +29,7 @@ class IoStream : public Base, public Stream {
         if (buffered() > 0 && this->read_.state == OpState::idle) {
             return Result::of(static_cast<int>(reader_->copy(data, size)));
         }
+        if (reader_ != nullptr && this->read_.state == OpState::idle) reader_->forget();
         return this->submit(this->read_, receive_kind(), {data, size}, deadline);
     }
 

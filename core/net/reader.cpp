@@ -28,8 +28,7 @@ Result Reader::read(const ReadRequest& request, double deadline) {
     if (op_.state != OpState::idle) return Errc::busy;
     request_ = request;
     searched_ = 0;
-    data_ = nullptr;
-    if (buffered() == 0) release();
+    forget();
     Result r = match();
     if (!r.is_pending()) return r;
     if (deadline == kAtOnce) {
@@ -175,6 +174,11 @@ Result Reader::fill() {
     return r;
 }
 
+void Reader::forget() {
+    data_ = nullptr;
+    if (buffered() == 0) release();
+}
+
 void Reader::release() {
     if (memory_ != nullptr && capacity_ == ChunkPool::kChunk) {
         loop_.chunks().give(std::move(memory_));
@@ -187,8 +191,7 @@ size_t Reader::copy(void* data, size_t size) {
     size = std::min(size, buffered());
     std::memcpy(data, memory_.get() + first_, size);
     first_ += size;
-    data_ = nullptr;
-    if (buffered() == 0) release();
+    forget();
     return size;
 }
 

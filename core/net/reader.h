@@ -30,6 +30,8 @@ class Reader {
     const char* data() const { return op_.state == OpState::idle ? data_ : nullptr; }
 
     size_t buffered() const { return last_ - first_; }
+    // What the last read gave is not wanted any more.
+    void forget();
     // Buffered bytes, at most `size`, are read: how many.
     size_t copy(void* data, size_t size);
     // The bytes come before those that are buffered. Done, or Errc::out_of_memory.
