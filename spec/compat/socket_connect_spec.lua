@@ -21,7 +21,7 @@ end
 describe('tcp objects', function()
 	case('names and descriptors', function(m, log, say)
 		local NOT_CONNECTED = 'true, nil, "Transport endpoint is not connected"'
-		local names = {tcp = 'nil, "Bad file descriptor"', tcp4 = '"0.0.0.0", 0, "inet"',
+		local names = {tcp = 'nil, "Bad file descriptor", nil', tcp4 = '"0.0.0.0", 0, "inet"',
 			tcp6 = '"::", 0, "inet6"'}
 		for _, kind in ipairs{'tcp', 'tcp4', 'tcp6'} do
 			local s = m[kind]()
