@@ -12,8 +12,10 @@ describe('a connection of a socket to itself', function()
 			assert(s:bind(loopback, 0))
 			local here = s:localaddr()
 			spec.fails('connection_refused', s:connect(here))
-			assert.is_nil((s:remoteaddr()))
-			spec.fails('not_connected', s:recv(spec.buffer(1), 1))
+			if not spec.windows then -- which cannot undo it
+				assert.is_nil((s:remoteaddr()))
+				spec.fails('not_connected', s:recv(spec.buffer(1), 1))
+			end
 			s:close()
 		end))
 	end
