@@ -22,7 +22,7 @@ describe('just before a poll', function()
 	end)
 
 	local function is_scheduler(source)
-		return source:find('socket2/sched.lua', 1, true) or source:find('socket2/turn.lua', 1, true)
+		return source:find'socket2[/\\]sched%.lua$' or source:find'socket2[/\\]turn%.lua$'
 	end
 
 	-- polls(at, f) -> boolean: polls, while something ends that at half time; f() runs before the instruction of
