@@ -206,8 +206,7 @@ int socket2_channel_recv(int loop, int handle, double deadline) {
 }
 
 const void* socket2_message_data(int loop, int handle) {
-    LoopEntry* const entry = find_loop(loop);
-    const Port* const port = entry == nullptr ? nullptr : find_object<Port>(*entry, handle);
+    const auto* const port = look_at<Port>(loop, handle);
     const Message* const message = port == nullptr ? nullptr : port->message();
     return message == nullptr ? nullptr : message->data.get();
 }

@@ -72,6 +72,13 @@ inline Stream* find_object<Stream>(LoopEntry& entry, int handle) {
 // Null for a stale or made-up handle. For the loop's own thread.
 LoopEntry* find_loop(int loop);
 
+// The object of a handle, for a function that gives a pointer and no code; null when there is none.
+template <typename T>
+const T* look_at(int loop, int handle) {
+    LoopEntry* const entry = find_loop(loop);
+    return entry == nullptr ? nullptr : find_object<T>(*entry, handle);
+}
+
 // Makes the copy of a loop that a forked child has its own, with a poller of its own.
 int leave_parent(LoopEntry& entry);
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdint>
 
 #include "capi/handles.h"
 
@@ -22,9 +21,15 @@ bool are_buffers(const socket2_slice* slices, int count) {
     return true;
 }
 
+bool is_request(const ReadRequest& request) {
+    if (request.limit > INT_MAX) return false;
+    return request.kind != ReadRequest::Kind::until ||
+           (request.delimiter_size > 0 && is_buffer(request.delimiter, request.delimiter_size));
+}
+
 int read(int loop, int handle, const ReadRequest& request, double deadline) {
     return on_socket<Stream>(loop, handle, [&](Stream& s) -> Result {
-        if (request.limit > INT_MAX || !is_time(deadline)) return Errc::invalid_argument;
+        if (!is_request(request) || !is_time(deadline)) return Errc::invalid_argument;
         return s.read(request, deadline);
     });
 }
@@ -72,11 +77,10 @@ int socket2_stream_readline(int loop, int handle, size_t max, double deadline) {
 
 int socket2_stream_readuntil(int loop, int handle, const void* delimiter, size_t delimiter_size,
                              size_t max, double deadline) {
-    const bool good = is_buffer(delimiter, delimiter_size) && delimiter_size > 0;
-    return read(loop, handle,
-                {ReadRequest::Kind::until, good ? max : SIZE_MAX,
-                 static_cast<const char*>(delimiter), delimiter_size},
-                deadline);
+    return read(
+        loop, handle,
+        {ReadRequest::Kind::until, max, static_cast<const char*>(delimiter), delimiter_size},
+        deadline);
 }
 
 int socket2_stream_readall(int loop, int handle, size_t max, double deadline) {
@@ -84,8 +88,7 @@ int socket2_stream_readall(int loop, int handle, size_t max, double deadline) {
 }
 
 const void* socket2_stream_data(int loop, int handle) {
-    LoopEntry* const entry = find_loop(loop);
-    const Stream* const stream = entry == nullptr ? nullptr : find_object<Stream>(*entry, handle);
+    const auto* const stream = look_at<Stream>(loop, handle);
     return stream == nullptr ? nullptr : stream->data();
 }
 

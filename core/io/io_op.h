@@ -45,7 +45,7 @@ struct IoOp : Op, Memory {
     bool truncated = false;          // recv_from: the datagram was longer than the buffer
     size_t done = 0;                 // send, write: bytes the system has taken
     SockAddr* addr = nullptr;        // accept, recv_from: the peer goes here; may be null
-    const SockAddr* only = nullptr;  // recv_from: drop what others send; connect, send_to: to whom
+    const SockAddr* only = nullptr;  // recv_from: drop what others send; connect, send_to: the peer
     intptr_t accepted = -1;          // accept: the new descriptor, until somebody takes it
 };
 

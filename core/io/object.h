@@ -30,7 +30,7 @@ class Object : public ListNode<Object> {
 
     ObjectKind kind() const { return kind_; }
 
-    // Its name across the boundary, given by whoever keeps it there; 0: none. The core never looks at it.
+    // Its name across the boundary, set when it is given one; 0: none. The core never looks at it.
     int32_t handle() const { return handle_; }
     void set_handle(int32_t handle) { handle_ = handle; }
 

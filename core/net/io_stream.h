@@ -15,9 +15,7 @@ class IoStream : public Base, public Stream {
     Stream* stream() override { return this; }
 
     Result wait(Side side, double deadline) override {
-        if (side == Side::read && buffered() > 0 && this->read_.state == OpState::idle) {
-            return Result::done();
-        }
+        if (side == Side::read && buffered() > 0 && !is_reading()) return Result::done();
         return Base::wait(side, deadline);
     }
 
@@ -26,10 +24,10 @@ class IoStream : public Base, public Stream {
     }
 
     Result recv(void* data, size_t size, double deadline) override {
-        if (buffered() > 0 && this->read_.state == OpState::idle) {
-            return Result::of(static_cast<int>(reader_->copy(data, size)));
+        if (reader_ != nullptr && !is_reading()) {
+            if (buffered() > 0) return Result::of(static_cast<int>(reader_->copy(data, size)));
+            reader_->forget();
         }
-        if (reader_ != nullptr && this->read_.state == OpState::idle) reader_->forget();
         return this->submit(this->read_, receive_kind(), {data, size}, deadline);
     }
 
@@ -39,7 +37,7 @@ class IoStream : public Base, public Stream {
     const char* data() const override { return reader_ == nullptr ? nullptr : reader_->data(); }
     size_t buffered() const override { return reader_ == nullptr ? 0 : reader_->buffered(); }
     Result unread(const void* data, size_t size) override {
-        if (this->read_.state != OpState::idle) return Errc::busy;
+        if (is_reading()) return Errc::busy;
         return reader().unread(data, size);
     }
 
@@ -54,6 +52,7 @@ class IoStream : public Base, public Stream {
     virtual bool as_socket() const = 0;
 
    private:
+    bool is_reading() const { return this->read_.state != OpState::idle; }
     OpKind receive_kind() const { return as_socket() ? OpKind::recv : OpKind::read; }
 
     Reader& reader() {
