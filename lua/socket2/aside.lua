@@ -23,8 +23,8 @@ local function unclaimed(object, kind)
 	return kind == LOOKUP or C.socket2_socket_pending(loop, h, kind, nil) > 0
 end
 
--- set_aside(can_wait) -> record | nil: of what is held, which is not held any more. Where the caller can
--- wait, that is no finalizer, and an error has ended whoever held it.
+-- set_aside(can_wait) -> record | nil: of what is held, which is not held any more. A caller that can wait is
+-- not a finalizer: there an error has ended the thread that held it.
 local function set_aside(can_wait)
 	if can_wait then
 		return

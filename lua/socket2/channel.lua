@@ -93,12 +93,12 @@ end, function(r)
 end)
 
 -- One thread sends on the handle at a time, and one receives; the others of this state are in line. The
--- scheduler passes the turn on, out of reach of what may happen to the thread that has had it.
+-- scheduler passes the turn on, so that nothing that happens to the thread that has had it can stop that.
 
 local OVER = -1 -- in place of the batch of a turn
 
--- For line.watch(), as long as there is a line. A turn is over, too, when whoever has had it since before
--- this batch neither has an operation in flight nor is at it: an error has stopped it, which it may have
+-- For line.watch(), as long as there is a line. A turn is also over when the thread that has had it since
+-- before this batch neither has an operation in flight nor runs: an error has stopped it, which it may have
 -- caught.
 local function pass_turn(l)
 	local waiter = l.next

@@ -64,8 +64,8 @@ local function call_next(l)
 	waiter:forget()
 end
 
--- overdue() -> boolean: are there still some who were called? Whoever was called before this batch has
--- run in it. If it waits for no operation that it has begun, the next one is called.
+-- overdue() -> boolean: are there still threads that were called? One that was called before this batch has
+-- run in it: if it does not wait for an operation that it has begun, the next one is called.
 function pending.overdue()
 	for l, check in pairs(called) do
 		if check ~= true then
@@ -93,8 +93,8 @@ function pending.leave(l)
 	end
 end
 
--- What the one that was called has done is over. Whoever is next is called by overdue(), out of reach of what
--- may happen to this thread.
+-- What the thread that was called has done is over. overdue() calls the next one, so that nothing that
+-- happens to this thread can stop that.
 local function finished(l)
 	if l.next == l then
 		dissolve(l)

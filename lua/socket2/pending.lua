@@ -131,7 +131,7 @@ pending.release = release
 
 pending.nobody = {fire = function() end} -- for an event that has nobody
 
--- expired(waiter) -> who is to get what: its time is over, and whoever could have woken it comes too late.
+-- expired(waiter) -> who, result: its time is over, and nothing else can wake it any more.
 function pending.expired(waiter)
 	if not waiter.co then -- it never came to wait
 		return pending.nobody

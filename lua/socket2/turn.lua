@@ -1,10 +1,10 @@
--- A turn of the loop: what has come is taken from C in a batch and handed out to whom it is for, with those
--- that were made ready meanwhile.
+-- A turn of the loop: events are taken from C in a batch, and the threads that wait for them are resumed,
+-- with those that were made ready meanwhile.
 --
 -- Turns nest: below a function of C, and in a finalizer, a wait turns the loop until it is over. A finalizer
 -- runs wherever memory is allocated, and where compiled code is left, so also in the middle of this file.
 -- Hence a batch has no owner. A turn inside of another one goes on with what that one has not handed out
--- yet, and whoever comes back to find that things have moved goes by what is left.
+-- yet, and a turn that finds things moved when it goes on goes by what is left.
 
 local ffi = require'ffi'
 local coro = require'coro'
