@@ -1,15 +1,27 @@
-# To be sourced by tools/test with several $modes: runs it once for each, and ends with the sum of all.
+# To be sourced by tools/test with several $modes: runs it once for each, and ends with what failed, and the
+# sum of all.
 
-sums=() passed=0 failed=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+sums=() broken='' passed=0 failed=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 for mode in "${modes[@]}"; do
     echo "== tools/test $mode"
-    started=$SECONDS
+    started=$SECONDS log=$logs/$mode
     tools/test "$mode" ${quick:+--quick} ${whole:+--whole} ${pattern:+"$pattern"} | tee "$log" || true
-    read -r good _ bad _ < <(tail -n 1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$' || echo '0 passed, 1 failed')
+    if tail -n 1 "$log" | grep -qE '^[0-9]+ passed, [0-9]+ failed$'; then
+        read -r good _ bad _ < <(tail -n 1 "$log")
+    else
+        good=0 bad=1 broken+=" $mode"
+    fi
     passed=$((passed + good)) failed=$((failed + bad))
     sums+=("$(printf '%-12s %5d passed, %d failed, in %d s' "$mode" "$good" "$bad" $((SECONDS - started)))")
+done
+for mode in "${modes[@]}"; do
+    awk -v mode="$mode" '
+        / [0-9]+ passed, [0-9]+ FAILED$/ { shown = 1; print "== failed in tools/test " mode }
+        / [0-9]+ passed$|^skipped: |^failed: / { shown = 0 }
+        shown { print substr($0, 1, 300) }' "$logs/$mode"
+    [[ $broken != *" $mode"* ]] || { echo "== tools/test $mode did not come to its end:"; tail "$logs/$mode"; }
 done
 echo '== all of them'
 printf '%s\n' "${sums[@]}"
