@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/sys/error.h"
+#include "core/sys/process.h"
 #include "core/sys/socket.h"
 
 namespace socket2 {
@@ -112,12 +113,18 @@ bool ends_with(std::string_view text, std::string_view end) {
                                                    [](char a, char b) { return a == lower(b); });
 }
 
+int get_addresses(const char* host, const char* service, const addrinfo& hints, addrinfo** list) {
+    const CallAroundForks call;
+    return ::getaddrinfo(host, service, &hints, list);
+}
+
 Result lookup_name(const Endpoint& endpoint, Lookup& out) {
     Address address;
     const Result parsed = parse_address(endpoint, address);
     if (parsed.is_pending()) return Errc::unknown_host;
     if (parsed.is_error()) return parsed;
     char name[NI_MAXHOST];
+    const CallAroundForks call;
     const int eai = ::getnameinfo(reinterpret_cast<const sockaddr*>(address.raw.bytes),
                                   static_cast<socklen_t>(address.raw.size), name, sizeof name,
                                   nullptr, 0, NI_NAMEREQD);
@@ -196,7 +203,7 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
         if (endpoint.family == Family::unspecified) hints.ai_family = AF_INET;
     }
     addrinfo* list = nullptr;
-    const int eai = ::getaddrinfo(host, endpoint.service, &hints, &list);
+    const int eai = get_addresses(host, endpoint.service, hints, &list);
     if (eai == EAI_SYSTEM) return Result(sys::errc_of(errno), errno);
     // Of a literal the service alone can be unknown, which macOS does not tell apart.
     if (eai == EAI_NONAME && parsed.ok()) return Errc::unknown_service;

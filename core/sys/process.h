@@ -17,6 +17,17 @@ uint32_t process_number();
 enum class LockKind : uint8_t { registry, waking, object };
 std::mutex& process_lock(LockKind kind);
 
+// A call of the system library that holds locks of its own, at its beginning and its end, which a child
+// would find held and wait for: glibc's getaddrinfo(), for one. While one lives, a fork waits. In between
+// such a call may take long, so a fork does not wait for those that began a while ago.
+class CallAroundForks {
+   public:
+    CallAroundForks();
+    CallAroundForks(const CallAroundForks&) = delete;
+    CallAroundForks& operator=(const CallAroundForks&) = delete;
+    ~CallAroundForks();
+};
+
 // For the handlers around a fork.
 void lock_process();
 void unlock_process();

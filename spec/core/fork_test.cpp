@@ -6,11 +6,14 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <thread>
+#include <vector>
 
 #include "core/base/clock.h"
 #include "core/net/query.h"
 #include "core/net/resolver.h"
 #include "core/poll/system_poller.h"
+#include "core/sys/lookup.h"
 
 namespace socket2 {
 namespace {
@@ -65,6 +68,31 @@ TEST(Fork, AChildRemembersLookupsOfItsOwn) {
         }
         return asked <= 2;
     }));
+}
+
+// The system's look-up holds a lock of its own for a moment, which nobody would ever release in a child.
+TEST(Fork, AChildLooksUpWhileItsParentDoes) {
+    constexpr int kThreads = 4;
+    constexpr int kForks = 200;
+    const auto look_up = [] {
+        Lookup found;
+        return lookup({"localhost", "80", SocketType::tcp, Family::inet, 0, 0}, found).ok();
+    };
+    std::atomic<bool> over = false;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+        threads.emplace_back([&] {
+            while (!over) EXPECT_TRUE(look_up());
+        });
+    }
+    for (int i = 0; i < kForks; ++i) {
+        if (!child_agrees(look_up)) {
+            ADD_FAILURE() << "the child of fork " << i;
+            break;
+        }
+    }
+    over = true;
+    for (auto& thread : threads) thread.join();
 }
 
 }  // namespace

@@ -3,17 +3,38 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "core/base/clock.h"
 
 namespace socket2 {
 namespace {
 
-std::atomic<uint32_t> number{1};
+// The longest that a fork waits for a call: those that take longer wait for the network.
+constexpr double kCallSeconds = 0.1;
+constexpr auto kCallPoll = std::chrono::microseconds(100);
 
-void before_fork() { lock_process(); }
+std::atomic<uint32_t> number{1};
+std::atomic<uint32_t> calls{0};
+std::atomic<double> last_call{-kNever};
+
+// With this one held no call begins.
+std::mutex& call_lock = process_lock(LockKind::object);
+
+void before_fork() {
+    lock_process();
+    while (calls != 0 && MonotonicClock().now() < last_call + kCallSeconds) {
+        std::this_thread::sleep_for(kCallPoll);
+    }
+}
+
 void in_parent() { unlock_process(); }
 
 void in_child() {
     number.fetch_add(1, std::memory_order_relaxed);
+    calls = 0;
     unlock_process();
 }
 
@@ -22,6 +43,14 @@ void in_child() {
 const int handled = ::pthread_atfork(before_fork, in_parent, in_child);
 
 }  // namespace
+
+CallAroundForks::CallAroundForks() {
+    const std::lock_guard lock(call_lock);
+    last_call = MonotonicClock().now();
+    ++calls;
+}
+
+CallAroundForks::~CallAroundForks() { --calls; }
 
 uint32_t process_number() {
     static_cast<void>(handled);

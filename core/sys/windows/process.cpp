@@ -5,4 +5,7 @@ namespace socket2 {
 // There is no fork here.
 uint32_t process_number() { return 1; }
 
+CallAroundForks::CallAroundForks() = default;
+CallAroundForks::~CallAroundForks() = default;
+
 }  // namespace socket2
