@@ -92,8 +92,7 @@ describe('socket.http', function()
 		end
 		compares('where nobody listens', function(m)
 			local body, err = m.http.request'http://127.0.0.1:1/'
-			-- LuaSocket's connect misses the refusal now and then, and its first read tells of it.
-			return body, err == 'closed' and 'connection refused' or err
+			return body, peers.refusal(err)
 		end)
 		compares('without a path', function(m) return m.http.request{scheme = 'http', host = 'h'} end)
 		compares('with the error of the source', function(m)

@@ -174,7 +174,8 @@ describe('socket.smtp', function()
 	says('fails with the error of the source', mails{source = function() return nil, 'boo' end},
 		greeted(LINE, '250 ok\r\n', LINE, '250 ok\r\n', LINE, '354 go\r\n', '[eof]'))
 	compares('fails when there is no connection', function(m)
-		return m.smtp.send{server = '127.0.0.1', port = 1}
+		local sent, err = m.smtp.send{server = '127.0.0.1', port = 1}
+		return sent, peers.refusal(err)
 	end)
 	for _, field in ipairs{'from', 'rcpt', 'source'} do
 		says('raises without ' .. field, function(m)

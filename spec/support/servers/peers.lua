@@ -47,6 +47,12 @@ local function lines_sorted(head)
 	return (first or head) .. table.concat(lines)
 end
 
+-- refusal(err) -> the error where nobody listens. LuaSocket's connect misses a refusal now and then, and what
+-- is sent or read first tells of it.
+function peers.refusal(err)
+	return err == 'closed' and 'connection refused' or err
+end
+
 -- What connections sent, with the lines of headers, whose order means nothing, in order.
 function peers.in_order(log)
 	for i, text in ipairs(log) do
