@@ -1,6 +1,7 @@
 -- What socket.http makes of answers, the original as the oracle.
 
 local web = require'servers.web'
+local peers = require'servers.peers'
 
 local answer, ok, table_request, get, compares, says, alone, refuses =
 	web.answer, web.ok, web.table_request, web.get, web.compares, web.says, web.alone, web.refuses
