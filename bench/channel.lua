@@ -11,7 +11,7 @@
 local ffi = require'ffi'
 local socket = require'socket2'
 local thread = require'socket2.thread'
-local message = require'socket2.message'
+local message = require'socket2.thread.message'
 
 -- These two run in the other thread: they have nothing of this one's.
 

@@ -1,31 +1,58 @@
--- socket2: asynchronous sockets for LuaJIT, with coroutines in place of callbacks.
+-- socket2: asynchronous sockets for LuaJIT, with coroutines in place of callbacks. This file lists every
+-- public name; each has its description where it is defined.
 --
 -- Every failing function returns nil, err, errcode: err is a short word ('connection_refused'),
 -- errcode its number. Arguments of a wrong type raise. I/O works in threads made by newthread().
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
+local failure = require'socket2.run.failure'
+local loop = require'socket2.run.loop'
+local threads = require'socket2.run.threads'
+local threadset = require'socket2.run.threadset'
+local census = require'socket2.run.census'
+local timer = require'socket2.run.timer'
+local sync = require'socket2.run.sync'
+local signal = require'socket2.run.signal'
+local addr = require'socket2.net.addr'
+local attach = require'socket2.net.attach'
+local tcp = require'socket2.net.tcp'
+local udp = require'socket2.net.udp'
+local fd = require'socket2.net.fd'
 
-local socket = require'socket2.sched'.api
-local addr = require'socket2.addr'
-local tcp = require'socket2.tcp'
-local udp = require'socket2.udp'
-local fd = require'socket2.fd'
-local signal = require'socket2.signal'
-require'socket2.loop'
-require'socket2.timer'
-require'socket2.sync'
-require'socket2.control'
+local socket = {
+	-- onerror = function(thread, err, traceback): set it to be told of errors in threads, which poll()
+	-- and start() raise otherwise.
+	onerror = nil,
 
-socket.strerror = lib.strerror
-socket.addr = addr.lookup
-socket.lookup_cache = addr.lookup_cache
-socket.tcp = tcp.new
-socket.connect = tcp.new_connected
-socket.udp = udp.new
-socket.raw = udp.new_raw
-socket.wrapfd = fd.new
-socket.signal = signal.new
+	-- the loop
+	start = loop.start, stop = loop.stop, poll = loop.poll, clock = loop.clock,
+	os_error = loop.os_error, strerror = lib.strerror,
+	epoll_fd = loop.epoll_fd, iocp = loop.iocp,
+	signal = signal.new,
+
+	-- threads
+	newthread = threads.newthread, currentthread = threads.currentthread,
+	suspend = threads.suspend, resume = threads.resume, cancel = threads.cancel, deadline = threads.deadline,
+	threadset = threadset.new,
+	threads = census.threads, threadname = census.threadname,
+
+	-- time
+	sleep = timer.sleep, sleep_until = timer.sleep_until,
+	runat = timer.runat, runafter = timer.runafter, runevery = timer.runevery,
+
+	-- what threads wait for of each other
+	event = sync.event, semaphore = sync.semaphore, queue = sync.queue,
+
+	-- addresses and sockets
+	addr = addr.lookup, lookup_cache = addr.lookup_cache,
+	tcp = tcp.new, connect = tcp.new_connected, udp = udp.new, raw = udp.new_raw,
+	wrapfd = fd.new, attach = attach,
+
+	_VERSION = 'socket2 ' .. ffi.string(lib.C.socket2_version()),
+}
+
+failure.listen(socket)
 
 -- serve{handler =, ...} -> server | nil, err, errcode: a TCP server on all processors; see serve.lua.
 function socket.serve(options)
@@ -41,11 +68,5 @@ function socket.features()
 	end
 	return found
 end
-
-socket._VERSION = 'socket2 ' .. ffi.string(lib.C.socket2_version())
-
--- onerror = function(thread, err, traceback): set it to be told of errors in threads, which poll()
--- and start() raise otherwise.
-socket.onerror = nil
 
 return socket

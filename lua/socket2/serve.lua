@@ -1,16 +1,18 @@
 -- A TCP server on all processors: OS threads with a Lua state each, and the connections spread over them.
 
 local lib = require'socket2.lib'
-local failure = require'socket2.failure'
-local sched = require'socket2.sched'
-local sync = require'socket2.sync'
-local addr = require'socket2.addr'
-local tcp = require'socket2.tcp'
-local channel = require'socket2.channel'
+local failure = require'socket2.run.failure'
+local sched = require'socket2.run.sched'
+local sync = require'socket2.run.sync'
+local threads = require'socket2.run.threads'
+local loop = require'socket2.run.loop'
+local addr = require'socket2.net.addr'
+local tcp = require'socket2.net.tcp'
+local channel = require'socket2.thread.channel'
 local thread = require'socket2.thread'
-local worker = require'socket2.worker'
+local worker = require'socket2.serve.worker'
 
-local fail, raise, api = lib.fail, lib.raise, sched.api
+local fail, raise = lib.fail, lib.raise
 local type, tostring, pairs, ipairs, pcall, xpcall, setmetatable, error =
 	type, tostring, pairs, ipairs, pcall, xpcall, setmetatable, error
 local max = math.max
@@ -142,7 +144,7 @@ function server:stop(expires)
 			worker.shut(self.listener)
 		end
 		for _, w in ipairs(self.workers) do
-			api.newthread(tell_to_stop, self, w)
+			threads.newthread(tell_to_stop, self, w)
 		end
 	end
 	local ok, err, errcode = self:wait(expires)
@@ -151,7 +153,7 @@ function server:stop(expires)
 			w.control:close()
 		end
 		-- A thread that does not wait for anything cannot be stopped from outside.
-		ok, err, errcode = self:wait(api.clock() + 2 * worker.GRACE)
+		ok, err, errcode = self:wait(loop.clock() + 2 * worker.GRACE)
 	end
 	if not ok then
 		return nil, err, errcode
@@ -242,7 +244,7 @@ return function(o)
 	if not listeners then
 		return nil, err, errcode
 	end
-	local poller = o.share_epoll and (api.epoll_fd() or api.iocp()) or nil
+	local poller = o.share_epoll and (loop.epoll_fd() or loop.iocp()) or nil
 	local self = setmetatable({ai = listeners[1]:localaddr(), reports = thread.channel(CONNECTIONS),
 		workers = {}, alive = n, turn = 0, clean = true, shut = sync.event(), ended = sync.event(),
 		report = worker.reporter(o.onerror)}, server)
@@ -264,9 +266,9 @@ return function(o)
 			handed = 0, started = 0, ended = 0, turn = 0}
 	end
 	for _, w in ipairs(self.workers) do
-		api.newthread(watch, self, w)
+		threads.newthread(watch, self, w)
 	end
-	api.newthread(read_reports, self)
+	threads.newthread(read_reports, self)
 	if reuseport then
 		for i, w in ipairs(self.workers) do
 			if not w.control:send{'listen', listeners[i]} then
@@ -276,7 +278,7 @@ return function(o)
 		self.shut:set()
 	else
 		self.listener = listeners[1]
-		api.newthread(function()
+		threads.newthread(function()
 			worker.accept_all(self.listener, function(s) hand_over(self, s) end, self.report)
 			self.shut:set()
 		end)

@@ -7,19 +7,20 @@
 -- for which there is no room before; it begins with something else, and comes back to him or is dropped.
 
 local lib = require'socket2.lib'
-local moment = require'socket2.moment'
-local socket = require'socket2'
-local sched = require'socket2.sched'
-local sync = require'socket2.sync'
-local failure = require'socket2.failure'
-local channel = require'socket2.channel'
-local message = require'socket2.message'
-local host = require'socket2.host'
+local failure = require'socket2.run.failure'
+local moment = require'socket2.run.moment'
+local sched = require'socket2.run.sched'
+local sync = require'socket2.run.sync'
+local threadset = require'socket2.run.threadset'
+local timer = require'socket2.run.timer'
+local channel = require'socket2.thread.channel'
+local message = require'socket2.thread.message'
+local host = require'socket2.thread.host'
 
 local ffi = require'ffi'
 local C, fail, raise = lib.C, sched.fail, lib.raise
-local type, select, unpack, pcall, error, pairs, loadstring, setmetatable, getmetatable =
-	type, select, unpack, pcall, error, pairs, loadstring, setmetatable, getmetatable
+local type, select, unpack, pcall, error, pairs, loadstring, setmetatable =
+	type, select, unpack, pcall, error, pairs, loadstring, setmetatable
 local getinfo = debug.getinfo
 
 local ECLOSED = C.SOCKET2_ECLOSED
@@ -36,18 +37,17 @@ thr.__index = thr
 message.refuses(thr, 'thread object')
 
 -- Objects of the library that only mean something in their own state.
-local timer = socket.runafter(0, function() end)
-timer:cancel()
-for what, object in pairs{event = socket.event(), semaphore = socket.semaphore(0), queue = socket.queue(),
-	threadset = socket.threadset(), timer = timer} do
-	message.refuses(getmetatable(object), what)
+for what, class in pairs(sync.classes) do
+	message.refuses(class, what)
 end
+message.refuses(threadset.class, 'threadset')
+message.refuses(timer.class, 'timer')
 
 -- What a new state begins with.
 local BOOT = [[
 package.path, package.cpath = %q, %q
 package.loaded['socket2.library'], package.loaded['socket2.began'] = %q, %.17g
-require'socket2.state'(...)]]
+require'socket2.thread.state'(...)]]
 
 local function function_of(f)
 	if type(f) == 'string' then

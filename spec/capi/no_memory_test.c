@@ -122,6 +122,7 @@ static void check_kind(const char* kind) {
     _(semaphore, "semaphore")               \
     _(queue, "queue")                       \
     _(new_objects, "new objects")           \
+    _(classic, "a drop-in's objects")       \
     _(signal, "signal")                     \
     _(send_in_line, "send in line")         \
     _(udp_recv_in_line, "udp recv in line") \

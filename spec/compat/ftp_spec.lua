@@ -341,7 +341,7 @@ describe('socket.ftp, unlike the original', function()
 	end)
 
 	it('bounds a file that becomes a string, at 256 MB', function()
-		local most = require'socket2.classic.limit'
+		local most = require'socket2.luasocket.limit'
 		local before = most.STRING
 		most.STRING = 5
 		local r = alone(function(m) return m.ftp.get('ftp://' .. U .. '/hello') end)

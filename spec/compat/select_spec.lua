@@ -301,7 +301,7 @@ describe('select beside threads', function()
 	end)
 
 	it('gives back what it has borrowed for objects of others', function()
-		local C, loop = require'socket2.lib'.C, require'socket2.sched'.loop
+		local C, loop = require'socket2.lib'.C, require'socket2.run.sched'.loop
 		local a, b, server = pair()
 		local dirty = foreign(b, true)
 		local function last_handle() -- they are numbered in the order in which they are made

@@ -7,7 +7,7 @@ local process = require'process'
 local spec = require'spec'
 
 local _, theirs, ours = both'socket.serial'
-ours = ours or require'socket2.classic.serial'
+ours = ours or require'socket2.luasocket.serial'
 
 local function pack(...)
 	return {n = select('#', ...), ...}
@@ -276,7 +276,7 @@ spec.with('serial devices', describe)('socket.serial', function()
 		local path = make_fifo()
 		local s = assert(ours(path))
 		os.remove(path)
-		local select = require'socket2.classic.select'
+		local select = require'socket2.luasocket.select'
 		local readable, writable, err = select({s}, {s}, 0)
 		assert.is_nil(readable[1])
 		assert.equal(s, writable[1])

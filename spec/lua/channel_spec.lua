@@ -266,7 +266,7 @@ describe('a channel', function()
 	end))
 
 	it('keeps no memory of a large message', threaded(function()
-		local C, loop = require'socket2.lib'.C, require'socket2.sched'.loop
+		local C, loop = require'socket2.lib'.C, require'socket2.run.sched'.loop
 		local ch = thread.channel()
 		ch:send(('x'):rep(1e6))
 		assert.equal(1e6, #ch:recv())
@@ -300,7 +300,7 @@ describe('a channel', function()
 		if (os.getenv'LD_PRELOAD' or ''):find'san' then
 			return pending'the sanitizers keep what is freed'
 		end
-		local C, loop = require'socket2.lib'.C, require'socket2.sched'.loop
+		local C, loop = require'socket2.lib'.C, require'socket2.run.sched'.loop
 		local function pages()
 			collectgarbage()
 			local file = assert(io.open'/proc/self/statm')

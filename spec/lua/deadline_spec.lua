@@ -449,7 +449,7 @@ describe('deadline()', function()
 	end))
 
 	it('holds after a turn in which others have run', threaded(function()
-		local e, turn = socket.event(), require'socket2.sched'.turn
+		local e, turn = socket.event(), require'socket2.run.sched'.turn
 		local over = spec.go(function()
 			for _ = 1, 3 do turn() end
 		end)

@@ -2,8 +2,8 @@
 
 local ffi = require'ffi'
 local socket = require'socket2'
-local message = require'socket2.message'
-require'socket2.cargo'
+local message = require'socket2.thread.message'
+require'socket2.thread.cargo'
 local spec = require'spec'
 
 local encode, decode = message.encode, message.decode
@@ -26,7 +26,7 @@ end
 local function elsewhere(value, code)
 	local bytes = encode(value):gsub('.', function(c) return ('\\%03d'):format(c:byte()) end)
 	local output, exit = spec.luajit(([[
-	local v = require'socket2.message'.decode'%s'
+	local v = require'socket2.thread.message'.decode'%s'
 	%s]]):format(bytes, code))
 	assert.equal(0, exit, output)
 	return output

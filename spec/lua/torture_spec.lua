@@ -7,7 +7,7 @@
 
 local ffi = require'ffi'
 local coro, socket = require'coro', require'socket2'
-local sched = require'socket2.sched'
+local sched = require'socket2.run.sched'
 local spec = require'spec'
 local bytes, counts, seed = require'torture.bytes', require'torture.counts', require'torture.seed'
 

@@ -3,7 +3,7 @@
 local coro = require'coro'
 local socket = require'socket2'
 local thread = require'socket2.thread'
-local udp = require'socket2.udp'
+local udp = require'socket2.net.udp'
 local process = require'process'
 local types = require'types'
 
@@ -18,7 +18,7 @@ end
 -- What objects have for the library's own use.
 local internal = words[[
 	wrap constructor of_handle is_busy let_go size_of buffer_size data_size class owner_of type_number lookups
-	rline wline counted collected opened_by made
+	rline wline counted collected opened_by made take
 	read_timeout write_timeout rbuf leave_behind check_thread receive rest unread drop_buffer
 	new new_connected new_raw raw_class open group_options fire own send_written self park enter leave n i]]
 

@@ -3,7 +3,7 @@
 local ffi = require'ffi'
 local socket = require'socket2'
 local C = require'socket2.lib'.C
-local loop = require'socket2.sched'.loop
+local loop = require'socket2.run.sched'.loop
 local descriptor = require'descriptor'
 local spec = require'spec'
 
@@ -652,7 +652,7 @@ describe('wrapfd', function()
 		end
 		-- and C refuses the rest
 		local h, buf, a, n = f.h, buffer(1), ffi.new'socket2_addr[1]', ffi.new'int[1]'
-		local p = require'socket2.addr'.pointer(assert(socket.addr('127.0.0.1', 1)))
+		local p = require'socket2.net.addr'.pointer(assert(socket.addr('127.0.0.1', 1)))
 		local calls = {
 			socket_type = {}, socket_family = {}, socket_protocol = {}, socket_bind = {p},
 			socket_shutdown = {1}, socket_localaddr = {a}, socket_remoteaddr = {a},

@@ -3,10 +3,10 @@
 
 local api = require'socket2'
 local coro = require'coro'
-local core = require'socket2.classic.udp'
-local tcp = require'socket2.classic.tcp'.tcp
-local object = require'socket2.classic.object'
-local select_ready = require'socket2.classic.select'
+local core = require'socket2.luasocket.udp'
+local tcp = require'socket2.luasocket.tcp'.tcp
+local object = require'socket2.luasocket.object'
+local select_ready = require'socket2.luasocket.select'
 local spec = require'spec'
 
 local native = coroutine

@@ -3,9 +3,9 @@
 -- getsockname() gave the port as a string; a source lost what had come before a timeout.
 
 local socket = require'socket2'
-local tcp = require'socket2.classic.tcp'.tcp
-local udp = require'socket2.classic.udp'.udp
-local select_ready = require'socket2.classic.select'
+local tcp = require'socket2.luasocket.tcp'.tcp
+local udp = require'socket2.luasocket.udp'.udp
+local select_ready = require'socket2.luasocket.select'
 local spec = require'spec'
 
 local function pair()

@@ -3,8 +3,8 @@
 -- of 0 never came to the second address of a name.
 
 local socket = require'socket2'
-local tcp = require'socket2.classic.tcp'.tcp
-local select_ready = require'socket2.classic.select'
+local tcp = require'socket2.luasocket.tcp'.tcp
+local select_ready = require'socket2.luasocket.select'
 local spec = require'spec'
 local namespace = require'namespace'
 

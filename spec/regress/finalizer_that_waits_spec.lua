@@ -4,7 +4,7 @@
 
 local ffi = require'ffi'
 local socket = require'socket2'
-local object = require'socket2.classic.object'
+local object = require'socket2.luasocket.object'
 local spec = require'spec'
 
 local SOCKETS, ROUNDS, LITTER = 60, 20, 400

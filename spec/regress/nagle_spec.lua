@@ -2,7 +2,7 @@
 -- once, those that connect like those that were accepted. In LuaSocket's place it is as there.
 
 local socket = require'socket2'
-local classic = require'socket2.classic.tcp'
+local classic = require'socket2.luasocket.tcp'
 local process = require'process'
 local spec = require'spec'
 

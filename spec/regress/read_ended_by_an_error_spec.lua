@@ -2,7 +2,7 @@
 -- of whichever thread fails meanwhile. Its operation went on, and took what came next with it.
 
 local api = require'socket2'
-local tcp = require'socket2.classic.tcp'.tcp
+local tcp = require'socket2.luasocket.tcp'.tcp
 
 describe('a blocking receive that the error of a thread ends', function()
 

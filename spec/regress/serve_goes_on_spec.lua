@@ -28,16 +28,16 @@ end]]
 
 local SLIPS = {
 	['that cannot be taken over'] = [[
-		local cargo = require'socket2.socket'
+		local cargo = require'socket2.net.socket'
 		cargo.of_handle = once(cargo.of_handle, 2, function(h)
-			C.socket2_socket_close(require'socket2.sched'.loop, h)
+			C.socket2_socket_close(require'socket2.run.sched'.loop, h)
 			raising()
 		end)]],
 	['whose thread cannot be started'] = [[
-		local api = require'socket2.sched'.api
+		local api = require'socket2.run.sched'.api
 		api.newthread = once(api.newthread, FIRST + 2, raising)]],
 	['whose handler fails to begin'] = [[
-		local sched = require'socket2.sched'
+		local sched = require'socket2.run.sched'
 		local api = sched.api
 		local newthread = api.newthread
 		api.newthread = once(newthread, FIRST + 2, function() newthread(raising) error'no memory' end)]],
@@ -147,7 +147,7 @@ describe('socket.serve goes on', function()
 	-- accept() that raises: the next one has the connection.
 	it('after an accept() that raises', spec.threaded(function()
 		local server, errors = serve''
-		local tcp = require'socket2.tcp'
+		local tcp = require'socket2.net.tcp'
 		local accept, n = tcp.accept, 0
 		function tcp.accept(...)
 			n = n + 1

@@ -1,7 +1,7 @@
 -- A wait for another thread cost a new table, a look at the clock and, with few threads, a system call.
 
 local socket = require'socket2'
-local sched = require'socket2.sched'
+local sched = require'socket2.run.sched'
 local spec = require'spec'
 
 -- Two threads that pass control to each other, until stop() is true.

@@ -3,7 +3,7 @@
 -- instruction once.
 
 local socket = require'socket2'
-local object = require'socket2.classic.object'
+local object = require'socket2.luasocket.object'
 
 local LONG = 2 -- seconds
 local BEGUN = 12 -- instructions of the scheduler's, after which a poll has begun

@@ -99,7 +99,7 @@ describe('a thread that waits for I/O', function()
 	end)
 
 	it('that lets others have a turn raises, too, and is not resumed again', function()
-		local turn = require'socket2.sched'.turn
+		local turn = require'socket2.run.sched'.turn
 		local ok, err
 		local thread = socket.newthread(function() ok, err = pcall(turn) end)
 		coro.transfer(thread, 7)

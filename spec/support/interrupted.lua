@@ -6,7 +6,10 @@ local descriptor = require'descriptor'
 local this_process = require'this_process'
 local socket = require'socket2'
 local thread = require'socket2.thread'
-local pending = require'socket2.pending'
+local pending = require'socket2.run.pending'
+local classic_tcp = require'socket2.luasocket.tcp'
+local classic_udp = require'socket2.luasocket.udp'
+local serial = require'socket2.luasocket.serial'
 
 local SIZE = 3000
 local canaries
@@ -330,7 +333,25 @@ kinds['new objects'] = function()
 		socket.udp()
 		socket.wrapfd(x)
 		socket.signal'hup'
+		thread.channel()
 	end, function() end, function() end, {close = function() descriptor.close(x, y) end}
+end
+
+kinds["a drop-in's objects"] = function()
+	local server = assert(classic_tcp.tcp'inet')
+	assert(server:bind('127.0.0.1', 0))
+	assert(server:listen())
+	local c
+	return function()
+		classic_tcp.tcp'inet'
+		classic_tcp.unixstream'unix'
+		classic_udp.udp'inet6'
+		serial'/dev/null'
+		local s = server:accept()
+		return s and s:close()
+	end, function()
+		c = c or socket.connect('127.0.0.1', (select(2, server:getsockname())))
+	end, function() end, server, {close = function() return c and c:close() end}
 end
 
 function kinds.signal()

@@ -3,7 +3,7 @@
 local ffi = require'ffi'
 local socket = require'socket2'
 local assert = require'luassert'
-local stream = require'socket2.stream'
+local stream = require'socket2.net.stream'
 local spec = require'spec'
 
 local streams = {CHUNK = 16384}

@@ -3,7 +3,7 @@
 
 local api = require'socket2'
 local socket = require'socket'
-local change_class = require'socket2.classic.object'.change_class
+local change_class = require'socket2.luasocket.object'.change_class
 
 local select, type, assert, setmetatable, rawget = select, type, assert, setmetatable, rawget
 

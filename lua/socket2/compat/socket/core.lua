@@ -1,9 +1,9 @@
 -- socket.core of LuaSocket, on socket2.
 
 local lib = require'socket2.lib'
-local protect = require'socket2.classic.protect'
-local tcp = require'socket2.classic.tcp'.tcp
-local udp = require'socket2.classic.udp'.udp
+local protect = require'socket2.luasocket.protect'
+local tcp = require'socket2.luasocket.tcp'.tcp
+local udp = require'socket2.luasocket.udp'.udp
 
 local C = lib.C
 
@@ -14,10 +14,10 @@ local core = {
 	_SETSIZE = C.socket2_descriptor_limit(), -- select() takes any number
 	_DATAGRAMSIZE = 8192,
 	_SOCKETINVALID = -1,
-	sleep = require'socket2.classic.object'.sleep,
+	sleep = require'socket2.luasocket.object'.sleep,
 	newtry = protect.newtry, protect = protect.protect, skip = protect.skip,
-	select = require'socket2.classic.select',
-	dns = require'socket2.classic.dns',
+	select = require'socket2.luasocket.select',
+	dns = require'socket2.luasocket.dns',
 }
 
 function core.__unload() end

@@ -9,7 +9,7 @@ local socket = require'socket'
 local url = require'socket.url'
 local ltn12 = require'ltn12'
 local tp = require'socket.tp'
-local limit = require'socket2.classic.limit'
+local limit = require'socket2.luasocket.limit'
 
 local type, pairs, ipairs, tonumber, tostring = type, pairs, ipairs, tonumber, tostring
 local setmetatable = setmetatable

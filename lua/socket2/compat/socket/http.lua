@@ -12,10 +12,10 @@ local url = require'socket.url'
 local ltn12 = require'ltn12'
 local mime = require'mime'
 local canonic = require'socket.headers'.canonic
-local read_line = require'socket2.classic.line'
-local limit = require'socket2.classic.limit'
-local head = require'socket2.classic.head'
-local states = require'socket2.classic.object'.states
+local read_line = require'socket2.luasocket.line'
+local limit = require'socket2.luasocket.limit'
+local head = require'socket2.luasocket.head'
+local states = require'socket2.luasocket.object'.states
 
 local type, tonumber, tostring, pairs, setmetatable = type, tonumber, tostring, pairs, setmetatable
 local concat, min = table.concat, math.min

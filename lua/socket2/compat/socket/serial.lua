@@ -1,1 +1,1 @@
-return require'socket2.classic.serial'
+return require'socket2.luasocket.serial'

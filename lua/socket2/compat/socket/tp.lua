@@ -2,7 +2,7 @@
 
 local socket = require'socket'
 local ltn12 = require'ltn12'
-local read_line = require'socket2.classic.line'
+local read_line = require'socket2.luasocket.line'
 
 local type, tonumber, ipairs, setmetatable = type, tonumber, ipairs, setmetatable
 local concat = table.concat

@@ -1,7 +1,7 @@
 -- LuaSocket's module socket.unix, on socket2.
 
-local stream = require'socket2.classic.tcp'.unixstream
-local dgram = require'socket2.classic.udp'.unixdgram
+local stream = require'socket2.luasocket.tcp'.unixstream
+local dgram = require'socket2.luasocket.udp'.unixdgram
 
 local unix = setmetatable({}, {__call = function() return stream'unix' end})
 

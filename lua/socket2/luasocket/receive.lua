@@ -1,0 +1,102 @@
+-- What receive() of the classic API's streams takes from a socket: lines, all, or a number of bytes.
+
+local object = require'socket2.luasocket.object'
+
+local type, tonumber, min, floor = type, tonumber, math.min, math.floor
+local find, sub, gsub = string.find, string.sub, string.gsub
+local bad_argument = object.bad_argument
+
+local LF, CR = 10, 13
+local MOST, NEVER = 2^31 - 1, 1/0
+
+local receive = {}
+
+-- Lines mostly have one CR, at the end, or none; and gsub() is not compiled.
+local function without_cr(data)
+	local i = find(data, '\r', 1, true)
+	if not i then
+		return data
+	end
+	return i == #data and sub(data, 1, i - 1) or (gsub(data, '\r', ''))
+end
+receive.without_cr = without_cr
+
+-- The CR before its LF does not count.
+local function line(s, time, most)
+	local data, err = s:readuntil('\n', most, time)
+	if err == 'too_long' and s:peek(most + 1, time):byte(-1) == CR then
+		data = s:peek(most + 2, time)
+		if data and data:byte(-1) == LF then
+			s:read(most + 2, time)
+			return without_cr(data:sub(1, most))
+		end
+	end
+	return data and without_cr(data), err
+end
+
+local function all(s, time, most)
+	local data, err = s:readall(most, time)
+	if data == '' then
+		return nil, 'closed'
+	end
+	return data, err
+end
+
+local function exactly(s, time, n, prefix)
+	n = floor(n) - #prefix
+	if n > 0 then
+		return s:read(min(n, MOST), time)
+	elseif prefix ~= '' then
+		return ''
+	end
+	local first, err = s:peek(1, time) -- as there: it waits for a byte that it does not take
+	return first and '', err
+end
+
+-- parse(pattern) -> '*l' | '*a' | number of bytes
+function receive.parse(pattern)
+	local n = type(pattern) ~= 'table' and tonumber(pattern)
+	local how = n or object.string(2, pattern, '*l'):sub(1, 2)
+	if n and (n < 0 or n ~= n) or not n and how ~= '*l' and how ~= '*a' then
+		bad_argument(2, 'invalid receive pattern')
+	end
+	return how
+end
+
+-- limit(maxsize, prefix, how) -> how many bytes a call that returns at most maxsize may take.
+function receive.limit(maxsize, prefix, how)
+	if maxsize == nil then
+		return NEVER
+	end
+	maxsize = floor(object.number(4, maxsize))
+	if maxsize ~= maxsize or maxsize < 1 or type(how) == 'number' and how > maxsize then
+		bad_argument(4, 'invalid maxsize')
+	elseif #prefix >= maxsize then
+		bad_argument(3, 'prefix too long')
+	end
+	return maxsize - #prefix
+end
+
+-- read(socket, time, how, prefix, most) -> data | nil, err, partial data
+function receive.read(s, time, how, prefix, most)
+	local data, err
+	if how == '*l' then
+		data, err = line(s, time, most)
+	elseif how == '*a' then
+		data, err = all(s, time, most)
+	else
+		data, err = exactly(s, time, how, prefix)
+	end
+	if data then
+		return data
+	end
+	-- What has come goes to the caller: a failed read leaves it in the buffer.
+	local n = min(s:buffered(), most)
+	local part = n > 0 and s:read(n, time) or ''
+	if n == most and (err == 'timeout' or err == 'too_long') then
+		err = 'oversized'
+	end
+	return nil, err, how == '*l' and without_cr(part) or part
+end
+
+return receive

@@ -1,0 +1,504 @@
+-- The scheduler: socket threads over coroutines. The only place that yields and the only one that
+-- polls. An operation that is pending parks its thread here under (handle, kind); the event that
+-- ends it is drained from the loop in a batch and resumes the thread. Waits that no handle stands for
+-- (sleep, event, queue ...) park under a waiter, which whoever it waits for wakes.
+
+local coro = require'coro'
+local lib = require'socket2.lib'
+local failure = require'socket2.run.failure'
+local moment = require'socket2.run.moment'
+local pending = require'socket2.run.pending'
+local turn = require'socket2.run.turn'
+local aside = require'socket2.run.aside'
+
+local C, fail, raise = lib.C, lib.fail, lib.raise
+local create, running, transfer = coro.create, coro.running, coro.transfer
+local self, park, leave = coro.self, coro.park, coro.leave
+local loop, waits, waiting_for = pending.loop, pending.waits, pending.waiting_for
+local hold, held, drop, settle = pending.hold, pending.held, pending.drop, pending.settle
+local add, arm, disarm, cancel = pending.add, pending.arm, pending.disarm, pending.cancel
+local release, any_held = pending.release, pending.any_held
+local make_ready, entered, time_of_turn, interrupt = turn.ready, turn.entered, turn.time, turn.interrupt
+local text_of, catch = failure.text_of, failure.catch
+local moment_of = moment.of
+local CANNOT_WAIT, INTRUDER = failure.CANNOT_WAIT, failure.INTRUDER
+local error, pairs, pcall, xpcall, setmetatable = error, pairs, pcall, xpcall, setmetatable
+
+local ECANCELED = C.SOCKET2_ECANCELED
+local NEVER = 1/0
+
+local sched = {}
+
+sched.loop = loop
+sched.hold, sched.settle, sched.release, sched.drop = hold, settle, release, drop
+sched.cancel, sched.abandon, sched.arm, sched.disarm = cancel, pending.abandon, arm, disarm
+
+local this         -- the socket thread that runs; nil outside
+local limit = NEVER -- the deadline over all that it does
+local resumer      -- who gets control when it waits: the poller, or its starter
+
+local waiters = {} -- thread -> its waiter, which has a `co` while it waits
+local last_waiter -- the one that was asked for last
+local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
+local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
+
+local hidden = setmetatable({}, {__mode = 'k'}) -- thread -> true: a helper of ours, which no list shows
+
+-- this() -> thread | nil
+function sched.this()
+	return this
+end
+
+-- running() -> thread | nil: as this(), which an error in the middle of a switch may leave behind.
+function sched.running()
+	local state = this and coro.status(this)
+	if state == 'suspended' or state == 'dead' then
+		this, limit = nil, NEVER
+	end
+	return this
+end
+
+-- Raises unless in a socket thread: I/O elsewhere would have nowhere to wait.
+function sched.inside(what)
+	if not this then
+		raise('%s() outside a socket thread: call it in a function that is passed to'
+			.. ' socket.newthread()', what)
+	end
+end
+
+-- Can the caller wait?
+function sched.can_wait()
+	return this and self() ~= nil
+end
+
+-- The deadline of an operation: `expires` (absolute), or else `timeout` (relative; false: none) from
+-- now, and never after that of the thread.
+function sched.deadline(expires, timeout)
+	if expires == nil then
+		if not timeout then
+			return limit
+		end
+		expires = C.socket2_clock() + timeout
+	else
+		expires = moment_of(expires)
+	end
+	return limit < expires and limit or expires -- NaN goes on to C, which refuses it
+end
+
+-- set_limit(deadline) -> the one before: over all that the running thread does.
+function sched.set_limit(deadline)
+	local before = limit
+	limit = deadline
+	return before
+end
+
+-- Parks the running thread until the pending operation that is held is over; returns its result and the
+-- event's detail. Where the caller cannot wait that raises, unless the object has a
+-- wait_elsewhere(wait, kind, ...) -> results of wait(object, kind, ...), which it calls in a thread.
+local wait, elsewhere
+function wait(object, kind)
+	local thread, outer, h = this, limit, object.h
+	local me = thread and self()
+	if not me then
+		if object.wait_elsewhere then
+			return elsewhere(object, kind, pending.memory())
+		end
+		settle()
+		raise(CANNOT_WAIT)
+	end
+	local data, addr, from = pending.memory()
+	pending.park(thread, me)
+	add(h, kind, me)
+	if me ~= thread then
+		generators[me] = thread
+	end
+	if canceled[thread] then
+		cancel(h, kind)
+	end
+	waits[thread] = object
+	local result = park(resumer)
+	local detail = entered()
+	this, limit, waits[thread] = thread, outer, nil
+	local waiting = waiting_for[kind]
+	if waiting[h] == me then
+		hold(object, kind, data, addr, from)
+		pending.park(thread, me)
+		settle(h)
+		raise(INTRUDER)
+	end
+	if result < 0 then -- the events of others came after its own
+		C.socket2_socket_os_error(loop, h, kind)
+		canceled[thread] = result ~= ECANCELED and canceled[thread] or nil
+	end
+	-- Callers take the first two. Compiled code would not keep the others alive if they were not here.
+	return result, detail, object, data, addr, from
+end
+sched.wait = wait
+
+-- The operation is held by the caller and, while it is set aside there, by the thread that waits.
+local function take_over(object, kind, data, addr, from)
+	if waiting_for[kind][object.h] then -- what is kept for the caller
+		pending.remove(object.h, kind)
+	end
+	hold(object, kind, data, addr, from)
+	return wait(object, kind)
+end
+
+function elsewhere(object, kind, data, addr, from)
+	return object:wait_elsewhere(take_over, kind, data, addr, from)
+end
+
+-- left(thread) -> boolean: is it over, or the one that asks? Then it is not in the middle of anything.
+function sched.left(thread)
+	return thread == this or pending.gone(thread)
+end
+
+-- is_canceled() -> boolean: has cancel() told the running thread to end its next wait?
+function sched.is_canceled()
+	return canceled[this] ~= nil
+end
+
+-- take_cancel() -> boolean: has cancel() told the running thread to end its next wait? This is that wait.
+function sched.take_cancel()
+	local is = canceled[this]
+	canceled[this] = nil
+	return is
+end
+
+sched.wake = turn.wake -- (waiter, value): ends its pause()
+
+-- waiter(what, forget) -> waiter: the running thread's own, for pause(). A table for each wait would cost
+-- as much as the wait, and so would a look into `waiters`. Each field is there from the start, so that all
+-- waiters have one layout: compiled code is made for one.
+function sched.waiter(what, forget)
+	local waiter = last_waiter
+	if not waiter or waiter.thread ~= this then
+		waiter = waiters[this]
+		if not waiter then
+			waiter = {thread = this, co = false, timer = false, since = 0, what = what, forget = forget,
+				prev = false, next = false, value = false, socket = false}
+			waiters[this] = waiter
+		end
+		last_waiter = waiter
+	end
+	waiter.what, waiter.forget = what, forget
+	return waiter
+end
+
+-- pause(waiter, deadline) -> value | code: parks the running thread until wake(waiter, value), the
+-- deadline or a cancel; waiter:forget() then has to take it from wherever it could be woken. `what` of
+-- the waiter says what it waits for.
+function sched.pause(waiter, deadline)
+	local me, thread, outer = self(), this, limit
+	if not held(waiter) then
+		hold(waiter)
+	end
+	if not me then
+		settle()
+		raise(CANNOT_WAIT)
+	end
+	local code
+	if canceled[thread] then
+		canceled[thread] = nil
+		code = ECANCELED
+	elseif deadline < NEVER then
+		code = arm(waiter, deadline)
+	elseif deadline ~= NEVER then -- NaN
+		code = C.SOCKET2_EINVAL
+	end
+	if code and code < 0 then
+		settle()
+		return code
+	end
+	pending.park(thread, me)
+	waiter.timer, waiter.co, waiter.since = code or false, me, time_of_turn()
+	local value = park(resumer)
+	entered()
+	this, limit, last_waiter = thread, outer, waiter
+	if waiter.co then
+		waiter:forget()
+		release(waiter)
+		raise(INTRUDER)
+	elseif value == ECANCELED then
+		canceled[thread] = nil
+	end
+	return value
+end
+
+-- waiter_of(thread) -> waiter | nil: what it waits under.
+function sched.waiter_of(thread)
+	local waiter = waiters[thread]
+	return waiter and waiter.co and waiter
+end
+
+-- Is co the thread, or a generator that it waits in?
+local function is_of(co, thread)
+	return co and (co == thread or generators[co] == thread)
+end
+
+-- operation_of(thread) -> object, kind, co | nil: what it waits for on which object, and in which coroutine.
+local function operation_of(thread)
+	local object = waits[thread]
+	local h = object and object.h
+	for kind, waiting in pairs(waiting_for) do
+		local co = h and waiting[h]
+		if is_of(co, thread) then
+			return object, kind, co
+		end
+	end
+end
+
+-- is_in_flight(h, kind) -> boolean: does a thread wait for that operation?
+function sched.is_in_flight(h, kind)
+	return waiting_for[kind][h] ~= nil
+end
+
+-- cancel_wait(thread): ends its wait, or else the next that it begins, by an error.
+function sched.cancel_wait(thread)
+	-- Until a wait has ended that way: something else may be faster with another result for this one.
+	canceled[thread] = true
+	local waiter = sched.waiter_of(thread)
+	if waiter then
+		waiter:forget()
+		sched.wake(waiter, ECANCELED)
+		return
+	end
+	local object, kind = operation_of(thread)
+	if object then
+		cancel(object.h, kind)
+	end
+end
+
+-- hide(): the running thread is a helper of ours: it does not count, and no list shows it.
+function sched.hide()
+	hidden[this] = true
+end
+
+-- each_operation(f): f(thread, object, kind, co) for each thread that waits on an object.
+function sched.each_operation(f)
+	for thread in pairs(waits) do
+		local object, kind, co = operation_of(thread)
+		if object and not hidden[thread] then
+			f(thread, object, kind, co)
+		end
+	end
+end
+
+-- each_waiter(f): f(thread, waiter) for each thread that waits under one.
+function sched.each_waiter(f)
+	for thread, waiter in pairs(waiters) do
+		if waiter.co and not hidden[thread] then
+			f(thread, waiter)
+		end
+	end
+end
+
+local TURN = {} -- what a turn ends with
+
+function TURN.forget(_, co)
+	turn.not_ready(co, TURN)
+end
+
+-- yield() -> true: lets all others who can go on have their turn. Nothing, where the caller cannot wait.
+function sched.yield()
+	local me, thread, outer = self(), this, limit
+	if not me or not thread then
+		return
+	end
+	hold(TURN)
+	pending.park(thread, me)
+	make_ready(me, TURN)
+	local value = park(resumer)
+	entered()
+	this, limit = thread, outer
+	if value ~= TURN then
+		TURN.forget(TURN, me)
+		raise(INTRUDER)
+	end
+	return true
+end
+
+-- turn(): lets the loop have its turn, too.
+function sched.turn()
+	turn.poll_soon()
+	sched.yield()
+end
+
+-- spend([cost = 1]): to be called for what is done without a wait, such as a read from a buffer: after some
+-- of these a thread that never waits lets others have a turn.
+local BUDGET = 256
+local spent = 0
+local function spend(cost)
+	spent = spent + (cost or 1)
+	if spent > BUDGET then
+		spent = 0
+		sched.turn()
+	end
+end
+sched.spend = spend
+
+local OPERATION = 4 -- what one costs, compared with a read from a buffer
+
+-- over([cost]): the operation that is held was over at once.
+function sched.over(cost)
+	drop()
+	spend(cost or OPERATION)
+end
+
+-- fail(code) -> nil, err, errcode: as lib.fail(), of what a thread may try again at once.
+function sched.fail(code)
+	spend(OPERATION)
+	return fail(code)
+end
+
+local function failed(thread, caught)
+	if failure.report(thread, caught) then
+		interrupt()
+	end
+end
+
+local function finish(co, ok, caught)
+	settle()
+	if not ok then
+		failed(co, caught)
+	end
+	if waiters[co] then
+		waiters[co], last_waiter = nil, nil
+	end
+	this, waits[co] = nil, nil -- the next to run knows better, but for one that resumed a waiting thread
+	return leave(resumer)
+end
+
+local function body(co, f, ...)
+	return finish(co, xpcall(f, catch, ...))
+end
+
+-- run_nested(thread, co, ...): passes control to co, a thread or a generator that it waits in, on top
+-- of the caller, until it waits or ends.
+local function run_nested(thread, co, ...)
+	local outer, outer_limit, outer_resumer = this, limit, resumer
+	local begun = any_held() and aside.set(this and self())
+	this, resumer = thread, running()
+	local ok, err = pcall(transfer, co, ...)
+	this, limit, resumer = outer, outer_limit, outer_resumer
+	if ok then
+		drop() -- it is parked or over
+	else
+		settle()
+	end
+	if begun then
+		aside.restore(begun)
+	end
+	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
+		waiters[thread] = nil
+		failed(thread, text_of(err))
+	end
+end
+sched.run_nested = run_nested
+
+-- start_thread(deadline, f, ...) -> thread: newthread() with a deadline over all that it does.
+function sched.start_thread(deadline, f, ...)
+	local co, outer_limit = create(body), limit
+	limit = deadline
+	run_nested(co, co, co, f, ...)
+	limit = outer_limit
+	return co
+end
+
+local function resume_all()
+	local outer, me = resumer, running()
+	resumer, spent = me, 0
+	local ok, err = pcall(turn.hand_out, me)
+	resumer, this, limit = outer, nil, NEVER
+	turn.over()
+	if not ok then
+		settle()
+		turn.again()
+		failed(nil, text_of(err))
+	end
+end
+
+local function look() -- at the lines whose next one was called
+	if pending.called and not turn.left() then
+		pending.called = pending.overdue()
+	end
+end
+
+-- Does any thread wait for what can come, or have something to get?
+function sched.unfinished()
+	look()
+	return turn.any_ready() or turn.left() or pending.any()
+end
+
+-- For what is to be interpreted: a loop that is compiled as a whole never sees the hook by which the luajit
+-- program ends at Ctrl-C.
+local function interpreted() end
+jit.off(interpreted)
+
+-- Polls until there is something to resume, as round(), or a turn below has resumed something. It repeats
+-- itself by a tail call, as a loop that is left at once keeps LuaJIT from compiling what is around it.
+local function poll(deadline, once, count)
+	local got = turn.take(deadline, count)
+	if sched.on_poll then
+		sched.on_poll()
+	end
+	if got == true or turn.count() ~= count then
+		return true
+	end
+	turn.over()
+	if got then
+		return fail(got)
+	end
+	interpreted()
+	if once or C.socket2_clock() >= deadline then
+		return false
+	end
+	return poll(deadline, once, count)
+end
+
+-- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
+-- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
+function sched.round(deadline, once)
+	local count = turn.count()
+	settle()
+	look()
+	if not turn.left() and (once or not turn.any_ready() or not turn.take_ready()) then
+		if deadline == NEVER and not once and not sched.unfinished() then
+			return false
+		end
+		local ok, err, errcode = poll(deadline, once, count)
+		if not ok then
+			return ok, err, errcode
+		end
+	end
+	resume_all()
+	return true
+end
+
+-- on_poll(): told of every poll of the loop, before those run whom it has brought something.
+sched.on_poll = nil
+
+local function back(thread, outer, begun, ok, ...)
+	this, limit = thread, outer
+	if begun then
+		aside.restore(begun)
+	end
+	if not ok then
+		error((...), 0)
+	end
+	return ...
+end
+
+-- outside(f, ...) -> results of f: runs it as if no thread ran, so that it can start rounds, on top of a
+-- thread that cannot wait.
+function sched.outside(f, ...)
+	local thread, outer = this, limit
+	local begun = any_held() and aside.set(this and self())
+	this, limit = nil, NEVER
+	return back(thread, outer, begun, pcall(f, ...))
+end
+
+sched.interrupt = interrupt -- (): the rest of the batch is for the next round
+
+return sched
+
