@@ -1,6 +1,6 @@
 // The seam: turns submitted ops into completed ops. Everything above is the same on every system.
 //
-// The contract, which spec/core/poller_contract_test.cpp holds against every implementation:
+// The contract, which spec/core/poller_contract.h holds against every implementation:
 //  - submit() returns a value or an error, and the op is over; or pending, and the op is the
 //    poller's until it appears in a completed list, exactly once, with op.result set. Errc::busy
 //    means: not now, and the system will not tell when, so submit again later; of a wait: the

@@ -1,4 +1,4 @@
-// What a forked child has of core/net; of pollers it is in poller_contract_test.cpp.
+// What a forked child has of core/net; of pollers it is in readiness_stream_test.cpp.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
