@@ -1,4 +1,5 @@
 -- Connecting to hosts with several addresses: Happy Eyeballs, RFC 8305.
+-- Runs alone: it measures time.
 
 local socket = require'socket2'
 local coro = require'coro'

@@ -1,5 +1,6 @@
 -- Deadlines: `expires` of every function that waits, the timeouts of a socket, and deadline() over all
 -- that a function does.
+-- Runs alone: it measures time.
 
 local ffi = require'ffi'
 local socket = require'socket2'

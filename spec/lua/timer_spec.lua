@@ -1,5 +1,6 @@
 -- Timers: the clock, sleep, sleep_until, runat, runafter, runevery, and what they promise: never early,
 -- in order, on time while others are busy.
+-- Runs alone: it measures time.
 
 local socket = require'socket2'
 local coro = require'coro'

@@ -1,5 +1,6 @@
 -- An accept loop took all connections of a burst in one turn, because each new one's first read had to wait,
 -- which counted as a turn; the old connections waited for as long as that took.
+-- Runs alone: it measures time.
 
 local socket = require'socket2'
 local spec = require'spec'

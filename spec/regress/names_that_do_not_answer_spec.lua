@@ -1,5 +1,6 @@
 -- Eight names whose server did not answer kept all threads of the resolver, long after those who had asked
 -- were gone: no other name was looked up meanwhile, localhost and names of the hosts file among them.
+-- Runs alone: it measures time.
 
 local socket = require'socket2'
 local spec = require'spec'

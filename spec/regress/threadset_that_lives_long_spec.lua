@@ -1,4 +1,5 @@
 -- A threadset kept the result of each thread that it ever had, and its first() moved all that were to come.
+-- Runs alone: it measures time.
 
 local socket = require'socket2'
 local spec = require'spec'
