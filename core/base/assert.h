@@ -1,5 +1,5 @@
-// For what cannot happen: ends the process with the reason, in every build, before a wrong state
-// can reach user memory. What a caller can cause is an error code, never this.
+// For states that cannot occur: ends the process with the reason, in every build, before a wrong
+// state can reach user memory. What a caller can cause is an error code, never this.
 #pragma once
 
 #include <cstdio>

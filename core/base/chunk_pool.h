@@ -1,4 +1,4 @@
-// Pieces of memory of one size that are used again.
+// Reuses pieces of memory that all have the same size.
 #pragma once
 
 #include <cstddef>

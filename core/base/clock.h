@@ -7,7 +7,7 @@
 namespace socket2 {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
-// A deadline of those who will not wait at all, not even for the next turn of a loop.
+// The deadline of a caller that does not wait at all, not even for the next turn of a loop.
 constexpr double kAtOnce = -kNever;
 
 class Clock {

@@ -1,5 +1,5 @@
-// A min-heap of times: arm, disarm and take the earliest in O(log n). Equal times leave in the order
-// in which they came.
+// A min-heap of times: arm, disarm and take the earliest in O(log n). Members with equal times
+// leave in the order in which they were pushed.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace socket2 {
 
-// Base of a member: knows its place, so that it can leave from the middle.
+// Base of a member. It knows its place, so that it can leave from the middle.
 class HeapNode {
    public:
     bool in_heap() const { return index_ != kOutside; }
@@ -21,7 +21,7 @@ class HeapNode {
     friend class Heap;
 
     static constexpr uint32_t kOutside = UINT32_MAX;
-    uint64_t order_ = 0;  // how many the heap had seen before
+    uint64_t order_ = 0;  // how many members were pushed before this one
     uint32_t index_ = kOutside;
 };
 
@@ -35,19 +35,20 @@ class Heap {
     double earliest() const { return entries_.empty() ? kNever : entries_.front().key; }
     T& front() const { return *entries_.front().member; }
 
-    // How many have ever been pushed, and how many had been before the front was.
+    // How many members have ever been pushed, and how many of them before the present front.
     uint64_t pushed() const { return pushed_; }
     uint64_t front_order() const { return node(front()).order_; }
 
-    // Room for `members`, so that push() does not allocate. Doubles, or many small steps would
-    // copy everything each time. May throw bad_alloc, with the heap unchanged.
+    // Makes room for `members`, so that push() does not allocate. The capacity at least doubles,
+    // because many small steps would copy everything each time. May throw bad_alloc, with the heap
+    // unchanged.
     void reserve(size_t members) {
         if (members > entries_.capacity()) {
             entries_.reserve(std::max(members, 2 * entries_.capacity()));
         }
     }
 
-    // May allocate, as reserve().
+    // Allocates only if reserve() has not made room.
     void push(T& member, double key) {
         entries_.push_back({key, &member});
         node(member).order_ = pushed_++;
@@ -66,7 +67,7 @@ class Heap {
         sift_up(node(*last.member).index_);
     }
 
-    // In no order.
+    // Calls f with each member, in no particular order.
     template <typename F>
     void for_each(F f) const {
         for (const Entry& entry : entries_) f(*entry.member);

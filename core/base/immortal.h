@@ -1,16 +1,17 @@
-// A global that the end of the process leaves alone: a thread or a finalizer may still come for it.
+// A global that is never destroyed, because a thread or a finalizer may still use it while the
+// process ends.
 #pragma once
 
 namespace socket2 {
 
 template <typename T>
 union Immortal {
-    // Of a T whose constructor is constant it is there before any code runs. A mutex of Windows' C++
-    // library has none; there it is made when the library is loaded.
+    // If T's constructor is constexpr, the value is there before any code runs. The mutex of
+    // Windows' C++ library has no such constructor: it is made when the library is loaded.
     constexpr Immortal() : value_() {}
     Immortal(const Immortal&) = delete;
     Immortal& operator=(const Immortal&) = delete;
-    // The default one would be none at all.
+    // A defaulted destructor would be deleted.
     constexpr ~Immortal() {}  // NOLINT(modernize-use-equals-default)
 
     T* operator->() { return &value_; }

@@ -1,4 +1,4 @@
-// A doubly linked list whose links live in its members: no allocation, removal in O(1).
+// A doubly linked list with its links in its members: no allocation, removal in O(1).
 // It owns nothing; a member must leave the list before it dies.
 #pragma once
 
@@ -53,14 +53,14 @@ class IntrusiveList {
     // The oldest member; null when empty.
     T* front() const { return empty() ? nullptr : &static_cast<T&>(*head_.next_); }
 
-    // The oldest member, taken out; null when empty.
+    // Takes out the oldest member; null when empty.
     T* pop_front() {
         T* const member = front();
         if (member != nullptr) remove(*member);
         return member;
     }
 
-    // Moves all of `other` behind what is here.
+    // Moves all members of `other` behind those of this list.
     void splice(IntrusiveList& other) {
         if (other.empty()) return;
         ListNode<T>* first = other.head_.next_;

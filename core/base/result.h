@@ -1,12 +1,12 @@
-// What a call came to: a value, an error or "pending".
+// The outcome of a call: a value, an error or "pending".
 #pragma once
 
 #include "core/base/error.h"
 
 namespace socket2 {
 
-// Eight bytes, passed in a register: the value (>= 0), kPending, or an Errc, and beside an error
-// the operating system's own code for it (0 when the error is the library's own).
+// Eight bytes, passed in a register. Holds the value (>= 0), kPending, or an Errc. An error comes
+// with the operating system's own code for it, which is 0 when the error is the library's own.
 class [[nodiscard]] Result {
    public:
     static constexpr int kPending = -1;

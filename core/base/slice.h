@@ -1,4 +1,4 @@
-// A piece of memory to be read.
+// A piece of memory that is only read.
 #pragma once
 
 #include <cstddef>

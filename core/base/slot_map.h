@@ -9,11 +9,11 @@
 
 namespace socket2 {
 
-// Names are given in turn, from 1 to 2^31 - 1 and then from the beginning. The low bits of a name are its
-// place in a table that has a quarter of it free at least; names whose place is taken are passed over. So a
-// stale name can meet a new object only after 2^29 more insertions at least, 2^30 while objects take up no
-// more than half of the table.
-// T must be default-constructible to an empty value.
+// Names are given in sequence, from 1 to 2^31 - 1 and then from 1 again. The low bits of a name are
+// its place in a table of which at least a quarter is free; a name is skipped while its place is
+// taken. So a stale name can meet a new object only after at least 2^29 more insertions, or 2^30
+// while objects take up at most half of the table. T must be default-constructible to an empty
+// value.
 template <typename T>
 class SlotMap {
    public:
@@ -22,7 +22,7 @@ class SlotMap {
     // The first name is the one after `last`.
     explicit SlotMap(int32_t last = 0) : last_(last) {}
 
-    // The new name, or 0 when all are taken. May allocate (and then may throw bad_alloc).
+    // Returns the new name, or 0 when all are taken. May allocate (and then may throw bad_alloc).
     int32_t insert(T value) {
         if (live_ == kMaxLive) return 0;
         if (live_ >= slots_.size() / 4 * 3) grow();
@@ -72,7 +72,7 @@ class SlotMap {
         return slots[static_cast<uint32_t>(name) & (slots.size() - 1)];
     }
 
-    // Different low bits stay different with one bit more.
+    // Names that differ in their low bits still differ when one more bit counts.
     void grow() {
         Slots larger(std::max(kMinSlots, 2 * slots_.size()));
         for (Slot& slot : slots_) {

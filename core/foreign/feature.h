@@ -1,4 +1,5 @@
-// The foreign libraries that the build knows. Each is opened when it is first needed, or asked for here.
+// The foreign libraries that the build knows. Each is opened when it is first needed, or when it is
+// first asked about here.
 #pragma once
 
 #include <span>
@@ -7,7 +8,7 @@ namespace socket2 {
 
 struct Feature {
     const char* name;
-    // Of the library that was opened; both null where there is none, or the build is without it.
+    // The library that was opened; both are null when there is none, or the build is without it.
     const char* (*library)();
     const char* (*version)();
 };

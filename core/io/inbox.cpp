@@ -12,13 +12,13 @@ void Inbox::post(std::shared_ptr<Posted> item) {
         if (closed_) return;
         Posted* const last = std::exchange(last_, item.get());
         if (last != nullptr) {
-            last->next_ = std::move(item);  // whoever posted the first wakes the loop
+            last->next_ = std::move(item);  // the post of the first item wakes the loop
             return;
         }
         first_ = std::move(item);
         any_.store(true, std::memory_order_release);
     }
-    // Without the lock, which the one that is woken wants at once.
+    // Wakes without the lock, because the woken thread takes the lock at once.
     const std::lock_guard lock(poller_mutex_);
     if (poller_ != nullptr) poller_->wake();
 }
@@ -36,7 +36,7 @@ void Inbox::close() {
         closed_ = true;
         poller_ = nullptr;
     }
-    // One by one: a long chain that frees itself would recurse.
+    // Frees one item at a time: a long chain that frees itself would recurse.
     for (std::shared_ptr<Posted> item = take(); item;) {
         std::shared_ptr<Posted> next = std::move(item->next_);
         item = std::move(next);

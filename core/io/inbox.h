@@ -1,4 +1,4 @@
-// What other threads hand to a loop: the one way into it beside wake().
+// What other threads hand to a loop: the only way into it besides wake().
 #pragma once
 
 #include <atomic>
@@ -11,8 +11,8 @@ namespace socket2 {
 
 class Poller;
 
-// Made ready by one thread, used up by the loop's. Its links are its own, so that posting never
-// fails.
+// Filled by one thread and consumed by the loop's thread. It contains its own link, so posting
+// never fails.
 class Posted {
    public:
     Posted() = default;
@@ -20,7 +20,8 @@ class Posted {
     Posted& operator=(const Posted&) = delete;
     virtual ~Posted() = default;
 
-    // In the loop's thread, in the middle of its turn: ends ops, and calls nobody else.
+    // Called in the loop's thread, in the middle of a turn. It finishes ops, and calls nothing
+    // else.
     virtual void arrive() = 0;
 
    private:
@@ -29,7 +30,7 @@ class Posted {
     std::shared_ptr<Posted> next_;
 };
 
-// Outlives its loop in the hands of whoever is to post.
+// Everything that may still post keeps it alive, so it can outlive its loop.
 class Inbox {
    public:
     Inbox() = default;
@@ -37,16 +38,15 @@ class Inbox {
     Inbox& operator=(const Inbox&) = delete;
     ~Inbox() { close(); }
 
-    // Any thread: `item` arrives in the loop's present or next turn; dropped once the loop is gone.
-    // An item is in one inbox at a time.
+    // From any thread: `item` arrives in the loop's present or next turn. It is dropped once the
+    // loop is gone. An item is in one inbox at a time.
     void post(std::shared_ptr<Posted> item);
 
-    // Whether its loop has been used in this process: a forked child has copies of those whose threads
-    // are the parent's. Any thread.
+    // Whether the loop has been used in this process. A forked child has copies of loops, and
+    // the threads of these exist only in the parent. From any thread.
     bool is_used() const { return process_.load(std::memory_order_relaxed) == process_number(); }
 
-    // The rest is for the loop's thread. `poller` is woken by posts until the next open() or
-    // close().
+    // The rest is for the loop's thread. Posts wake `poller` until the next open() or close().
     void open(const Poller& poller);
     void close();
     void deliver();
@@ -56,7 +56,7 @@ class Inbox {
 
     std::atomic<uint32_t> process_ = 0;
     std::atomic<bool> any_ = false;                       // lets deliver() pass without the lock
-    std::mutex& mutex_ = process_lock(LockKind::object);  // for what follows
+    std::mutex& mutex_ = process_lock(LockKind::object);  // guards the members below
     bool closed_ = true;
     std::shared_ptr<Posted> first_;
     Posted* last_ = nullptr;

@@ -17,16 +17,18 @@ struct IoSource {
     Descriptor fd = kNoDescriptor;
     IoOp* parked[2] = {nullptr, nullptr};   // by Side: ops that wait for readiness
     bool registered = false;                // with the selector
-    bool foreign = false;                   // the program has it, too, for whatever it does with it
-    void* kept = nullptr;                   // the poller's own, from attach() until detach()
+    bool foreign = false;                   // the program uses the descriptor, too
+    void* kept = nullptr;                   // belongs to the poller, from attach() until detach()
     uint8_t ready = kReadable | kWritable;  // unknown counts as ready: try before waiting
-    // TCP only: a read that returned less than asked has drained the socket, as epoll(7) says of
-    // streams. Not so of unix streams, where a read also stops at passed descriptors.
+    // TCP only: a read that returned less than it asked for has drained the socket, like epoll(7)
+    // says about streams. On unix streams that does not hold, because a read also stops at passed
+    // descriptors.
     bool short_read_drains = false;
-    double accept_not_before = 0;  // a listener backs off after an accept failed
+    double accept_not_before = 0;  // after a failed accept the listener rests until then
 };
 
-// What an op fills or sends. It belongs to the caller, who leaves it alone until the op was taken.
+// The memory that an op fills or sends. It belongs to the caller, and the caller leaves it alone
+// until the op has been taken.
 struct Memory {
     void* data = nullptr;  // recv*, read: filled; send*, write: what is left of the first slice
     size_t size = 0;       // of data, in bytes
@@ -34,13 +36,13 @@ struct Memory {
     size_t more_count = 0;
 };
 
-// The addresses, too, belong to the caller until then.
+// The addresses, too, belong to the caller and stay until the op has been taken.
 struct IoOp : Op, Memory {
     IoOp(Object& op_owner, IoSource& op_source, Side op_side)
         : Op(op_owner, op_side), source(op_source) {}
 
     IoSource& source;
-    bool started = false;            // connect: the system is at it
+    bool started = false;            // connect: the system has begun it
     bool to_itself = false;          // connect: may lead to the socket itself
     bool truncated = false;          // recv_from: the datagram was longer than the buffer
     size_t done = 0;                 // send, write: bytes the system has taken
@@ -49,7 +51,7 @@ struct IoOp : Op, Memory {
     intptr_t accepted = -1;          // accept: the new descriptor, until somebody takes it
 };
 
-// Of a list that has ops of descriptors alone, as a poller's have: the oldest, taken out.
+// Takes out the oldest op. For lists that hold only ops on descriptors; a poller's lists do.
 inline IoOp* pop_io_op(OpList& list) { return static_cast<IoOp*>(list.pop_front()); }
 
 }  // namespace socket2

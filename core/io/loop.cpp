@@ -5,7 +5,7 @@
 namespace socket2 {
 namespace {
 
-// Whether an accept failed for a reason that may last: a loop around it would turn as fast as it can.
+// Whether an accept failed for a reason that may last. A program that accepts in a loop would spin.
 bool is_lasting(Errc error) {
     switch (error) {
         case Errc::ok:
@@ -13,8 +13,8 @@ bool is_lasting(Errc error) {
         case Errc::timeout:
         case Errc::canceled:
         case Errc::busy:
-        case Errc::not_listening:       // it says so at once, until the program listens
-        case Errc::connection_aborted:  // of one connection
+        case Errc::not_listening:       // reported at once, until the program listens
+        case Errc::connection_aborted:  // this and the next are about one connection
         case Errc::connection_reset:
             return false;
         default:
@@ -35,7 +35,8 @@ Loop::Loop(std::unique_ptr<Poller> poller, std::unique_ptr<Clock> clock)
 
 Loop::~Loop() {
     inbox_->close();  // before anything that an item could reach is gone
-    // Cancel and drain: whoever is left was closed, and the system may still write to its memory.
+    // Cancel and drain: the remaining objects were closed, but the system may still write to their
+    // memory.
     constexpr double kTurn = 0.1;
     bool failed = false;
     for (;;) {
@@ -56,7 +57,7 @@ void Loop::release(size_t ops) { reserved_ -= ops; }
 
 void Loop::replace_poller(std::unique_ptr<Poller> poller) {
     inbox_->open(*poller);
-    poller->wake();  // somebody may have woken the former one
+    poller->wake();  // a wake may have gone to the former poller
     poller_ = std::move(poller);
 }
 
@@ -106,7 +107,7 @@ Result Loop::start(IoOp& op) {
     return r;
 }
 
-// From deferred or idle to submitted: the deadline runs.
+// Moves an op from deferred or idle to submitted. Its deadline counts from here on.
 void Loop::submitted(IoOp& op) {
     op.state = OpState::submitted;
     if (op.deadline < kNever) times_.push(op, op.deadline);
@@ -130,7 +131,7 @@ void Loop::finish(ExternalOp& op, Result result) {
 
 void Loop::go_on(IoOp& op) {
     SOCKET2_ASSERT(op.state == OpState::idle, "an op goes on that is in flight");
-    // What completes in every turn is not in the heap when deadlines are looked at.
+    // An op that completes in every turn is never in the heap when deadlines are checked.
     if (op.cancel_reason == Errc::ok && op.deadline <= turn_time_) op.cancel_reason = Errc::timeout;
     const bool canceled = op.cancel_reason != Errc::ok;
     const Result r = canceled ? Result(Errc::canceled) : poller_->submit(op);
@@ -149,7 +150,7 @@ Result Loop::hold(IoOp& op, double not_before) {
     return Result::pending();
 }
 
-// The op is over with this result, at once or later.
+// Records the result of an op that is over, at once or later.
 void Loop::end(IoOp& op, Result result) {
     op.result = result;
     if (op.kind == OpKind::accept && is_lasting(result.error())) {
@@ -157,7 +158,7 @@ void Loop::end(IoOp& op, Result result) {
     }
 }
 
-// From deferred or submitted to completed.
+// Moves an op from deferred or submitted to completed.
 void Loop::complete(Op& op) {
     if (op.in_heap()) times_.remove(op);
     op.state = OpState::completed;
@@ -168,7 +169,7 @@ void Loop::cancel(Op& op, Errc reason) {
     if (op.state == OpState::idle || op.cancel_reason != Errc::ok)
         return;  // the first reason counts
     if (op.state == OpState::completed) {
-        op.cancel_reason = reason;  // it keeps its result, unless its owner wants to go on
+        op.cancel_reason = reason;  // the op keeps its result, unless its owner goes on
         return;
     }
     if (op.state == OpState::external && !static_cast<ExternalOp&>(op).let_go()) return;
@@ -207,7 +208,7 @@ void Loop::free_retired() {
 }
 
 void Loop::submit_deferred() {
-    OpList due;  // what is held back again below waits for the next turn
+    OpList due;  // an op that is held back again waits for the next turn
     due.splice(deferred_);
     while (IoOp* op = pop_io_op(due)) {
         op->state = OpState::idle;
@@ -228,7 +229,7 @@ void Loop::expire() {
     }
 }
 
-// Not if it was armed after the turn: its own is yet to come.
+// A timer that was armed after the turn began is not due: its own turn is yet to come.
 bool Loop::timer_is_due() const {
     return timer_share_ > 0 && timers_.earliest() <= turn_time_ && timers_.front_order() < armed_;
 }
@@ -265,7 +266,8 @@ Result Loop::turn(double until) {
         }
         complete(*op);
     }
-    // After the wait: what the system has counts more than a deadline that has passed.
+    // After the wait, because a result that the system already has beats a deadline that has
+    // passed.
     expire();
     submit_deferred();
     return r;
@@ -277,11 +279,12 @@ void Timer::on_close(Loop& loop) {
 
 Result Loop::poll(double until) {
     free_retired();
-    // What an earlier turn completed and nobody took yet. New work waits, so this shrinks.
+    // Completions of an earlier turn that are not taken yet come first. New work waits, so their
+    // number shrinks.
     if (has_news()) return Result::done();
     Result r = turn(until);
-    // What a deadline cancels belongs to this poll: it takes another turn to come back, and two when
-    // the op was held back until this one.
+    // Ops that a deadline cancels belong to this poll. They come back one turn later, and two turns
+    // later when they were held back until this one.
     for (int more = 2; more > 0 && r.ok() && (expired_ops_ || times_.earliest() <= turn_time_);
          --more) {
         expired_ops_ = false;

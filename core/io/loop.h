@@ -1,6 +1,6 @@
-// One event loop: carries ops to the poller and back, keeps deadlines and timers.
+// One event loop: carries ops to the poller and back, and keeps deadlines and timers.
 //
-// Belongs to one thread; only wake() and the inbox may be used from another.
+// It belongs to one thread. Other threads may only use wake() and the inbox.
 #pragma once
 
 #include <cstddef>
@@ -21,90 +21,92 @@ class Loop {
     Loop(std::unique_ptr<Poller> poller, std::unique_ptr<Clock> clock);
     ~Loop();
 
-    // A new socket says how many ops it may have in flight, so that submit() never allocates.
-    // May throw bad_alloc.
+    // A new socket reserves room for the ops that it may have in flight, so that submit() never
+    // allocates. May throw bad_alloc.
     void reserve(size_t ops);
     void release(size_t ops);
     size_t reserved() const { return reserved_; }
 
-    // What the poller knows, alive or with ops to be taken.
+    // Counts the sources that the poller knows, whether alive or closed with ops still to be taken.
     void count_source(int more) { sources_ += more; }
     bool has_sources() const { return sources_ > 0; }
-    // Only while there are none, or after leave_parent().
+    // Only while there are no sources, or after leave_parent().
     void replace_poller(std::unique_ptr<Poller> poller);
 
-    // In a forked child, before replace_poller(): what was in flight begins again, but for sends, which
-    // are the parent's to go on with, and are Errc::canceled here. May be called again.
+    // In a forked child, before replace_poller(): operations in flight begin again. Sends do not,
+    // because the parent goes on with them: here they complete with Errc::canceled. May be called
+    // again.
     void leave_parent();
 
     Result attach(IoSource& source) { return poller_->attach(source); }
     void shut(IoSource& source, int directions) { poller_->shut(source, directions); }
 
-    // A value or an error: it is over. Pending: exactly one completion follows.
-    // A busy op (not idle) is Errc::busy and stays as it was.
+    // A value or an error means that the op is over. Pending means that exactly one completion
+    // follows. An op that is not idle stays as it was, and the result is Errc::busy.
     Result submit(IoOp& op);
 
     // See Poller::try_now().
     Result try_now(IoOp& op) { return poller_->try_now(op); }
 
-    // Pending until finish() is called in the loop's thread, or the op is canceled, which needs nobody's
-    // help.
+    // The op is pending until finish() is called in the loop's thread or the op is canceled. A
+    // cancel needs no help from outside the loop.
     Result submit(ExternalOp& op);
-    // The op completes with the next turn. One that was canceled (or finished) meanwhile keeps
-    // what it has.
+    // Completes the op with the next turn. An op that was canceled or finished before keeps its
+    // result.
     void finish(ExternalOp& op, Result result);
 
-    // For an object in on_completed(): submits the op again, as the same operation, whose deadline and
-    // cancel stay. It completes with a later turn, so what goes on and on does not hold up others.
+    // For an object in on_completed(): submits the op again as part of the same operation, with its
+    // deadline and its cancel. It completes in a later turn, so an operation with many steps does
+    // not hold up others.
     void go_on(IoOp& op);
 
-    // Memory for what has come and is not read yet.
+    // Memory for bytes that were received but not read yet.
     ChunkPool& chunks() { return chunks_; }
 
-    // What other threads post to; it can outlive the loop.
+    // The inbox that other threads post to. It can outlive the loop.
     const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
 
-    // The op completes soon, with `reason` unless the system was faster.
+    // Makes the op complete soon. Its result is `reason`, unless the system was faster.
     void cancel(Op& op, Errc reason);
 
-    // Cancels the ops with Errc::closed and forgets the source, whose descriptor may be closed
-    // after this.
+    // Cancels the ops with Errc::closed and forgets the source. After this its descriptor may be
+    // closed.
     void detach(IoSource& source, IoOp& read, IoOp& write);
 
-    // Closes the object and takes it over, to free it when its ops have been taken.
+    // Closes the object and takes ownership, to free it once its ops have been taken.
     void close(std::unique_ptr<Object> object);
 
     // One turn: waits until something completes, `until` (a time of the clock) comes, a signal
     // arrives or wake() is called. Completed ops are then there to be taken.
     Result poll(double until);
 
-    // The oldest completed op that its object leaves to be an event, now idle again; null when there is none.
-    // What it completed with
-    // stays in it until it is submitted again; an owner that was closed is freed by the next
-    // poll(), not before.
+    // Takes the oldest completed op that becomes an event because its object has not taken it; null
+    // when there is none. The op is idle again, and keeps its result until it is submitted again.
+    // If its owner was closed, the next poll() frees it, not before.
     Op* take();
 
     // Room for one more timer, so that arm() does not allocate. May throw bad_alloc.
     void reserve_timer() { timers_.reserve(timers_.size() + 1); }
     // The timer fires once at `deadline`, never earlier, and can then be taken. A time that has
-    // passed counts as now: those that always arm for the past would else come before all others.
+    // passed counts as now, because timers that are always armed for the past would otherwise come
+    // before all others.
     void arm(Timer& timer, double deadline) {
         timers_.push(timer, deadline > turn_time_ ? deadline : turn_time_);
     }
     // At any time between arm() and take_timer().
     void disarm(Timer& timer) { timers_.remove(timer); }
-    // One that the last poll() found due; null when there is none.
+    // Takes a timer that the last poll() found due; null when there is none.
     Timer* take_timer();
 
     void wake() const { poller_->wake(); }
     double now() const { return clock_->now(); }
 
    private:
-    // How long a listener rests after it ran out of descriptors or memory, and an op for which the system
-    // said "later" without an event that would tell when.
+    // How long a listener rests after it ran out of descriptors or memory. An op rests for
+    // kBusyRest when the system said "later" but sends no event when later has come.
     static constexpr double kAcceptRest = 0.1;
     static constexpr double kBusyRest = 0.01;
-    // So many timers go off in one turn: a crowd of them would otherwise hold up all I/O.
+    // At most this many timers fire in one turn: a crowd of them would otherwise hold up all I/O.
     static constexpr int kTimerShare = 32;
 
     Result start(IoOp& op);
@@ -125,18 +127,18 @@ class Loop {
     std::unique_ptr<Poller> poller_;
     std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
     std::unique_ptr<Clock> clock_;
-    OpList deferred_;  // IoOps whose rest is over; before that they are in the heap only
-    // Over without the poller. Completed by the next turn, not at once: who starts and ends such ops
-    // again and again would keep the loop from its turns.
+    OpList deferred_;  // IoOps that have rested; before that they are only in the heap
+    // Ops that are over without the poller. They complete in the next turn, not at once: a thread
+    // that starts and ends such ops again and again would otherwise keep the loop from its turns.
     OpList ended_;
     OpList completed_;
-    Heap<Op> times_;  // deadlines and ends of rests of pending ops
+    Heap<Op> times_;  // deadlines of pending ops, and ends of their rests
     Heap<Timer> timers_;
-    // Of those that had been armed by the last turn, that many may still be taken.
+    // How many of the timers that were armed before the last turn may still be taken.
     int timer_share_ = 0;
     uint64_t armed_ = 0;
     double turn_time_;
-    bool expired_ops_ = false;  // by the last turn
+    bool expired_ops_ = false;  // set by the last turn
     size_t reserved_ = 0;
     int sources_ = 0;
     IntrusiveList<Object> retired_;

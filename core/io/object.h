@@ -1,4 +1,4 @@
-// What a handle names, and what owns ops.
+// An object: a handle names it, and it owns ops.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace socket2 {
 class Loop;
 class Stream;
 
-// As bits, so that a class of several kinds can say which.
+// Bits, so that a class of several kinds can name them all.
 enum ObjectKind : uint8_t {
     kTcp = 1,
     kUdp = 2,  // raw sockets too
@@ -22,7 +22,8 @@ enum ObjectKind : uint8_t {
     kSignalWatch = 64,
 };
 
-// Its maker owns it until Loop::close(); from then on the loop does, until its ops were taken.
+// Its maker owns it until Loop::close(). From then on the loop owns it, until its ops have been
+// taken.
 class Object : public ListNode<Object> {
    public:
     explicit Object(ObjectKind kind) : kind_(kind) {}
@@ -30,27 +31,28 @@ class Object : public ListNode<Object> {
 
     ObjectKind kind() const { return kind_; }
 
-    // Its name across the boundary, set when it is given one; 0: none. The core never looks at it.
+    // Its handle for programs, set when it gets one; 0: none. The core never looks at it.
     int32_t handle() const { return handle_; }
     void set_handle(int32_t handle) { handle_ = handle; }
 
-    // The op of that side, of which a cancel and a wait are; null: it has none.
+    // The op of that side, which waits use and cancels end; null when there is none.
     virtual Op* op(Side) { return nullptr; }
     const Op* op(Side side) const { return const_cast<Object*>(this)->op(side); }
-    // Null unless it is one.
+    // The object as a stream; null when it is none.
     virtual Stream* stream() { return nullptr; }
 
-    // One of its ops has completed, and the loop hands it out. True: the object has taken it, and goes on by
-    // itself (Loop::go_on()); else it becomes an event.
+    // Called when the loop hands out a completed op. True: the object has taken it, and goes on by
+    // itself (Loop::go_on()). False: the op becomes an event.
     virtual bool on_completed(Op&) { return false; }
 
-    // Whether no op is in flight, or completed and not taken.
+    // True when no op is in flight, or completed but not taken.
     bool idle() const { return is_idle(Side::read) && is_idle(Side::write); }
 
    private:
     friend class Loop;
 
-    // Before it goes: ends what is in flight with Errc::closed, and lets go of the system.
+    // Called before the object goes: completes the ops in flight with Errc::closed, and releases
+    // what the system holds for it.
     virtual void on_close(Loop& loop) = 0;
 
     bool is_idle(Side side) const {

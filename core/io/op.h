@@ -13,9 +13,9 @@ namespace socket2 {
 
 class Object;
 
-// A wait is for readiness of its side, without memory to fill or empty. So is readable, of the read side, but
-// it believes what was last known and may find nothing: its owner tries.
-// recv and send are of sockets, read and write of other descriptors.
+// wait is for readiness of a side, and has no memory to fill or empty. readable has none either and
+// is always on the read side, but it trusts the last known readiness and may find nothing: its
+// owner then tries. recv and send are for sockets, read and write for other descriptors.
 enum class OpKind : uint8_t {
     recv,
     accept,
@@ -35,14 +35,14 @@ enum class Side : uint8_t { read = 0, write = 1 };
 
 enum class OpState : uint8_t {
     idle,       // free to be submitted
-    deferred,   // the loop holds it back: to be submitted at a later turn
+    deferred,   // the loop holds it back and submits it in a later turn
     submitted,  // the poller has it
-    external,   // something else has it, another thread for one
-    completed,  // has its result, not yet taken from the loop
+    external,   // something else has it, for example another thread
+    completed,  // has its result, but is not taken from the loop yet
 };
 
-// What a loop knows of any op. Pinned: lives inside its object, which the loop keeps until the op has
-// been taken.
+// What a loop knows about any op. An op cannot move: it lives inside its object, which the loop
+// keeps until the op has been taken.
 struct Op : ListNode<Op>, HeapNode {
     Op(Object& op_owner, Side op_side) : owner(op_owner), side(op_side) {}
 
@@ -50,8 +50,8 @@ struct Op : ListNode<Op>, HeapNode {
     const Side side;
     OpKind kind = OpKind::recv;
     OpState state = OpState::idle;
-    Errc cancel_reason = Errc::ok;   // why it was canceled; ok: it was not
-    Result result = Result::done();  // of a completed op: what its submit would have returned
+    Errc cancel_reason = Errc::ok;   // why it was canceled; ok: it was not canceled
+    Result result = Result::done();  // when completed: what submit() would have returned
     double deadline = kNever;
     double since = 0;  // when it began to wait: the time of the loop's turn
 };
@@ -61,8 +61,8 @@ struct ExternalOp : Op {
     using Op::Op;
     virtual ~ExternalOp() = default;
 
-    // Asked before it is canceled: whether what has it lets go of it. If not, it keeps the result that
-    // it has or is about to be finished with.
+    // Called before a cancel. True: whatever holds the op gives it up. False: the op keeps the
+    // result that it has, or with which it is about to be finished.
     virtual bool let_go() { return true; }
 };
 

@@ -20,31 +20,33 @@ class Poller {
    public:
     virtual ~Poller() = default;
 
-    // Makes the source known. A completion port wants this at birth; readiness pollers register
-    // on their own at the first op that has to wait, and do nothing here.
+    // Introduces the source. A completion port needs this when a descriptor is made. Readiness
+    // pollers do nothing here: they register a source when its first op has to wait.
     virtual Result attach(IoSource& source) = 0;
     virtual void detach(IoSource& source) = 0;
 
-    // The program has shut these directions (Ready) of the source's socket: what waits there learns
-    // of it. Most systems tell by themselves.
+    // The program has shut down these directions (Ready) of the source's socket, and the ops that
+    // wait there have to learn of it. Most systems report that by themselves.
     virtual void shut(IoSource&, int /*directions*/) {}
 
     virtual Result submit(IoOp& op) = 0;
     virtual void cancel(IoOp& op) = 0;
 
-    // What can be had of an op without waiting, whether or not others are in flight on the source:
-    // as submit(), but pending means that there was nothing, and the op is the caller's again. From
-    // then on wait() returns when that may have changed. A send may give a part.
+    // Gets what an op can have without waiting, whether or not other ops are in flight on the
+    // source. The results are like submit()'s, but pending means that there was nothing, and the op
+    // is the caller's again. From then on wait() returns when that may have changed. A send may
+    // take only a part.
     virtual Result try_now(IoOp& op) = 0;
 
-    // Waits at most `seconds` (0: only looks, kNever: for ever) and never returns early by more
-    // than the clock's grain, unless something completed, a signal came or somebody woke it.
+    // Waits at most `seconds` (0: only looks, kNever: forever). It returns early by at most the
+    // clock's grain, unless something completed, a signal came or wake() was called.
     virtual Result wait(double seconds, OpList& completed) = 0;
     virtual void wake() const = 0;
 
-    // In a forked child, where all that the system knows of the poller is the parent's, to which
-    // nothing is to happen: gives back its ops, as if they had not been submitted or with their
-    // results, and forgets its sources. After this it can only be destroyed, or asked again.
+    // In a forked child, where everything that the system knows about the poller belongs to the
+    // parent and must not change. Gives back its ops, either like ops that were never submitted or
+    // with their results, and forgets its sources. After this it can only be destroyed, or asked
+    // again.
     virtual void abandon(OpList& /*unfinished*/, OpList& /*finished*/) {}
 };
 

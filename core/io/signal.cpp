@@ -5,7 +5,7 @@
 
 namespace socket2 {
 
-// What the hub's thread leaves for the loop's.
+// What the hub's thread leaves for the loop's thread.
 class SignalWatch::Mail final : public SignalListener,
                                 public Posted,
                                 public std::enable_shared_from_this<Mail> {
@@ -19,11 +19,11 @@ class SignalWatch::Mail final : public SignalListener,
     }
 
     void arrive() override {
-        posted_.store(false);  // first: what comes after this is posted again
+        posted_.store(false);  // first, so that a signal that comes after this is posted again
         if (watch_ != nullptr) watch_->arrived();
     }
 
-    // One of those that came; 0 when there is none.
+    // Takes one of the signals that came; 0 when there is none.
     SignalSet take() {
         const SignalSet all = pending_.load();
         const SignalSet first = all & (~all + 1);
@@ -34,7 +34,7 @@ class SignalWatch::Mail final : public SignalListener,
     void forget_watch() { watch_ = nullptr; }
 
    private:
-    SignalWatch* watch_;  // null: gone; for the loop's thread
+    SignalWatch* watch_;  // null: gone; only the loop's thread uses it
     const std::shared_ptr<Inbox> inbox_;
     std::atomic<SignalSet> pending_ = 0;
     std::atomic<bool> posted_ = false;

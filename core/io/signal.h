@@ -1,4 +1,4 @@
-// Signals of the system that a loop watches for.
+// An object that waits for signals of the system.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace socket2 {
 
-// For the loop's thread. A signal that its wait was given stays the result when it is closed.
+// Used in the loop's thread only. A wait that was given a signal keeps it as its result, even if
+// the watch is closed then.
 class SignalWatch final : public Object {
    public:
     static constexpr unsigned kKinds = kSignalWatch;
@@ -18,10 +19,11 @@ class SignalWatch final : public Object {
     SignalWatch(Loop& loop, SignalSet signals);
     ~SignalWatch() override;
 
-    // Once: what comes from now on is kept until a wait takes it. May throw bad_alloc.
+    // Called once. Signals that come from now on are kept until a wait takes them. May throw
+    // bad_alloc.
     Result start();
 
-    // One signal (its bit) of those that came since the last wait.
+    // Completes with one signal (its bit) of those that came since the last wait.
     Result wait(double deadline);
 
     using Object::op;
@@ -32,7 +34,7 @@ class SignalWatch final : public Object {
 
     struct Waiting final : ExternalOp {
         using ExternalOp::ExternalOp;
-        // A signal that it has been given stays its result.
+        // An op that was given a signal keeps it as its result.
         bool let_go() override { return !in_list(); }
     };
 

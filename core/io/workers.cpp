@@ -12,7 +12,7 @@
 
 namespace socket2 {
 
-// What the pool, its lanes and its threads share. While tasks are chosen there are threads.
+// What the pool, its lanes and its threads share. While there are chosen tasks, there are threads.
 struct Workers::Core : std::enable_shared_from_this<Core> {
     explicit Core(double the_idle_seconds) : idle_seconds(the_idle_seconds) {}
 
@@ -21,11 +21,11 @@ struct Workers::Core : std::enable_shared_from_this<Core> {
     Result add_thread();
 
     const double idle_seconds;
-    std::mutex mutex;  // for what follows
+    std::mutex mutex;  // guards the members below
     std::condition_variable changed;
-    Lane::Tasks chosen;  // begun, but for a thread, which is on its way
+    Lane::Tasks chosen;  // tasks that only need a thread, and one is on its way
     size_t threads = 0;
-    size_t idle = 0;  // threads that are to take a task; one that is being started counts
+    size_t idle = 0;  // threads that are about to take a task, or are being started
     bool ending = false;
 };
 
@@ -52,8 +52,8 @@ std::shared_ptr<Workers::Core> Workers::core() const {
     const std::lock_guard lock(mutex_);
     const uint32_t process = process_number();
     if (process != process_) {
-        // A forked child has no threads, and one of them may have held the lock. The old core cannot
-        // be freed: its condition variable has waiters forever.
+        // A forked child has no threads, and a thread of the parent may have held the lock. The old
+        // core cannot be freed: its condition variable has waiters forever.
         auto fresh = std::make_shared<Core>(idle_seconds_);
         new std::shared_ptr<Core>(core_);
         core_ = std::move(fresh);
@@ -74,7 +74,7 @@ size_t Workers::threads() const {
 
 // ---- the threads ----
 
-// For a task that was chosen, with the lock held: an idle thread is told, or one more is started.
+// Called with the lock held after a task was chosen: wakes an idle thread, or starts one more.
 Result Workers::Core::add_thread() {
     if (chosen.size() <= idle) {
         changed.notify_one();
@@ -109,7 +109,7 @@ void Workers::Core::work() {
     }
 }
 
-// Waits for a task; null: this thread is to end.
+// Waits for a task; null: this thread has to end.
 std::shared_ptr<Workers::Task> Workers::Core::next() {
     const std::chrono::duration<double> limit(idle_seconds);
     std::unique_lock lock(mutex);
@@ -150,7 +150,7 @@ Result Workers::Lane::start(const std::shared_ptr<Task>& task, const void* asker
 }
 
 bool Workers::Lane::leave(Task& task) {
-    std::shared_ptr<Task> gone;  // freed without the lock
+    std::shared_ptr<Task> gone;  // freed after the lock is released
     const std::lock_guard lock(core_->mutex);
     switch (task.state_) {
         case Task::State::queued:
@@ -191,7 +191,8 @@ Workers::Lane::Asker& Workers::Lane::asker_of(const void* id) {
     return askers_.emplace_back(Asker{id, {}});
 }
 
-// An error: no thread could be started. What was chosen then waits for one that there is.
+// An error means that no thread could be started. Chosen tasks then wait for one of the threads
+// that exist.
 Result Workers::Lane::begin_all() {
     Result r = Result::done();
     while (begin_one()) {
@@ -223,7 +224,7 @@ void Workers::Lane::count(Task& task, int working, int all) {
     asker.all += all;
 }
 
-// The task is over, or will not be begun: its thread is for another.
+// The task is over, or will not begin: its thread is free for another one.
 void Workers::Lane::release(Task& task) {
     const Task::State state = std::exchange(task.state_, Task::State::idle);
     if (state != Task::State::queued) count(task, state == Task::State::abandoned ? 0 : -1, -1);

@@ -13,9 +13,10 @@
 
 namespace socket2 {
 
-// Threads start when there is work for them and end after a while without. Nobody joins them: the
-// system can keep one for minutes. What they share is theirs too, so the pool can go, or the process
-// end, at any time. A forked child has a pool of its own, and nothing of what its parent had begun.
+// Threads start when there is work for them, and end after a while without work. They are never
+// joined, because the system can block one for minutes. They share ownership of what they use, so
+// the pool can go, or the process end, at any time. A forked child has its own pool, and none of
+// the work that its parent had begun.
 //
 // Every function is for any thread.
 class Workers {
@@ -25,15 +26,15 @@ class Workers {
     class Task;
     class Lane;
 
-    // May throw bad_alloc, as lane() may.
+    // May throw bad_alloc; lane() may, too.
     explicit Workers(double idle_seconds = kIdleSeconds);
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
-    // What was started is still done.
+    // Work that was started is still done.
     ~Workers();
 
-    // A lane of the present process's pool. Its tasks have at most `limit` threads at once, and with
-    // those that are abandoned `most`. The name is that of the threads while they work for it.
+    // A lane of the present process's pool. At most `limit` threads work on its tasks at once, or
+    // `most` with the abandoned ones. Threads have the lane's name while they work for it.
     std::shared_ptr<Lane> lane(const char* name, int limit, int most);
 
     size_t threads() const;
@@ -44,13 +45,13 @@ class Workers {
     std::shared_ptr<Core> core() const;
 
     const double idle_seconds_;
-    // For what follows; no thread of the pool takes it.
+    // Guards the members below; the pool's threads never take it.
     std::mutex& mutex_ = process_lock(LockKind::object);
     mutable std::shared_ptr<Core> core_;
     mutable uint32_t process_ = process_number();
 };
 
-// Something to do, for one start().
+// A piece of work, for one start().
 class Workers::Task {
    public:
     Task() = default;
@@ -64,31 +65,32 @@ class Workers::Task {
 
     enum class State { idle, queued, chosen, running, abandoned };
 
-    // In a thread of the pool, neither of them with a lock: the work, and then, when the thread is
-    // free for others, the end of it: to post it to an Inbox for one.
+    // Both run in a thread of the pool, without a lock. run() does the work. finish() is called
+    // when the thread is free for other tasks, and reports the end, for example with a post to an
+    // Inbox.
     virtual void run() noexcept = 0;
     virtual void finish() noexcept = 0;
 
     State state_ = State::idle;
-    std::shared_ptr<Lane> lane_;                        // the one it is in, while it is in one
-    void* asker_ = nullptr;                             // likewise: the lane's
-    std::list<std::shared_ptr<Task>>::iterator place_;  // queued, chosen
+    std::shared_ptr<Lane> lane_;                        // the lane that it is in, if any
+    void* asker_ = nullptr;                             // belongs to that lane
+    std::list<std::shared_ptr<Task>>::iterator place_;  // while queued or chosen
 };
 
-// Each asker's tasks are begun in their order, the askers taking turns. One that asks alone has half of
-// the threads, the next half of what is left: no asker can take them all.
+// Each asker's tasks begin in their order, and the askers take turns. An asker that is alone gets
+// half of the threads, the next one half of the rest: no asker can take them all.
 class Workers::Lane : public std::enable_shared_from_this<Lane> {
    public:
     Lane(std::shared_ptr<Core> core, const char* name, int limit, int most);
     ~Lane();
 
-    // Pending: it will be done. An error: there is no thread and cannot be one. May throw bad_alloc,
-    // with nothing started.
+    // Pending: it will be done. An error: no thread exists, and none can be started. May throw
+    // bad_alloc, with nothing started.
     Result start(const std::shared_ptr<Task>& task, const void* asker);
-    // Nobody waits for the task. True: it was not begun and will not be. Else its thread no longer
-    // counts, but for the lane's `most`.
+    // The caller no longer waits for the task. True: the task has not begun, and never will. False:
+    // its thread no longer counts, except for the lane's `most`.
     bool leave(Task& task);
-    // Somebody waits for it again.
+    // A caller waits for the task again.
     void want(Task& task);
 
    private:
@@ -108,8 +110,8 @@ class Workers::Lane : public std::enable_shared_from_this<Lane> {
     const std::string name_;
     const int limit_;
     const int most_;
-    int working_ = 0;  // wanted tasks that are begun
-    int all_ = 0;      // with those that are abandoned
+    int working_ = 0;  // begun tasks with results that are wanted
+    int all_ = 0;      // those and the abandoned ones
     std::list<Asker> askers_;
 };
 

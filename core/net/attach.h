@@ -1,4 +1,4 @@
-// Sockets that others have made.
+// Makes sockets from descriptors that others have made.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,8 @@
 
 namespace socket2 {
 
-// A socket of whatever kind the descriptor is, which it owns from then on; an error leaves it alone.
+// Makes a socket of the descriptor's kind, which owns the descriptor from then on. After an error
+// the descriptor is unchanged.
 Result attach_socket(Loop& loop, Descriptor fd, std::unique_ptr<Socket>& out);
 
 }  // namespace socket2

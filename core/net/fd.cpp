@@ -5,7 +5,7 @@
 
 namespace socket2 {
 
-// Still there: it never got as far as to have a handle, so no op can be in flight.
+// A descriptor that is still open never got a handle, so no op can be in flight.
 Fd::~Fd() {
     if (source_.fd != kNoDescriptor) Fd::close_descriptor();
 }
@@ -40,7 +40,7 @@ Result Fd::open(Loop& loop, const char* path, std::unique_ptr<Fd>& out) {
     const Result r = sys::open_path(path);
     if (r.is_error()) return r;
     out->owned_ = true;
-    return out->adopt(r.value(), Result::of(0));  // a path does not open a socket
+    return out->adopt(r.value(), Result::of(0));  // opening a path never gives a socket
 }
 
 }  // namespace socket2

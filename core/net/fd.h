@@ -1,4 +1,4 @@
-// Descriptors of any kind that can be read and written: pipes, terminals, files, others' sockets.
+// Descriptors of any kind that can be read and written: pipes, terminals, files, foreign sockets.
 #pragma once
 
 #include <memory>
@@ -13,17 +13,17 @@ class Fd final : public IoStream<Waitable> {
 
     ~Fd() override;
 
-    // A descriptor of the program's, which stays its own.
+    // Wraps a descriptor that stays the program's own.
     static Result wrap(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out);
-    // One that it owns from then on, unless this fails.
+    // Takes ownership of the descriptor, unless this fails.
     static Result attach(Loop& loop, Descriptor fd, std::unique_ptr<Fd>& out);
-    // Opens what there is at a path, for reading and writing.
+    // Opens whatever is at a path, for reading and writing.
     static Result open(Loop& loop, const char* path, std::unique_ptr<Fd>& out);
 
    private:
     explicit Fd(Loop& loop) : IoStream(loop, kFd) {}
     bool as_socket() const override { return never_blocks_; }
-    // Takes the descriptor; never_blocks as of sys::never_blocks().
+    // Takes the descriptor; `never_blocks` is the result of sys::never_blocks().
     Result adopt(Descriptor fd, Result never_blocks);
     void close_descriptor() override;
 

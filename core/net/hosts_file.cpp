@@ -7,7 +7,7 @@
 namespace socket2 {
 namespace {
 
-// FNV-1a, of letters in lower case.
+// FNV-1a over the letters in lower case.
 uint64_t hash_of(std::string_view name, Family family) {
     uint64_t hash = 0xcbf29ce484222325 + static_cast<uint64_t>(family);
     for (const char c : name) {
@@ -17,7 +17,7 @@ uint64_t hash_of(std::string_view name, Family family) {
     return hash;
 }
 
-// The next word of a line, which loses it; empty: there is none.
+// Takes the next word off a line; empty when there is none.
 std::string_view next_word(std::string_view& line) {
     constexpr std::string_view kBlank = " \t\r";
     line.remove_prefix(std::min(line.find_first_not_of(kBlank), line.size()));
@@ -58,7 +58,8 @@ void HostsFile::read() {
     std::sort(hashes_.begin(), hashes_.end());
 }
 
-// An address, which is a name of its own for look-ups that go back, and its names.
+// Adds the line's address and its names. The address counts as a name, too, because reverse
+// look-ups ask for it.
 void HostsFile::add_line(std::string_view line) {
     std::string_view word = next_word(line);
     const Family family = word.find(':') == std::string_view::npos ? Family::inet : Family::inet6;

@@ -1,4 +1,4 @@
-// What the system's hosts file has: names that need no network. Not thread-safe.
+// The names in the system's hosts file, which need no network. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,15 @@
 
 namespace socket2 {
 
-// Only whether a name or address is there. The system's resolver gives the answer, in the order of its
-// own configuration.
+// Says only whether a name or address is there. The answer comes from the system's resolver, which
+// follows the order of its own configuration.
 class HostsFile {
    public:
     explicit HostsFile(std::string path) : path_(std::move(path)) {}
 
-    // Whether a line with an address of that family (unspecified: of any) has it. The file is read
-    // again when it has changed; one that cannot be read has nothing. May throw bad_alloc.
+    // Whether a line with an address of that family has the name (unspecified: of any family). The
+    // file is read again when it has changed; a file that cannot be read counts as empty. May throw
+    // bad_alloc.
     bool has(std::string_view name, Family family);
 
    private:
@@ -31,8 +32,8 @@ class HostsFile {
     const std::string path_;
     Time time_ = Time::min();
     std::uintmax_t size_ = 0;
-    // Of name and family, sorted. A list of blocked names has hundreds of thousands; two that have the
-    // same number do no harm.
+    // Sorted hashes of name and family: a list of blocked names has hundreds of thousands. A
+    // collision only means that a name counts as present.
     std::vector<uint64_t> hashes_;
 };
 

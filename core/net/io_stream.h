@@ -1,4 +1,4 @@
-// The stream of a descriptor: of a socket (Base is Socket), or of anything else (Waitable).
+// The stream of a descriptor: of a socket (Base is Socket), or of another descriptor (Waitable).
 #pragma once
 
 #include <memory>
@@ -48,7 +48,7 @@ class IoStream : public Base, public Stream {
    protected:
     using Base::Base;
 
-    // Whether the calls for sockets are its own.
+    // Whether the descriptor takes the calls for sockets.
     virtual bool as_socket() const = 0;
 
    private:
@@ -62,7 +62,7 @@ class IoStream : public Base, public Stream {
         return *reader_;
     }
 
-    std::unique_ptr<Reader> reader_;  // since the first buffered read
+    std::unique_ptr<Reader> reader_;  // made by the first buffered read
 };
 
 }  // namespace socket2

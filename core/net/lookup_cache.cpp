@@ -11,7 +11,8 @@ void LookupCache::set_lifetime(double seconds) {
     entries_.clear();
 }
 
-// The texts end with zeros, which neither can contain; the sign tells a null from an empty one.
+// Each text ends with a zero, because neither can contain one. A sign tells a null from an empty
+// text.
 std::string LookupCache::key_of(const Endpoint& endpoint) {
     std::string key;
     for (const char* text : {endpoint.host, endpoint.service}) {

@@ -1,4 +1,4 @@
-// What look-ups have found, for a while. Not thread-safe.
+// Remembers for a while what look-ups have found. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ class LookupCache {
    public:
     static constexpr size_t kCapacity = 1024;
 
-    // How long it remembers, in seconds; 0: not at all. Forgets everything.
+    // How long results are remembered, in seconds; 0: not at all. Forgets everything.
     void set_lifetime(double seconds);
     bool on() const { return lifetime_ > 0; }
 
@@ -22,7 +22,7 @@ class LookupCache {
     bool find(const Endpoint& endpoint, double now, Lookup& out) const;
     void put(const Endpoint& endpoint, double now, const Lookup& found);
 
-    // The same for equal questions alone.
+    // Equal questions, and only those, have the same key.
     static std::string key_of(const Endpoint& endpoint);
 
     size_t size() const { return entries_.size(); }
@@ -38,7 +38,7 @@ class LookupCache {
     void erase(Entries::iterator entry);
 
     double lifetime_ = 0;
-    Entries entries_;  // oldest first; all live equally long, so those that expire first too
+    Entries entries_;  // oldest first: all live equally long, so the front expires first
     std::unordered_map<std::string, Entries::iterator> index_;
 };
 

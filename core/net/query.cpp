@@ -15,7 +15,7 @@ class Query::Job final : public Resolver::Job {
         waiter_->finish(result);
     }
 
-    Query* waiter_;  // null: gone; for the loop's thread
+    Query* waiter_;  // null: gone; only the loop's thread uses it
 };
 
 Query::Query(Loop& loop) : Object(kLookup), loop_(loop), op_(*this, Side::read) {

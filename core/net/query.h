@@ -9,7 +9,7 @@
 
 namespace socket2 {
 
-// For one look-up.
+// Each does one look-up.
 class Query final : public Object {
    public:
     static constexpr unsigned kKinds = kLookup;
@@ -18,14 +18,15 @@ class Query final : public Object {
     explicit Query(Loop& loop);
     ~Query() override;
 
-    // Once: the op completes with the number of addresses or an error, never at once. The texts
-    // are copied. May throw bad_alloc, with nothing started.
+    // Called once. The op completes with the number of addresses or an error, and never at once.
+    // The texts are copied. May throw bad_alloc, with nothing started.
     void start(Resolver& resolver, const Endpoint& endpoint, double deadline);
-    // Once more from the beginning, if it is under way. May throw bad_alloc, with nothing changed.
+    // Starts again from the beginning, if the look-up is under way. May throw bad_alloc, with
+    // nothing changed.
     void ask_again(Resolver& resolver);
-    // The op completes with Errc::canceled; does nothing after it was completed.
+    // The op completes with Errc::canceled. Does nothing after it has completed.
     void cancel() { end(Errc::canceled); }
-    // What the op came to; Errc::busy before it was taken. After a success there are addresses.
+    // The op's result; Errc::busy before the op was taken. After a success there are addresses.
     Result result() const;
     const Lookup& found() const { return found_; }
 
@@ -44,7 +45,7 @@ class Query final : public Object {
     Loop& loop_;
     ExternalOp op_;
     Lookup found_;
-    std::shared_ptr<Job> job_;  // null: its answer is not wanted (any more)
+    std::shared_ptr<Job> job_;  // null: its answer is not wanted, or no longer wanted
 };
 
 }  // namespace socket2

@@ -8,9 +8,9 @@ namespace socket2 {
 
 struct ReadRequest {
     enum class Kind : uint8_t {
-        size,   // so many bytes
-        peek,   // the same, and the next read has them again
-        until,  // what is before the delimiter, which is read too
+        size,   // this many bytes
+        peek,   // the same, but the next read gets them again
+        until,  // what is before the delimiter; the delimiter is consumed, too
         line,   // what is before LF or CRLF
         all,    // until the end of the stream
     };

@@ -39,14 +39,14 @@ struct Resolver::Shared {
     const std::shared_ptr<Workers::Lane> names;
     const std::shared_ptr<Workers::Lane> local;
 
-    std::mutex mutex;  // for what follows; held, the lanes may be asked
+    std::mutex mutex;  // guards the members below; lanes may be called while it is held
     std::unordered_map<std::string, std::shared_ptr<Flight>> flights;
     LookupCache cache;
-    LookupCache silent;  // of empty results
+    LookupCache silent;  // questions that name servers left unanswered
     HostsFile hosts{sys::hosts_path()};
 };
 
-// One question to the system, for all who ask it meanwhile.
+// One question to the system, for all jobs that ask it meanwhile.
 class Resolver::Flight final : public Workers::Task {
    public:
     Flight(std::shared_ptr<Shared> shared, std::string key, const Shared::JobPtr& first)
@@ -66,8 +66,8 @@ class Resolver::Flight final : public Workers::Task {
     const std::string key_;
     const Shared::JobPtr first_;  // has the question
     std::shared_ptr<Workers::Lane> route_;
-    bool is_loopback_ = false;             // as the hosts file does not know, but RFC 6761
-    std::vector<Shared::JobPtr> waiting_;  // with the lock of what is shared
+    bool is_loopback_ = false;             // RFC 6761 says so, although the hosts file does not
+    std::vector<Shared::JobPtr> waiting_;  // guarded by the shared state's lock
     Result result_ = Result::pending();
     Lookup found_;
     double took_ = 0;  // seconds
@@ -86,7 +86,8 @@ std::shared_ptr<Resolver::Shared> Resolver::shared() const {
     const std::lock_guard lock(mutex_);
     const uint32_t process = process_number();
     if (process != process_) {
-        // A thread that a forked child lacks may have held the lock, so the old state cannot be freed.
+        // A thread that a forked child lacks may have held the lock, so the old state cannot be
+        // freed.
         auto fresh = make();
         fresh->cache.set_lifetime(cache_seconds_);
         new std::shared_ptr<Shared>(shared_);
@@ -160,13 +161,13 @@ Endpoint Resolver::Job::endpoint() const {
 }
 
 void Resolver::Job::give_up() {
-    // In a forked child a thread of the parent's may have the lock forever.
+    // In a forked child the lock may be held forever by a thread that only the parent has.
     if (shared_ == nullptr || shared_->process != process_number()) return;
     shared_->leave(*this);
 }
 
 void Resolver::Shared::leave(Job& job) {
-    std::shared_ptr<Flight> flight;  // freed without the lock, as is the job
+    std::shared_ptr<Flight> flight;  // both are freed after the lock is released
     JobPtr gone;
     const std::lock_guard lock(mutex);
     flight = std::move(job.flight_);
@@ -199,7 +200,7 @@ Result Resolver::Flight::answer() {
     return is_loopback_ ? lookup_localhost(endpoint, found_) : shared_->function(endpoint, found_);
 }
 
-// Whether the time of all who wait is over before it begins. Nobody joins it then.
+// Whether all that wait have given up by deadline before the flight begins. Nothing joins it then.
 bool Resolver::Flight::is_late() {
     const std::lock_guard lock(shared_->mutex);
     const double now = shared_->clock.now();
@@ -221,7 +222,7 @@ void Resolver::Flight::finish() noexcept {
     for (const auto& job : waiting) job->inbox_->post(job);
 }
 
-// With the lock held: who gives up may read the job's flight.
+// Called with the lock held, because a job that gives up reads its flight.
 void Resolver::Flight::hand_out(Job& job) const {
     job.flight_ = nullptr;
     job.result = result_;
@@ -240,7 +241,7 @@ bool Resolver::Shared::recall(Job& job) const {
     return true;
 }
 
-// An equal one may have taken its place.
+// Another flight for an equal question may have taken its place.
 void Resolver::Shared::forget(const Flight& flight) {
     const auto place = flights.find(flight.key_);
     if (place != flights.end() && place->second.get() == &flight) flights.erase(place);
@@ -257,10 +258,10 @@ void Resolver::Shared::remember(const Flight& flight) {
     }
 }
 
-// Of names that are not in the hosts file for the family asked for the system goes on to the network,
-// localhost among them.
+// For a name that the hosts file lacks in the family that was asked for, the system goes to the
+// network. It does so for localhost, too.
 bool Resolver::Shared::needs_network(const Endpoint& endpoint, bool& is_loopback) {
-    if (endpoint.host == nullptr) return false;  // loopback: only the service has a name
+    if (endpoint.host == nullptr) return false;  // null is loopback: only the service may be a name
     const bool back = (endpoint.flags & kReverse) != 0;
     if (!back && is_literal(endpoint)) return false;
     if (hosts.has(endpoint.host, back ? Family::unspecified : endpoint.family)) return false;

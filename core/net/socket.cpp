@@ -16,7 +16,7 @@ Socket::Socket(Loop& loop, SocketType type, Family family, int32_t protocol)
 
 Socket::~Socket() {
     drop_accepted();
-    // Still open: it never got as far as to have an owner, so no op can be in flight.
+    // A descriptor that is still open never got an owner, so no op can be in flight.
     if (source_.fd != kNoDescriptor) sys::close_descriptor(source_.fd);
 }
 
@@ -47,8 +47,9 @@ Result Socket::check(const Address& address) const {
 Result Socket::bind(const Address& address) {
     Result r = check(address);
     if (r.is_error()) return r;
-    // A server that restarts would else wait for its old connections' TIME_WAIT. Not when the
-    // system picks the port: it could pick one that another such socket is about to listen on.
+    // Otherwise a restarted server would have to wait for the TIME_WAIT of its old connections. Not
+    // when the system picks the port: it could pick one on which another such socket is about to
+    // listen.
     if (type_ == SocketType::tcp && address.port() != 0) r = set_option("reuseaddr", 1);
     if (r.ok()) r = sys::bind(source_.fd, address.raw);
     bound_ = bound_ || r.ok();
@@ -64,7 +65,7 @@ Result Socket::shutdown(int directions) {
 Result Socket::complete(Result result, Address& address) const {
     address.type = static_cast<int32_t>(type_);
     address.protocol = protocol_;
-    // The system shows a raw socket's protocol there.
+    // The system puts a raw socket's protocol where the port is.
     if (result.ok() && type_ == SocketType::raw) set_port(address.raw, 0);
     return result;
 }
@@ -93,7 +94,7 @@ Result Socket::set_option(const char* name, int value) {
 Result Socket::get_option(const char* name, int& value) const {
     const Option* option = find_option(name);
     if (option == nullptr) return Errc::unknown_option;
-    // Reading it clears it, and a connect that is under way learns its own end from it.
+    // Reading the error clears it, and a connect that is under way learns its result from it.
     const bool connecting = write_.state != OpState::idle && write_.kind == OpKind::connect;
     if (option->kind == OptionKind::error && connecting) return Errc::busy;
     return socket2::get_option(source_.fd, inet6(), *option, value);

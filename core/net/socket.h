@@ -42,14 +42,14 @@ class Socket : public Waitable {
     Result open();
     Result adopt(Descriptor fd);
 
-    // Has it, or may it have, a port that the program has chosen?
+    // Whether the socket has, or may have, a port that the program has chosen.
     bool bound_ = false;
 
-    // Closes the connection of an accept that nobody has taken.
+    // Closes the connection of an accept that was not taken.
     void drop_accepted();
 
     bool inet6() const { return family_ == Family::inet6; }
-    // An error unless the address is of the socket's family.
+    // An error unless the address has the socket's family.
     Result check(const Address& address) const;
 
    private:

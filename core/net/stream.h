@@ -1,4 +1,4 @@
-// Ordered bytes in both directions: of a TCP connection, a unix one, a pipe, a terminal.
+// Ordered bytes in both directions: a TCP or unix connection, a pipe, a terminal.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +15,21 @@ class Stream {
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
 
-    // All of the slices or an error; the op's `done` tells how far it came. Of several the array, too, has
-    // to stay until the op is over.
+    // Sends all of the slices, or fails; after an error the op's `done` tells how many bytes were
+    // sent. If there are several slices, their array has to stay until the op is over, too.
     virtual Result send(Slices slices, double deadline) = 0;
-    // What has come, at most `size` bytes (> 0); 0: the end.
+    // Receives what has come, at most `size` bytes (> 0); 0 is the end of the stream.
     virtual Result recv(void* data, size_t size, double deadline) = 0;
 
-    // The number of bytes, which data() has until the next read. Errc::end_of_stream when it ends before
-    // all of it came, Errc::too_long as soon as that is certain. A read that fails consumes nothing. The
-    // delimiter has to stay until the op is over. May throw bad_alloc.
+    // Completes with the number of bytes, which stay at data() until the next read.
+    // Errc::end_of_stream when the stream ends before all of it came, Errc::too_long as soon as
+    // that is certain. A read that fails consumes nothing. The delimiter has to stay until the op
+    // is over. May throw bad_alloc.
     virtual Result read(const ReadRequest& request, double deadline) = 0;
     virtual const char* data() const = 0;
-    // Bytes that were received and not read.
+    // The number of bytes that were received but not read.
     virtual size_t buffered() const = 0;
-    // These bytes come before all others. Errc::busy during a read. May throw bad_alloc.
+    // The next reads return these bytes first. Errc::busy during a read. May throw bad_alloc.
     virtual Result unread(const void* data, size_t size) = 0;
 
    protected:

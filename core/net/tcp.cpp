@@ -30,7 +30,8 @@ Result Tcp::attach(Loop& loop, Family family, Descriptor fd, std::unique_ptr<Soc
 
 Result Tcp::listen(int backlog) {
     if (family() != Family::local) {
-        // bind() leaves it off where the system picks the port; the next server may want this one.
+        // bind() does not set it when the system picks the port. The next server may want the same
+        // port.
         const Result r = set_option("reuseaddr", 1);
         if (r.is_error()) return r;
     }
@@ -55,8 +56,9 @@ Result Tcp::take_accepted(std::unique_ptr<Tcp>& out) {
     return r.is_error() ? r : out->send_at_once();
 }
 
-// A request in two parts would else wait for the peer's delayed acknowledgement of the first; who batches
-// writes does better without Nagle's delay, too. Other protocols of streams have no such option.
+// Turns Nagle's delay off: the second part of a request would otherwise wait for the peer's delayed
+// acknowledgement of the first, and programs that batch writes do better without it, too. Other
+// stream protocols have no such option.
 Result Tcp::send_at_once() {
     if (family() == Family::local) return Result::done();
     const Result r = set_option("tcp_nodelay", 1);
@@ -67,7 +69,7 @@ Result Tcp::connect(const Address& address, double deadline) {
     Result r = check(address);
     if (r.ok()) r = check_free(write_, deadline);
     if (r.is_error()) return r;
-    // Linux would let a second connect, to wherever, succeed.
+    // Linux would let a second connect succeed, to any address.
     SockAddr peer;
     if (!std::exchange(has_no_peer_, false) && sys::remote_address(source_.fd, peer).ok()) {
         return Errc::already_connected;

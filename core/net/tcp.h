@@ -12,15 +12,15 @@ class Tcp final : public IoStream<Socket> {
 
     static Result create(Loop& loop, Family family, int32_t protocol, std::unique_ptr<Tcp>& out);
 
-    // Of a descriptor that it owns from then on, unless this fails.
+    // Takes ownership of the descriptor, unless this fails.
     static Result attach(Loop& loop, Family family, Descriptor fd, std::unique_ptr<Socket>& out);
 
-    // Backlog < 0: the system's maximum. Not bound before: the system picks a port.
+    // Backlog < 0: the system's maximum. If the socket is not bound, the system picks a port.
     Result listen(int backlog);
 
-    // Done: take_accepted() has the connection. `peer` may be null.
+    // When done, take_accepted() has the connection. `peer` may be null.
     Result accept(Address* peer, double deadline);
-    // The connection of the last accept, which has to have succeeded. The descriptor is closed if
+    // The connection of the last accept, which must have succeeded. The descriptor is closed if
     // this fails.
     Result take_accepted(std::unique_ptr<Tcp>& out);
 
@@ -33,7 +33,7 @@ class Tcp final : public IoStream<Socket> {
 
     Result send_at_once();
 
-    bool has_no_peer_ = false;  // certainly; else the system is asked
+    bool has_no_peer_ = false;  // true: certainly has none; false: ask the system
 };
 
 }  // namespace socket2

@@ -29,7 +29,7 @@ Result Udp::connect(const Address* address) {
     const Result r = check(*address);
     if (r.is_error()) return r;
     SockAddr to = address->raw;
-    // Raw sockets have no ports, but without one Linux does not know them as connected.
+    // Raw sockets have no ports, but Linux treats them as connected only if the address has one.
     if (type() == SocketType::raw) set_port(to, 1);
     Result made = sys::connect(source_.fd, to);
     while (made.is_pending())
@@ -37,7 +37,7 @@ Result Udp::connect(const Address* address) {
     return made;
 }
 
-// Linux also takes back a port that it picked itself, of which others may know.
+// Linux also takes back a port that it picked itself, although others may know it.
 Result Udp::disconnect() {
     Address before;
     Address after;

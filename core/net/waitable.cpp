@@ -47,7 +47,7 @@ Result Waitable::try_now(IoOp& op, OpKind kind, const Memory& memory) {
     once.addr = op.addr;
     once.only = op.only;
     const Result r = loop_.try_now(once);
-    // Who asks for these finds them where he does after an event.
+    // Callers read these fields in the same place as after an event.
     op.truncated = once.truncated;
     op.accepted = once.accepted;
     return r.is_pending() ? Errc::timeout : r;

@@ -1,4 +1,4 @@
-// What a loop can wait on: a descriptor with two ops, one a direction.
+// A descriptor that a loop can wait on, with one op for each direction.
 #pragma once
 
 #include <memory>
@@ -15,22 +15,22 @@ class Waitable : public Object {
 
     Descriptor descriptor() const { return source_.fd; }
 
-    // Done when the direction has something to do (the end of a stream and errors are).
+    // Done when the direction has something to do; the end of a stream and errors count as that.
     virtual Result wait(Side side, double deadline);
     using Object::op;
     IoOp* op(Side side) override { return side == Side::read ? &read_ : &write_; }
 
-    // Closes it, but for the descriptor: the value.
+    // Closes the object, but leaves its descriptor open and returns it.
     static Descriptor detach(std::unique_ptr<Waitable> waitable);
 
    protected:
     Waitable(Loop& loop, ObjectKind kind);
 
-    // Closes the descriptor, if it is the library's own.
+    // Closes the descriptor, if the library owns it.
     virtual void close_descriptor() = 0;
 
     Result submit(IoOp& op, OpKind kind, const Memory& memory, double deadline);
-    // Of a stream.
+    // Sends all slices on a stream.
     Result send_all(OpKind kind, Slices slices, double deadline);
     // Errc::busy unless an operation with this deadline can use the op.
     static Result check_free(const IoOp& op, double deadline);
@@ -44,7 +44,7 @@ class Waitable : public Object {
     void on_close(Loop&) override;
     void let_go();
 
-    // Without an event, and beside a wait of another.
+    // Tries at once, without an event, and also while another operation waits.
     Result try_now(IoOp& op, OpKind kind, const Memory& memory);
 };
 

@@ -10,14 +10,14 @@ namespace socket2 {
 namespace {
 
 // One send hands over at most this much before others have their turn: a receiver that keeps up
-// would otherwise hold the loop for as long as a buffer lasts.
+// would otherwise hold the loop for as long as the buffer lasts.
 constexpr size_t kSendShare = size_t{1} << 20;
-// Datagrams from strangers that one filtered receive drops before others have their turn.
+// How many datagrams from strangers one filtered receive drops before others have their turn.
 constexpr int kDropShare = 64;
 
 Attempt outcome(Result r) { return r.is_pending() ? Attempt::wait() : Attempt::over(r); }
 
-// The system has taken that much of what was left.
+// Removes what the system has taken from what is left.
 void advance(IoOp& op, size_t taken) {
     op.done += taken;
     while (taken >= op.size && op.more_count > 0) {
@@ -31,7 +31,7 @@ void advance(IoOp& op, size_t taken) {
     op.size -= taken;
 }
 
-// Sends the slices that are left, at most `size` bytes of them, which becomes how many there are.
+// Sends at most `size` bytes of the remaining slices, and sets `size` to how many they had.
 Result send_slices(const IoOp& op, size_t& size) {
     Slice slices[sys::kMaxSlices] = {{op.data, std::min(op.size, size)}};
     size_t count = 1;
@@ -45,8 +45,8 @@ Result send_slices(const IoOp& op, size_t& size) {
     return sys::send(op.source.fd, slices, count);
 }
 
-// As much of what is left as one system call takes, at most `size` bytes, which becomes how many it was
-// given.
+// Sends as much of the rest as one system call takes, at most `size` bytes, and sets `size` to how
+// many it was given.
 Result send_some(const IoOp& op, size_t& size) {
     if (op.kind == OpKind::send && op.more_count > 0) return send_slices(op, size);
     size = std::min(size, op.size);
@@ -64,8 +64,8 @@ Attempt try_all(IoOp& op) {
         if (op.size == 0 && op.more_count == 0) {
             return Attempt::over(Result::of(static_cast<int>(op.done)));
         }
-        // Of a socket a short send has filled the room; another descriptor may stop short for its own
-        // reasons.
+        // On a socket a short send means that there is no room left. Another descriptor may stop
+        // short for reasons of its own.
         if (taken < size) return op.kind == OpKind::send ? Attempt::wait() : Attempt::more();
         share -= taken;
     }
@@ -105,7 +105,7 @@ Result connected(const IoOp& op, Descriptor fd) {
     const bool itself =
         sys::local_address(fd, own).ok() && sys::remote_address(fd, peer).ok() && own == peer;
     if (!itself) return Result::done();
-    // Leaves an error, which the second takes.
+    // The disconnect leaves an error, which the second call takes.
     for (const Result r : {sys::disconnect(fd), sys::connect_result(fd)}) static_cast<void>(r);
     return Errc::connection_refused;
 }
@@ -136,7 +136,7 @@ Attempt attempt(IoOp& op) {
         case OpKind::readable:
             return Attempt::over(Result::done());
         case OpKind::lookup:
-            break;  // no poller's
+            break;  // no poller has these
     }
     SOCKET2_ASSERT(false, "an op of no known kind");
     return Attempt::wait();

@@ -1,4 +1,4 @@
-// One try of an op by the system's calls that do not block.
+// One try of an op, by system calls that do not block.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@ namespace socket2 {
 // What a try came to.
 struct Attempt {
     enum class Next : uint8_t {
-        over,  // with the result
-        wait,  // there is nothing, or no room: go on when the system tells
-        more,  // had its share of this turn, and could go on at once
+        over,  // the op is over, with the result
+        wait,  // nothing to read, or no room: wait for the system's report
+        more,  // has had its share of this turn, and could go on at once
     };
 
     static Attempt over(Result result) { return {Next::over, result}; }
@@ -24,19 +24,20 @@ struct Attempt {
     Result result;
 };
 
-// Whether a connect waits on it. A read beside it would take the error that it has to tell.
+// Whether a connect waits on the source. A read beside it would take the error that the connect has
+// to report.
 bool is_connecting(const IoSource& source);
 
-// What a connect that has succeeded comes to. Done, unless the system has connected the socket to
-// itself, which it can when no one listens and the port is the one that it has picked for this
-// side: that connection is undone and counts as refused. Two calls of the system, where op.to_itself
-// says that it may be so.
+// The result of a connect that has succeeded. It is done, unless the system has connected the
+// socket to itself: that can happen when the port has no listener and is the one that the system
+// has picked for this side. Such a connection is undone and counts as refused. This takes two
+// system calls, and only when op.to_itself says that it is possible.
 Result connected(const IoOp& op, Descriptor fd);
 
 // The Ready bit of a side.
 uint8_t direction(Side side);
 
-// Any op but a lookup. A send that goes out in parts counts them in op.done.
+// Takes any op but a lookup. A send that goes out in parts counts them in op.done.
 Attempt attempt(IoOp& op);
 
 }  // namespace socket2

@@ -8,16 +8,16 @@
 namespace socket2 {
 namespace {
 
-// Whether a read has told that there is no more, which saves the EAGAIN that would tell the same. Once a
-// hang-up was seen no further edge comes for the end of the stream, and a read stops early at urgent
-// data, so then only EAGAIN counts.
+// Whether a read has shown that nothing is left, which saves the EAGAIN that would say the same.
+// After a hang-up no further edge comes for the end of the stream, and a read stops early at urgent
+// data, so in these cases only EAGAIN counts.
 bool drained(const IoOp& op, Result r) {
     const IoSource& source = op.source;
     return op.kind == OpKind::recv && r.ok() && source.short_read_drains &&
            static_cast<size_t>(r.value()) < op.size && (source.ready & (kHangup | kUrgent)) == 0;
 }
 
-// After a try that found nothing only an edge says otherwise.
+// After a try that found nothing, only an edge makes the source ready again.
 Attempt try_if_ready(IoOp& op) {
     IoSource& source = op.source;
     const uint8_t side = direction(op.side);
@@ -56,7 +56,7 @@ Result ReadinessPoller::submit(IoOp& op) {
     }
     const Result r = a.next == Attempt::Next::wait ? watch(op.source) : a.result;
     if (r.is_error() && op.done > 0) {
-        // A part went out: only a completion tells how much.
+        // A part was sent: only a completion can report how much.
         op.result = r;
         finished_.push_back(op);
         return Result::pending();
@@ -70,7 +70,7 @@ Result ReadinessPoller::submit(IoOp& op) {
 Result ReadinessPoller::watch(IoSource& source) {
     if (source.registered) return Result::done();
     const Result r = selector_->add(source);
-    if (r.is_error()) source.ready = kReadable | kWritable;  // nobody will tell: try again
+    if (r.is_error()) source.ready = kReadable | kWritable;  // no report will come: try again
     return r;
 }
 
@@ -81,10 +81,10 @@ void ReadinessPoller::cancel(IoOp& op) {
     }
     leave(op);
     if (op.in_list()) OpList::remove(op);
-    // The system would go on with it, and refuse the next connect.
+    // The system would go on with the connect, and refuse the next one.
     if (op.kind == OpKind::connect && op.started) {
         const Result undone = sys::disconnect(op.source.fd);
-        // Linux keeps a reset as the socket's error, for whoever asks for it.
+        // Linux keeps a reset as the socket's error, for the next call that asks for it.
         const Result cleared = sys::connect_result(op.source.fd);
         static_cast<void>(undone);
         static_cast<void>(cleared);
@@ -94,10 +94,11 @@ void ReadinessPoller::cancel(IoOp& op) {
 }
 
 Result ReadinessPoller::try_now(IoOp& op) {
-    // Only who has just polled can rely on what the system said, as those who look for readiness do.
+    // Only a caller that has just polled can rely on what the system said, and ops that look for
+    // readiness have.
     if (op.kind != OpKind::wait) op.source.ready |= direction(op.side);
     Attempt a = try_if_ready(op);
-    // No edge would tell of what is left.
+    // No edge would report what is left.
     while (a.next == Attempt::Next::more && op.done == 0) a = try_if_ready(op);
     if (a.next == Attempt::Next::over) return a.result;
     if (op.done > 0) return Result::of(static_cast<int>(op.done));
@@ -133,7 +134,7 @@ Result ReadinessPoller::wait(double seconds, OpList& completed) {
     constexpr int kBatch = 64;
     Selector::Event events[kBatch];
 
-    OpList hot;  // what turns hot again below waits for the next turn
+    OpList hot;  // an op that turns hot again below waits for the next turn
     hot.splice(hot_);
     const bool idle = hot.empty() && finished_.empty();
     const Result n = selector_->wait(idle ? seconds : 0, events, kBatch);

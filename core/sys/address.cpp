@@ -27,7 +27,7 @@ T read_as(const SockAddr& raw) {
     return value;
 }
 
-// BSDs have the size in the address, too. It counts where addresses are compared.
+// BSDs store the size in the address, too, and it counts when addresses are compared.
 template <typename Any = sockaddr>
 void set_size(SockAddr& raw, size_t size) {
     raw.size = static_cast<uint32_t>(size);
@@ -63,7 +63,7 @@ SockAddr make_inet6(const in6_addr& ip, uint16_t port, uint32_t scope) {
     return raw;
 }
 
-// "@name" is abstract: no file, gone with its last socket. A file of that name is "./@name".
+// "@name" is abstract: no file, gone with its last socket. A file with that name is "./@name".
 Result make_unix(std::string_view path, SockAddr& raw) {
     const bool abstract = !path.empty() && (path[0] == '@' || path[0] == '\0');
     const std::string_view name = path.substr(abstract ? 1 : 0);
@@ -122,7 +122,7 @@ in6_addr v4_mapped(const in_addr& ip) {
     return mapped;
 }
 
-// Pending: not an IP literal.
+// Pending: it is not an IP literal.
 Result parse_ip(const Endpoint& endpoint, uint16_t port, SockAddr& raw) {
     const bool wants4 = endpoint.family != Family::inet6;
     const bool wants6 = endpoint.family != Family::inet;
@@ -158,7 +158,7 @@ Address complete(const SockAddr& raw, const Endpoint& endpoint) {
     Address address{};
     address.raw = raw;
     address.type = static_cast<int32_t>(endpoint.type);
-    if (endpoint.type == SocketType::raw) set_port(address.raw, 0);  // it has none
+    if (endpoint.type == SocketType::raw) set_port(address.raw, 0);  // raw sockets have no port
     address.protocol = endpoint.protocol != 0 ? endpoint.protocol
                                               : default_protocol(endpoint.type, address.family());
     return address;
@@ -220,7 +220,7 @@ Family family_of(const SockAddr& raw) {
 
 void set_port(SockAddr& raw, int port) {
     const auto number = htons(static_cast<uint16_t>(port));
-    // At the same place in both.
+    // The port is at the same place in both.
     static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
     if (family_of(raw) == Family::local || family_of(raw) == Family::unspecified) return;
     std::memcpy(raw.bytes + offsetof(sockaddr_in, sin_port), &number, sizeof number);

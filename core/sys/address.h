@@ -1,4 +1,4 @@
-// An address of a socket: where, and for which kind of socket.
+// The address of a socket, and the kind of socket that it is for.
 #pragma once
 
 #include <cstddef>
@@ -11,31 +11,31 @@
 
 namespace socket2 {
 
-// Numbers of the ABI, the same on every system. Local is what users call unix (a word that GNU
-// compilers predefine).
+// Numbers of the ABI, the same on every system. Local is what users call unix (GNU compilers
+// predefine that word).
 enum class SocketType : int { tcp = 1, udp = 2, raw = 3 };
 enum class Family : int { unspecified = 0, inet = 1, inet6 = 2, local = 3 };
 
 bool is_valid(SocketType type);
 bool is_valid(Family family);
 
-// The system's numbers; a Family from the system that the library does not know is unspecified.
+// The system's numbers. A family that the library does not know becomes unspecified.
 int os_family(Family family);
 int os_socket_type(SocketType type);
 bool socket_type_of(int os_type, SocketType& out);
 Family family_of(const SockAddr& raw);
 
-// No effect on families without ports.
+// Does nothing for families without ports.
 void set_port(SockAddr& raw, int port);
 
-// Plain data of a fixed size: callers of the ABI hold it in memory of their own, so every function
+// Plain data of a fixed size. Callers of the ABI hold it in memory of their own, so every function
 // is safe on any content.
 struct Address {
     SockAddr raw;
     int32_t protocol;  // IANA's number, 0 for none
     int32_t type;      // a SocketType
 
-    // False for memory that no function of the library has filled.
+    // False for memory that the library has not filled.
     bool is_valid() const;
 
     Family family() const { return family_of(raw); }
@@ -47,7 +47,7 @@ struct Address {
     std::string to_string() const;
 };
 
-// What to look up; names end with a zero.
+// What to look up. Names end with a zero.
 struct Endpoint {
     const char* host;     // a name, an IP literal, a path; "*": all interfaces; null: loopback
     const char* service;  // a port number, a service name; null: 0
@@ -69,14 +69,14 @@ enum LookupFlag : unsigned {
 };
 constexpr unsigned kAllLookupFlags = 255;
 
-// The endpoint as an address if that needs no resolver: "*", loopback, IP literals, unix paths,
-// with a numeric port. Pending: it is a name. `out` then is untouched.
+// The endpoint as an address, if that needs no resolver: "*", loopback, IP literals and unix paths,
+// with a numeric port. Pending: it is a name, and `out` is untouched.
 Result parse_address(const Endpoint& endpoint, Address& out);
 
-// The address of a unix name, which can have zero bytes, of the endpoint's type and protocol.
+// The address of a unix name, which may contain zero bytes, with the endpoint's type and protocol.
 Result unix_address(std::string_view name, const Endpoint& endpoint, Address& out);
 
-// The type's own protocol in that family.
+// The default protocol of the type in that family.
 int32_t default_protocol(SocketType type, Family family);
 
 }  // namespace socket2

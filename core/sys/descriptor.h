@@ -1,4 +1,4 @@
-// What the system knows a socket, a pipe or a file by, and what all of them can be asked.
+// How the system names a socket, a pipe or a file, and what all of them can be asked.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace socket2 {
 using Descriptor = intptr_t;
 constexpr Descriptor kNoDescriptor = -1;
 
-// Readiness, as bits: what the system said last and nobody has used up since.
+// Readiness, as bits: what the system reported last and no call has used up since.
 enum Ready : uint8_t {
     kReadable = 1,
     kWritable = 2,
@@ -25,10 +25,10 @@ void close_descriptor(Descriptor fd);
 // Done when the direction (kReadable or kWritable) has something to do, or an error to give;
 // pending when not.
 Result is_ready(Descriptor fd, uint8_t direction);
-// Makes a descriptor that others have made non-blocking and close-on-exec.
+// Makes a descriptor from elsewhere non-blocking and close-on-exec.
 Result make_nonblocking(Descriptor fd);
-// Of an open descriptor: 1 when its mode does not matter to recv() and send(), as of sockets where calls
-// have a flag for it (this one raises no SIGPIPE from now on); 0 when read() and write() are for it.
+// 1 when the descriptor's mode does not matter to recv() and send(): sockets, if calls have a flag
+// for it (such a socket raises no SIGPIPE from now on). 0 when read() and write() are for it.
 Result never_blocks(Descriptor fd);
 
 }  // namespace sys

@@ -5,7 +5,7 @@
 
 namespace socket2::sys {
 
-// The error behind an errno.
+// The library's error for an errno.
 Errc errc_of(int os_code);
 
 }  // namespace socket2::sys

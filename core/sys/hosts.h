@@ -1,4 +1,4 @@
-// What the system knows of names without asking anybody.
+// What the system knows about names without asking the network.
 #pragma once
 
 #include <string>

@@ -1,11 +1,11 @@
-// What open_library() of each system does once it has a library.
+// What every system's open_library() does once it has a library.
 #pragma once
 
 #include "core/sys/library.h"
 
 namespace socket2 {
 
-// Whether `find` has all of them; only then are they set.
+// Whether `find` has all of the functions; only then are they set.
 template <typename Find>
 bool set_imports(std::span<const Import> imports, Find find) {
     for (const Import& import : imports) {

@@ -16,7 +16,7 @@
 namespace socket2 {
 namespace {
 
-// NetBSD and OpenBSD lack these two; getaddrinfo() refuses a flag that is none.
+// NetBSD and OpenBSD lack these two, and getaddrinfo() refuses unknown flags.
 #ifdef AI_V4MAPPED
 constexpr int kOsAll = AI_ALL;
 constexpr int kOsV4Mapped = AI_V4MAPPED;
@@ -78,8 +78,8 @@ struct FreeAddrInfo {
     void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
 };
 
-// A name that is one (no server is asked for others): not empty, no longer than DNS allows, and no
-// address that is spelled badly or comes with its port.
+// Whether the text can be a name; no server is asked for others. A name is not empty, is no longer
+// than DNS allows, and is not an address that is misspelled or has a port.
 bool can_be_name(const char* host) {
     constexpr size_t kLongest = 253;
     const std::string_view name = host;
@@ -93,13 +93,14 @@ bool can_be_service(const char* service) {
            (first >= 'A' && first <= 'Z');
 }
 
-// Asks the system for the service alone, so that the host "*" or loopback keeps our meaning of it.
+// Asks the system for the service alone, so that the host "*" or loopback keeps this library's
+// meaning.
 const char* os_host(const Endpoint& endpoint) {
     if (endpoint.host == nullptr) return nullptr;
     return std::string_view(endpoint.host) == "*" ? nullptr : endpoint.host;
 }
 
-// The host alone. Pending: it is a name.
+// Parses the host alone. Pending: it is a name.
 Result parse_host(Endpoint endpoint) {
     Address address;
     endpoint.service = nullptr;
@@ -192,7 +193,7 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
     if (!can_be_service(endpoint.service)) return Errc::unknown_service;
     addrinfo hints{};
     hints.ai_family = os_family(endpoint.family);
-    // A service is one of a transport, which a raw socket has not: any will do.
+    // A service belongs to a transport, which a raw socket does not have: any transport will do.
     const bool raw = endpoint.type == SocketType::raw;
     hints.ai_socktype = os_socket_type(raw ? SocketType::udp : endpoint.type);
     hints.ai_protocol = raw ? 0 : endpoint.protocol;
@@ -205,7 +206,7 @@ Result lookup(const Endpoint& endpoint, Lookup& out) {
     addrinfo* list = nullptr;
     const int eai = get_addresses(host, endpoint.service, hints, &list);
     if (eai == EAI_SYSTEM) return Result(sys::errc_of(errno), errno);
-    // Of a literal the service alone can be unknown, which macOS does not tell apart.
+    // With a literal only the service can be unknown, but macOS does not say which one is.
     if (eai == EAI_NONAME && parsed.ok()) return Errc::unknown_service;
     if (eai != 0 && host != nullptr && is_localhost(host)) return lookup_localhost(endpoint, out);
     if (eai != 0) return errc_of(eai);

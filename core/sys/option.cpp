@@ -57,7 +57,8 @@ Result get(Descriptor fd, OptionName option, T& value) {
     return sys::get_raw(fd, option, &value, size);
 }
 
-// IPv4's interface for sending multicast: the system answers with an address of it, or 0.0.0.index.
+// IPv4's interface for sending multicast. The system gives an address that the interface has, or
+// 0.0.0.index.
 Result get_inet_interface(Descriptor fd, OptionName option, int& value) {
     in_addr ip{};
     const Result r = get(fd, option, ip);

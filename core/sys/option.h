@@ -12,14 +12,14 @@
 
 namespace socket2 {
 
-// What kind of value an option has. Numbers of the ABI.
+// What kind of value an option has. These are numbers of the ABI.
 enum class OptionKind : int {
     boolean = 1,
     integer = 2,
     linger = 3,  // seconds, or -1 for off
     text = 4,
-    interface = 5,  // of multicast: an index; set by index or by text (a name, an IPv4 address)
-    error = 6,      // read only, and cleared by reading: 0 or a code of the library
+    interface = 5,  // for multicast: an index; set by index or by text (a name, an IPv4 address)
+    error = 6,      // read only, and cleared by reading: 0 or an error code of the library
 };
 
 struct OptionName {
@@ -30,17 +30,17 @@ struct OptionName {
 struct Option {
     const char* name;
     OptionKind kind;
-    // Where the two families differ (ttl, multicast) they have names of their own.
+    // Options that differ between the two families (ttl, multicast) have separate names.
     OptionName inet;
     OptionName inet6;
 };
 
-// A row of which both families have the same name.
+// A row for an option that has the same name in both families.
 constexpr Option both(const char* name, OptionKind kind, int level, int option) {
     return {name, kind, {level, option}, {level, option}};
 }
 
-// Null when there is none of that name on this system.
+// Null when this system has no option of that name.
 const Option* find_option(std::string_view name);
 
 // The rows that only this system has.

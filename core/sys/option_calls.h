@@ -1,4 +1,4 @@
-// What systems do in different ways, of option.cpp.
+// The parts of option.cpp that systems do in different ways.
 #pragma once
 
 #include <netinet/in.h>
@@ -9,16 +9,17 @@
 
 namespace socket2::sys {
 
-// Errc::not_supported of an option that a socket of this kind cannot have.
+// Errc::not_supported for an option that a socket of this kind cannot have.
 Result set_raw(Descriptor fd, OptionName option, const void* value, size_t size);
-// `size`: the room, then how much of it was filled.
+// `size` is the room, then how much of it was filled.
 Result get_raw(Descriptor fd, OptionName option, void* value, size_t& size);
 
-// Integers and booleans.
+// For integers and booleans.
 Result set_number(Descriptor fd, OptionName option, int value);
 Result get_number(Descriptor fd, OptionName option, int& value);
 
-// The interface for sending multicast, by its index; 0 is the system's choice. That of IPv6 is a number.
+// IPv4's interface for sending multicast, by its index; 0 is the system's choice. IPv6 takes the
+// number.
 Result set_inet_interface(Descriptor fd, OptionName option, int index);
 Result set_inet6_interface(Descriptor fd, OptionName option, int index);
 

@@ -10,12 +10,12 @@ namespace socket2 {
 
 struct PeerCredentials {
     int64_t pid = -1;  // -1: the system does not tell
-    int64_t uid = 0;   // effective, as is gid
+    int64_t uid = 0;   // effective; so is gid
     int64_t gid = 0;
 };
 
-// Of a connected unix socket, as of its connect or listen; Errc::not_supported where the system keeps
-// nothing of it.
+// The peer of a connected unix socket, at the time of its connect or listen. Errc::not_supported
+// when the system has not kept it.
 Result peer_credentials(Descriptor fd, PeerCredentials& out);
 
 }  // namespace socket2

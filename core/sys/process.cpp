@@ -7,7 +7,7 @@ namespace socket2 {
 namespace {
 
 constexpr size_t kKinds = 3;
-// Of each kind: enough that the threads of a machine seldom meet at one.
+// How many locks there are of each kind: enough that threads seldom meet at one.
 constexpr size_t kLocks = 16;
 constexpr size_t kCacheLine = 64;
 

@@ -1,5 +1,5 @@
-// What a fork does to the library: a child has copies of everything but the threads, and shares what the
-// system keeps, an epoll for one, with its parent.
+// What a fork does to the library: a child has copies of everything but the threads, and shares
+// with its parent what the system keeps, for example an epoll.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,21 @@
 
 namespace socket2 {
 
-// Another in a forked child than in its parent: what was made under another number is the parent's.
-// Cheap. It sees forks by any library, but not a raw clone(2), which runs no handlers.
+// The number of the process. A forked child has another number than its parent: what was made under
+// another number belongs to the parent. Cheap. It notices forks by any library, but not a raw
+// clone(2), which runs no handlers.
 uint32_t process_number();
 
-// A lock that a child finds free, with what it guards as no thread was changing it: a fork waits for all
-// of these. There is a fixed number of them, so several objects can have the same one: who holds one may
-// take another only of a later kind.
+// A lock that a forked child finds free, with consistent data, because a fork waits for all of
+// these locks. Their number is fixed, so several objects can have the same one: a thread that holds
+// one may take another only of a later kind.
 enum class LockKind : uint8_t { registry, waking, object };
 std::mutex& process_lock(LockKind kind);
 
-// A call of the system library that holds locks of its own, at its beginning and its end, which a child
-// would find held and wait for: glibc's getaddrinfo(), for one. While one lives, a fork waits. In between
-// such a call may take long, so a fork does not wait for those that began a while ago.
+// Goes around a call of the system library that holds locks of its own at its beginning and its
+// end, for example glibc's getaddrinfo(). A child would find these locks held, and wait forever.
+// While an instance lives, a fork waits. In between such a call may take long, so a fork does not
+// wait for calls that began a while ago.
 class CallAroundForks {
    public:
     CallAroundForks();

@@ -1,13 +1,13 @@
-// Settings of the process that belong to no socket.
+// Settings of the process that do not belong to a socket.
 #pragma once
 
 namespace socket2 {
 
-// Writes to a pipe without a reader fail from now on, whichever library makes them, unless the program has
-// decided otherwise. A program that the process becomes inherits that.
+// From now on writes to a pipe without a reader fail, in any library, unless the program has
+// decided otherwise. The process keeps that when it executes another program.
 void ignore_broken_pipes();
 
-// No port that the system picks for a socket is lower. As it was when this was called first.
+// The system picks no lower port for a socket. Read by the first call, and remembered.
 int lowest_picked_port();
 
 // How many descriptors the process may have.

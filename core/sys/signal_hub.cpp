@@ -29,7 +29,7 @@ Result SignalHub::add(const std::shared_ptr<SignalListener>& listener) {
     const Result r = revive();
     if (r.is_error()) return r;
     const std::lock_guard lock(mutex_);
-    listeners_.push_back(listener);  // before any signal is taken, or one would be for nobody
+    listeners_.push_back(listener);  // before any signal is taken, so that none is lost
     const Result taken = take(listener->wanted);
     if (taken.is_error()) listeners_.pop_back();
     return taken;
@@ -63,7 +63,7 @@ SignalSet SignalHub::tell(SignalSet came) {
     return wanted;
 }
 
-// All, or none.
+// Takes all of them, or none.
 Result SignalHub::take(SignalSet signals) {
     Result r = Result::done();
     SignalSet taken = 0;

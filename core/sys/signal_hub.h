@@ -1,4 +1,4 @@
-// The signals that the system sends the process, for all loops of it that watch for them.
+// Passes the signals that the system sends the process to all loops that watch for them.
 #pragma once
 
 #include <array>
@@ -40,7 +40,7 @@ enum : SignalSet {
 constexpr size_t kSignalCount = 19;
 constexpr SignalSet kAllSignals = (1u << kSignalCount) - 1;
 
-// What watches for signals.
+// Something that watches for signals.
 class SignalListener {
    public:
     explicit SignalListener(SignalSet signals) : wanted(signals) {}
@@ -56,29 +56,30 @@ class SignalListener {
 
 class SignalHub {
    public:
-    // The process's.
+    // The hub of the process.
     static SignalHub& instance();
 
-    // The listener is told of each wanted signal from now on, and the system does with them no more than
-    // that. Errc::not_supported when it has no such signal. May throw bad_alloc.
+    // From now on the listener is told about each wanted signal, and the signal no longer does
+    // anything else. Errc::not_supported when the system has no such signal. May throw bad_alloc.
     Result add(const std::shared_ptr<SignalListener>& listener);
-    // With the last listener a signal does what it did before the first. Nothing for one that was not added.
+    // When its last listener is gone, a signal does what it did before the first one came. Does
+    // nothing for a listener that was not added.
     void remove(const SignalListener& listener);
 
-    // A forked child has no thread that tells: starts one, unless that was done.
+    // A forked child has no thread that tells: starts one, unless there is one.
     Result revive();
 
-    // For the system's part: these have come. -> those of them that somebody wants
+    // For the system's part: these signals have come. -> those that some listener wants
     SignalSet tell(SignalSet came);
 
    private:
     Result take(SignalSet signals);
     void give_back(SignalSet signals);
 
-    std::mutex& mutex_ = process_lock(LockKind::registry);  // for what follows
+    std::mutex& mutex_ = process_lock(LockKind::registry);  // guards the members below
     std::vector<std::shared_ptr<SignalListener>> listeners_;
     std::array<size_t, kSignalCount> takers_{};
-    uint32_t process_ = 0;  // the one whose signals are told of; 0: none yet
+    uint32_t process_ = 0;  // the process that signals are told in; 0: none yet
 };
 
 }  // namespace socket2

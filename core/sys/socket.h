@@ -1,9 +1,9 @@
 // The system's socket calls, with this library's results.
 //
-// Every function returns a value (>= 0), an error with errno beside it, or pending where the
-// system said "would block", or Errc::busy where it said so but will not tell when to try again (a
-// unix peer whose queue is full); an interrupted call is made again. None raises SIGPIPE.
-// Descriptors that they make are non-blocking and close-on-exec.
+// Every function returns a value (>= 0), an error with errno beside it, or pending when the system
+// said "would block". Errc::busy means that the system said so, but will not report when to try
+// again (the queue of a unix peer is full). An interrupted call is made again. No call raises
+// SIGPIPE. The descriptors that calls make are non-blocking and close-on-exec.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@
 
 namespace socket2::sys {
 
-// So many pieces a send takes at once; more are left for the next.
+// A send takes at most this many pieces at once, and leaves the others for the next.
 constexpr size_t kMaxSlices = 64;
 
-// What the system wants to be called before sockets and look-ups. Any thread.
+// Does what the system requires before sockets and look-ups. Any thread.
 void start();
 
 // The three numbers are the system's own; the value is the descriptor.
@@ -26,24 +26,24 @@ Result open_socket(int family, int type, int protocol);
 
 Result bind(Descriptor fd, const SockAddr& address);
 Result listen(Descriptor fd, int backlog);
-// On success `accepted` is the new descriptor, the caller's to close, and `peer` (may be null) its
-// address. A connection that died in the queue is passed over.
+// On success `accepted` is the new descriptor, which the caller has to close, and `peer` (may be
+// null) its address. A connection that died in the queue is passed over.
 Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer);
 
 // Pending: under way; connect_result() tells more once the descriptor is writable.
 Result connect(Descriptor fd, const SockAddr& address);
 Result connect_result(Descriptor fd);
-// Undoes the connect of a datagram socket, and one of a stream that is under way.
+// Undoes the connect of a datagram socket, or a stream's connect that is under way.
 Result disconnect(Descriptor fd);
 
 Result recv(Descriptor fd, void* data, size_t size);
 Result send(Descriptor fd, const void* data, size_t size);
-// Of several pieces in one call, in order.
+// Sends several pieces in one call, in order.
 Result send(Descriptor fd, const Slice* slices, size_t count);
 Result recv_from(Descriptor fd, void* data, size_t size, SockAddr& from, bool& truncated);
 Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to);
 
-// Makes a socket that others have made as one of open_socket(): the value is the system's number of
+// Sets up a socket from elsewhere like one from open_socket(). The value is the system's number of
 // its type.
 Result adopt_socket(Descriptor fd);
 

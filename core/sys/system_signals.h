@@ -1,19 +1,21 @@
-// How the system's signals reach the hub. All calls come with the hub's lock, one signal at a time.
+// How the system's signals reach the hub. All calls come with the hub's lock held, one signal at a
+// time.
 #pragma once
 
 #include "core/sys/signal_hub.h"
 
 namespace socket2::system_signals {
 
-// Those that there are.
+// The signals that the system has.
 SignalSet known();
 
-// Once in a process, and again in a forked child: from now on the hub is told of what is taken.
+// Called once in a process, and again in a forked child: from now on the hub is told about the
+// signals that are taken.
 Result start();
 
-// The signal is told of, in place of what it does to the process.
+// The hub is told about the signal, instead of what the signal does to the process.
 Result take(SignalSet signal);
-// It does what it did before take(), unless somebody else has changed that meanwhile.
+// The signal does again what it did before take(), unless that was changed elsewhere meanwhile.
 void give_back(SignalSet signal);
 
 }  // namespace socket2::system_signals

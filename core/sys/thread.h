@@ -1,4 +1,4 @@
-// Threads of the library's own.
+// Threads that belong to the library.
 #pragma once
 
 #include <cstdint>
@@ -9,22 +9,21 @@
 
 namespace socket2 {
 
-// Signals are the program's, so a thread of the library's own blocks them all. One that runs the program's
-// code has the mask of the thread that starts it: what the code starts in its turn, os.execute() for one,
-// inherits the mask and has to be ended by signals. Systems give a process's signals to its first thread,
-// unless that blocks them.
+// Signals are for the program, so a library thread blocks them all. A thread that runs the
+// program's code has the mask of the thread that starts it: what that code starts in turn, for
+// example with os.execute(), inherits the mask and must be killable by signals. Systems give a
+// process's signals to its first thread, unless it blocks them.
 enum class SignalMask : uint8_t { all, inherited };
 
-// Runs `body` in a thread that nobody joins.
-// Errc::no_buffer_space or out_of_memory when the system has no thread to give. `body` must not
-// throw.
+// Runs `body` in a thread that is never joined. Errc::no_buffer_space or out_of_memory when the
+// system has no thread to give. `body` must not throw.
 Result start_thread(std::function<void()> body, SignalMask mask = SignalMask::all);
 
-// The calling thread's name, as the system's tools show it; a new one is cut to what it takes.
+// The calling thread's name, for the system's tools; a new name is cut to the system's size.
 Result set_thread_name(const char* name);
 std::string thread_name();
 
-// Processors that the calling thread may run on, as those that it starts may; at least 1.
+// How many processors the calling thread, and the threads that it starts, may run on; at least 1.
 int processor_count();
 
 }  // namespace socket2

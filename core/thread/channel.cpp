@@ -9,14 +9,15 @@ Result size_of(const Message& message) { return Result::of(static_cast<int>(mess
 
 }  // namespace
 
-// Messages in channels in messages would recurse.
+// Channels in messages in channels would recurse.
 Channel::~Channel() {
     IntrusiveList<Message> doomed;
     doomed.splice(queue_);
     while (Message* const first = doomed.pop_front()) {
         const MessagePtr message(first);
         for (const std::shared_ptr<Channel>& channel : message->channels) {
-            // Nobody will ever see what is in it, unless he finds it by its number right now.
+            // What is in the channel will never be received, unless its number is looked up right
+            // now.
             if (channel.use_count() == 1) channel->empty_into(doomed);
         }
     }
@@ -51,7 +52,7 @@ Result Channel::recv(MessagePtr& message, Waiter* waiter) {
         if (queue_.empty() && senders_.empty()) {
             return shut_ ? Result(Errc::closed) : wait(receivers_, waiter);
         }
-        if (queue_.empty()) served = refill();  // of a sender without a queue
+        if (queue_.empty()) served = refill();  // from a sender, when there is no queue
         message.reset(queue_.pop_front());
         --length_;
         if (length_ < capacity_ && !senders_.empty()) served = refill();
@@ -121,7 +122,7 @@ size_t Channel::length() const {
     return length_;
 }
 
-// To the first receiver, or into the queue.
+// Gives the message to the first receiver, or to the queue.
 Channel::Served Channel::accept(MessagePtr message) {
     message->number = ++sent_;
     if (Waiter* const next = receiver()) {
@@ -135,8 +136,9 @@ Channel::Served Channel::accept(MessagePtr message) {
     return nullptr;
 }
 
-// The first that waits; null when there is none. One whose thread a fork has left in the parent would take
-// the message with it. If its loop is used later after all, it lines up again.
+// The first receiver that waits; null when there is none. A receiver in a thread that a fork left
+// in the parent is passed over, because it would take the message with it. If its loop is used
+// later after all, it lines up again.
 Waiter* Channel::receiver() {
     for (;;) {
         Waiter* const first = receivers_.front();
@@ -146,7 +148,7 @@ Waiter* Channel::receiver() {
     }
 }
 
-// The message of the first sender that waits goes into the queue.
+// Moves the message of the first waiting sender into the queue.
 Channel::Served Channel::refill() {
     Waiter& sender = *senders_.pop_front();
     accept(std::move(sender.message));

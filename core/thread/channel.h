@@ -14,14 +14,15 @@
 
 namespace socket2 {
 
-// Who waits in a channel, to send or to receive. It is in one channel, and waits once at a time:
+// A place in a channel's line, to send or to receive. It is in one channel, and waits once at a
+// time:
 //
-//     idle -> waiting   no room, or nothing there
-//     waiting -> served   a message was handed over, or the channel was shut down: it is posted
-//     waiting -> idle     withdrawn
-//     served -> idle      it has arrived, or nobody will look at it any more
+//     idle -> waiting    there is no room, or no message
+//     waiting -> served  a message was handed over, or the channel was shut down: it is posted
+//     waiting -> idle    it is withdrawn
+//     served -> idle     it has arrived, or will never be looked at
 //
-// Waiting, it is the channel's, and else for the thread of its loop alone.
+// While it waits it belongs to the channel; otherwise only its loop's thread may touch it.
 class Waiter : public Posted, public ListNode<Waiter>, public std::enable_shared_from_this<Waiter> {
    public:
     enum class State : uint8_t { idle, waiting, served };
@@ -30,7 +31,7 @@ class Waiter : public Posted, public ListNode<Waiter>, public std::enable_shared
 
     State state = State::idle;
     Result result = Result::done();  // when served
-    // A sender's: until it is served with success. A receiver's: from then on.
+    // A sender's message, until the sender is served with success; a receiver's, from then on.
     MessagePtr message;
 
    private:
@@ -39,12 +40,12 @@ class Waiter : public Posted, public ListNode<Waiter>, public std::enable_shared
     const std::shared_ptr<Inbox> inbox_;
 };
 
-// Whoever comes first hands his message over under the lock: a message is always with one of the
-// sender, the queue and the receiver. While receivers wait the queue is empty, and while senders
-// wait it is full.
+// Either side hands the message over under the lock, when it comes second: a message is always with
+// exactly one of the sender, the queue and the receiver. While receivers wait the queue is empty,
+// and while senders wait it is full.
 //
-// Every function is for any thread, and throws nothing. A channel that is in a message of another
-// one which is in a message of the first is never freed, unless the messages are received.
+// Every function is for any thread, and throws nothing. Two channels that are each in a message of
+// the other are never freed, unless the messages are received.
 class Channel {
    public:
     explicit Channel(size_t capacity) : capacity_(capacity) {}
@@ -52,21 +53,22 @@ class Channel {
     Channel& operator=(const Channel&) = delete;
     ~Channel();
 
-    // Done: the message is taken from the caller. Errc::closed after a shutdown. With no room it is
-    // pending and `waiter` has the message, or, without a waiter, Errc::timeout.
+    // Done: the message was taken from the caller. Errc::closed after a shutdown. When there is no
+    // room the result is pending and `waiter` has the message; without a waiter it is
+    // Errc::timeout.
     Result send(MessagePtr& message, Waiter* waiter);
-    // The size of the oldest message, which goes to `message`. With none Errc::closed after a
-    // shutdown, else pending for `waiter`, or, without a waiter, Errc::timeout.
+    // The value is the size of the oldest message, which goes to `message`. When there is none:
+    // Errc::closed after a shutdown, else pending for `waiter`, or Errc::timeout without a waiter.
     Result recv(MessagePtr& message, Waiter* waiter);
 
-    // Sends without regard to the capacity; dropped after a shutdown.
+    // Sends without regard to the capacity; the message is dropped after a shutdown.
     void force(MessagePtr message);
-    // A message that was received by nobody after all goes back to its place.
+    // Puts a message back in its place when its receiver has not taken it after all.
     void put_back(MessagePtr message);
-    // True: it waits no longer, and nobody will serve it. False: it was served, or did not wait.
+    // True: it no longer waits, and will not be served. False: it was served, or did not wait.
     bool withdraw(Waiter& waiter);
 
-    // Nothing can be sent any more; who waits is served with Errc::closed.
+    // Nothing can be sent from now on, and every waiter is served with Errc::closed.
     void shutdown();
     size_t length() const;
 
@@ -75,18 +77,18 @@ class Channel {
 
     void empty_into(IntrusiveList<Message>& messages);
 
-    // With the lock.
+    // With the lock held.
     Served accept(MessagePtr message);
     Served refill();
     Waiter* receiver();
     static Served serve(Waiter& waiter, Result result);
     static Result wait(IntrusiveList<Waiter>& line, Waiter* waiter);
 
-    // Without it: who is woken will want it.
+    // Without the lock, because the woken thread takes it.
     static void post(Served served);
 
     const size_t capacity_;
-    std::mutex& mutex_ = process_lock(LockKind::object);  // for all below
+    std::mutex& mutex_ = process_lock(LockKind::object);  // guards the members below
     IntrusiveList<Message> queue_;
     size_t length_ = 0;
     uint64_t sent_ = 0;

@@ -13,9 +13,10 @@
 namespace socket2 {
 namespace {
 
-// What a thread has. Made before it starts, with all that it needs to say that there is no memory.
-// The thread itself throws nothing and has no thread_local: without memory the system ends the
-// process at the first use of what a library that was loaded late keeps for a thread.
+// What a thread has. It is made before the thread starts, with all that the thread needs to report
+// that memory ran out. The thread itself throws nothing and has no thread_local: if memory is out
+// when a thread first uses the thread-local data of a library that was loaded late, the system ends
+// the process.
 struct Job {
     Job(LuaCode the_code, std::shared_ptr<Channel> the_channel)
         : start(std::move(the_code)),
@@ -32,8 +33,8 @@ struct Job {
     bool failed = true;
 };
 
-// The jobs that are in their states. Global, as all that a function that Lua calls is given is the
-// state, and to learn more it would have to know this job's Lua.
+// The jobs that are in their states. Global, because a function that Lua calls is given nothing but
+// the state, and to learn more it would have to know the Lua functions of this job.
 class Running {
    public:
     void add(Job& job) {
@@ -65,7 +66,8 @@ class Running {
 
 Immortal<Running> running;
 
-// The text of the error on top of the stack, into job.failure; nothing when there is no memory.
+// Puts the text of the error on top of the stack into job.failure; leaves it empty when memory is
+// out.
 void take_error(const LuaFunctions& lua, void* state, Message& failure) {
     size_t size = 0;
     const char* text = lua.tolstring(state, -1, &size);
@@ -80,7 +82,8 @@ void take_error(const LuaFunctions& lua, void* state, Message& failure) {
     std::memcpy(&failure.data[1], text, size);
 }
 
-// In the state, in protected mode: an error of Lua's leaves this frame and runs no destructors.
+// Runs inside the state, in protected mode: a Lua error leaves this frame without running
+// destructors.
 int run_code(void* state) {
     Job& job = running->find(state);
     const LuaFunctions& lua = job.start.lua;
@@ -99,14 +102,14 @@ void run_state(Job& job) {
     job.state = lua.newstate();
     if (job.state == nullptr) return;
     running->add(job);
-    // What is raised in there, and not caught by its own call, is a want of memory.
+    // An error that is raised inside and not caught by the inner call means that memory is out.
     lua.cpcall(job.state, run_code, nullptr);
     running->remove(job);
     lua.close(job.state);
 }
 
 void run(Job& job) {
-    // A thread can do without a name.
+    // A thread can work without a name.
     static_cast<void>(set_thread_name(job.start.name.c_str()));
     run_state(job);
     if (job.failed) {

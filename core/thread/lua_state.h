@@ -1,4 +1,4 @@
-// A Lua state in a thread of the system's.
+// Runs a Lua state in an OS thread.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace socket2 {
 
-// Lua's own functions, of the library that the program has; a lua_State is void.
+// Lua's own functions, from the library that the program has; a lua_State is void here.
 struct LuaFunctions {
     void* (*newstate)();
     void (*openlibs)(void*);
@@ -22,7 +22,7 @@ struct LuaFunctions {
     void (*close)(void*);
 };
 
-// What a thread is to run.
+// What a thread runs.
 struct LuaCode {
     LuaFunctions lua;
     std::string code;  // source or bytecode
@@ -30,10 +30,10 @@ struct LuaCode {
     double argument;   // the only one
 };
 
-// Starts a thread that runs the code in a new state, closes the state, and shuts `channel` down. Where
-// that failed a message goes to the channel first: a zero byte and the text of the error. Errors
-// are start_thread()'s; then nothing is done to the channel. May throw bad_alloc, with nothing
-// started.
+// Starts a thread that runs the code in a new state, closes the state, and shuts `channel` down. If
+// the code fails, a message goes to the channel first: a zero byte and the text of the error.
+// Errors are start_thread()'s; after one the channel is unchanged. May throw bad_alloc, with
+// nothing started.
 Result start_lua_state(LuaCode code, std::shared_ptr<Channel> channel);
 
 }  // namespace socket2

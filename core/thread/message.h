@@ -32,10 +32,11 @@ struct Message : ListNode<Message> {
 
     std::unique_ptr<char[]> data;
     size_t size = 0;
-    // Null: the channel that the message went through. It would keep itself alive in there.
+    // Null stands for the channel that the message goes through: a pointer would keep the channel
+    // alive inside itself.
     std::vector<std::shared_ptr<Channel>> channels;
-    std::vector<Descriptor> descriptors;  // the message's own; kNoDescriptor: taken
-    uint64_t number = 0;                  // of the channel's messages, in the order of their coming
+    std::vector<Descriptor> descriptors;  // owned by the message; kNoDescriptor: taken
+    uint64_t number = 0;                  // counts the channel's messages, in the order they came
 };
 
 using MessagePtr = std::unique_ptr<Message>;

@@ -14,7 +14,7 @@ class Port::Line final : public Waiter {
     void forget_end() { end_ = nullptr; }
 
    private:
-    End* end_;  // null: gone; for the loop's thread
+    End* end_;  // null: gone; only the loop's thread uses it
 };
 
 Port::End::End(Port& the_port, Side op_side)
@@ -48,7 +48,7 @@ Result Port::send(MessagePtr message, double deadline) {
         r = submit(write_, r, deadline);
     }
     if (message != nullptr)
-        message->descriptors.clear();  // an error at once: they stay the caller's
+        message->descriptors.clear();  // after an error at once they stay the caller's
     return r;
 }
 
@@ -66,7 +66,7 @@ void Port::line_up_again() {
     if (!r.is_pending()) loop_.finish(read_, r);
 }
 
-// With what the channel said.
+// Submits the end's op with the result that the channel gave.
 Result Port::submit(End& end, Result result, double deadline) {
     if (deadline == kAtOnce) return result;
     end.deadline = deadline;
@@ -79,7 +79,7 @@ std::shared_ptr<Channel> Port::message_channel(size_t index) const {
     return m->channels[index] != nullptr ? m->channels[index] : channel_;
 }
 
-// The end was served, and its line is the loop's thread's again.
+// The end was served, and its waiter belongs to the loop's thread again.
 void Port::arrived(End& end) {
     Line& line = *end.line;
     line.state = Waiter::State::idle;
@@ -87,7 +87,7 @@ void Port::arrived(End& end) {
     loop_.finish(end, line.result);
 }
 
-// Nothing comes for this end any more: what was served and has not arrived does so now.
+// Nothing more comes for this end. What was served but has not arrived does so now.
 void Port::leave(End& end) {
     loop_.cancel(end, Errc::closed);
     if (end.line->state == Waiter::State::served) arrived(end);

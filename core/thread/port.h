@@ -10,10 +10,10 @@
 
 namespace socket2 {
 
-// For the loop's thread.
+// For the loop's thread only.
 //
-// Closed, its pending ops complete with Errc::closed, but for a send whose message was accepted. A message
-// that was received but not taken from the loop goes back to the channel.
+// When it is closed, its pending ops complete with Errc::closed, except for a send if its message
+// was accepted. A message that was received but not taken from the loop goes back to the channel.
 class Port final : public Object {
    public:
     static constexpr unsigned kKinds = kPort;
@@ -24,35 +24,38 @@ class Port final : public Object {
 
     const std::shared_ptr<Channel>& channel() const { return channel_; }
 
-    // Done when the message is in the channel; without capacity: with its receiver. After an error at
-    // once its descriptors are the caller's as before; one that comes later leaves it in unsent().
+    // Done when the message is in the channel, or, in a channel without capacity, with its
+    // receiver. After an error at once the caller still owns the descriptors; a later error leaves
+    // the message in unsent().
     Result send(MessagePtr message, double deadline);
-    // The size of a message, which message() then gives; the one before is gone.
+    // Completes with the size of a message, which message() then gives. The one before is gone.
     Result recv(double deadline);
-    // The message received last; null when there is none, or it was not taken from the loop yet.
+    // The message received last; null when there is none, or while it is not taken from the loop.
     Message* message() const { return read_.state == OpState::idle ? message_.get() : nullptr; }
-    // The message goes before the next recv().
+    // Frees the message before the next recv() would.
     void drop_message() {
         if (message() != nullptr) message_ = nullptr;
     }
-    // What was pending and could not be sent, until the next send(); null when there is none.
+    // The message that was pending and could not be sent, until the next send(); null when there is
+    // none.
     Message* unsent() const { return write_.state == OpState::idle ? unsent_.get() : nullptr; }
-    // Of that message; null when there is no such channel.
+    // A channel in that message; null when there is no such channel.
     std::shared_ptr<Channel> message_channel(size_t index) const;
 
     using Object::op;
     Op* op(Side side) override { return side == Side::read ? &read_ : &write_; }
 
-    // In a forked child: a receiver that the channel took for one of the parent's waits again.
+    // In a forked child: puts a receiver in line again if the channel took it for one in the
+    // parent.
     void line_up_again();
 
-    // The channel is shut down with this port.
+    // From now on the channel is shut down with this port.
     void own() { owner_ = true; }
 
    private:
     class Line;
 
-    // An op, and what waits in the channel for it.
+    // An op, and its place in the channel's line.
     struct End final : ExternalOp {
         End(Port& port, Side side);
         bool let_go() override;

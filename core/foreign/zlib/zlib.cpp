@@ -12,7 +12,7 @@ const char* version() { return library() != nullptr ? zlibVersion() : nullptr; }
 }  // namespace
 
 const char* library() {
-    // By their sonames: Linux and NetBSD, FreeBSD, OpenBSD, macOS, Windows.
+    // The sonames of Linux and NetBSD, FreeBSD, OpenBSD, macOS, Windows.
     static const char* const opened = open_library(
         {"libz.so.1", "libz.so.6", "libz.so.7.0", "libz.1.dylib", "zlib1.dll"}, kImports);
     return opened;

@@ -18,7 +18,7 @@ namespace socket2::zlib {
 
 SOCKET2_ZLIB(SOCKET2_POINTER)
 
-// Opens zlib, once: its name, or null where there is none. Any thread.
+// Opens zlib once. Returns its name, or null when there is none. Any thread.
 const char* library();
 
 }  // namespace socket2::zlib

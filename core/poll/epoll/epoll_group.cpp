@@ -20,16 +20,16 @@
 namespace socket2 {
 namespace {
 
-// An event's data: whose it is, which of the registrations under the descriptor, the descriptor.
+// An event's data: the member, which of the registrations under the descriptor, and the descriptor.
 constexpr unsigned kFdBits = 30;
 constexpr unsigned kGenerationBits = 22;
 constexpr size_t kMaxMembers = size_t{1} << (64 - kFdBits - kGenerationBits);
 constexpr uint32_t kFdMask = (1u << kFdBits) - 1;
 constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
-// Seconds in which events of those who sleep may wait for a leader.
+// How many seconds the events of sleeping members may wait for a leader.
 constexpr double kPatience = 1e-3;
 
-constexpr uint64_t kBell = ~uint64_t{0};  // and no member's, as no descriptor is so high
+constexpr uint64_t kBell = ~uint64_t{0};  // belongs to no member, because descriptors stay lower
 
 uint64_t data_of(size_t id, uint32_t generation, int fd) {
     return (uint64_t{id} << kGenerationBits | generation) << kFdBits | static_cast<uint32_t>(fd);
@@ -55,7 +55,7 @@ uint8_t ready_of(uint32_t events) {
 }
 
 timespec timespec_of(double seconds) {
-    constexpr double kLongest = 1e6;  // beyond this the caller comes round again
+    constexpr double kLongest = 1e6;  // a longer wait returns early, and the caller waits again
     seconds = std::min(seconds, kLongest);
     timespec t{};
     t.tv_sec = static_cast<time_t>(seconds);
@@ -71,8 +71,9 @@ int wait_nanoseconds(int epoll_fd, epoll_event* events, int capacity, const time
         ::syscall(kNumber, epoll_fd, events, capacity, timeout, nullptr, size_t{0}));
 }
 
-// The number of events, or -1. epoll_pwait2 counts in nanoseconds. Kernels before 5.11 lack it, and
-// some sandboxes refuse it: then whole milliseconds, rounded up so that a timer is never early.
+// Returns the number of events, or -1. epoll_pwait2 counts in nanoseconds. Kernels before 5.11 lack
+// it, and some sandboxes refuse it: then it counts whole milliseconds, rounded up so that a timer
+// is never early.
 int take_events(int epoll_fd, epoll_event* events, int capacity, double seconds) {
     static std::atomic<bool> refused = false;
     if (seconds <= 0) return ::epoll_wait(epoll_fd, events, capacity, 0);
@@ -88,14 +89,14 @@ int take_events(int epoll_fd, epoll_event* events, int capacity, double seconds)
     return ::epoll_wait(epoll_fd, events, capacity, static_cast<int>(std::ceil(ms)));
 }
 
-// Seconds from now; 0 stops it.
+// Fires after so many seconds; 0 stops it.
 void set_timer(int timer, double seconds) {
     itimerspec at{};
     at.it_value = timespec_of(seconds);
     ::timerfd_settime(timer, 0, &at, nullptr);
 }
 
-// Any number, or -1: of what a signal does not interrupt.
+// Repeats a call that a signal interrupts. Returns its number, or -1.
 template <typename Call>
 ssize_t uninterrupted(Call call) {
     ssize_t n;
@@ -105,7 +106,7 @@ ssize_t uninterrupted(Call call) {
     return n;
 }
 
-// It can only fail when the counter is full.
+// This can only fail when the counter is full.
 bool write_to(int bell) {
     const uint64_t one = 1;
     return uninterrupted([&] { return ::write(bell, &one, sizeof one); }) > 0;
@@ -117,7 +118,7 @@ void silence(EpollGroup::Bell& bell) {
     bell.rung = uninterrupted([&] { return ::read(bell.fd, &rings, sizeof rings); }) < 0;
 }
 
-// Until one of them can be read, or for so many seconds: an error, or 0.
+// Sleeps until one of them can be read, or for so many seconds. Returns an error, or 0.
 int sleep_on(pollfd* bells, nfds_t n, double seconds) {
     const timespec limit = timespec_of(seconds);
     return ::ppoll(bells, n, seconds == kNever ? nullptr : &limit, nullptr) < 0 ? errno : 0;
@@ -125,14 +126,14 @@ int sleep_on(pollfd* bells, nfds_t n, double seconds) {
 
 }  // namespace
 
-// One round of a wait(), and what it came to.
+// What one wait() has come to so far.
 struct EpollGroup::Turn {
     static constexpr int kBatch = 64;
 
-    Selector::Event* const events;  // the member's own
+    Selector::Event* const events;  // belongs to the member
     const int capacity;
     int count = 0;
-    bool gave = false;  // something to others
+    bool gave = false;  // has given others something
     int error = 0;
 
     int batch() const { return std::min(capacity, kBatch); }
@@ -150,8 +151,8 @@ Result EpollGroup::create(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
 }
 
 EpollGroup::~EpollGroup() {
-    // The program's own epoll outlives its duplicate, so the bell has to leave it. In a forked child
-    // that would be the parent's bell.
+    // The program's own epoll outlives this duplicate, so the bell has to leave it. In a forked
+    // child that would be the parent's bell.
     if (bell_.fd >= 0 && !is_of_parent()) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell_.fd, nullptr);
     leave_parent();
 }
@@ -163,7 +164,7 @@ void EpollGroup::leave_parent() {
     }
 }
 
-// The system knows the bell there.
+// The system finds the bell only in its own epoll.
 bool EpollGroup::works_on(int epoll_fd) const {
     return !is_of_parent() && control(epoll_fd, EPOLL_CTL_MOD, bell_.fd, EPOLLIN, kBell).ok();
 }
@@ -184,7 +185,7 @@ Result EpollGroup::join(Member& member) {
     return make_bells();
 }
 
-// What only several need.
+// Makes what only a group of several members needs.
 Result EpollGroup::make_bells() {
     if (alive_ < 2) return Result::done();
     if (timer_ < 0) timer_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -212,7 +213,8 @@ void EpollGroup::leave(Member& member) {
 Result EpollGroup::add(Member& member, IoSource& source) {
     const auto fd = static_cast<int>(source.fd);
     const auto index = static_cast<size_t>(fd);
-    // The lock is kept, as another member may take an event as soon as the system has the descriptor.
+    // The lock stays held, because another member may take an event as soon as the system has the
+    // descriptor.
     const std::lock_guard lock(mutex_);
     try {
         if (index >= member.slots.size()) {
@@ -227,13 +229,14 @@ Result EpollGroup::add(Member& member, IoSource& source) {
     const Result r =
         control(epoll_fd_, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
                 data_of(member.id, generation, fd));
-    // Only descriptors of the program's own (wrapped ones) come to these: files that are always ready,
-    // and the same descriptor twice.
+    // These two errors only come with wrapped descriptors: for files that are always ready, and for
+    // a descriptor that is added twice.
     if (r.os_code() == EPERM) return Result(Errc::not_supported, EPERM);
     if (r.os_code() == EEXIST) return Result(Errc::busy, EEXIST);
     if (r.is_error()) return r;
     generation_ = generation;
-    // A descriptor that the program closed too early has left epoll, and its number is in use again.
+    // The program closed a descriptor too early: epoll has dropped it, and its number is in use
+    // again.
     for (Member* former : members_) {
         if (former == nullptr || index >= former->slots.size()) continue;
         Slot& slot = former->slots[index];
@@ -253,8 +256,8 @@ void EpollGroup::remove(Member& member, IoSource& source) {
     const std::lock_guard lock(mutex_);
     source.registered = false;
     Slot& slot = member.slots[static_cast<size_t>(fd)];
-    if (slot.source != &source) return;  // the number is another's by now
-    // close(2) alone would not do while a forked child still holds a copy of the descriptor.
+    if (slot.source != &source) return;  // another source has the number
+    // close(2) alone would not be enough while a forked child still holds a copy of the descriptor.
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
     slot.source = nullptr;
     slot.routed = 0;
@@ -262,8 +265,8 @@ void EpollGroup::remove(Member& member, IoSource& source) {
 
 // ---- waiting ----
 
-// Each round is a function, by the state that the member is in. They hold the lock, but not while the
-// member is in the system.
+// Each state of a member has a function for one round. It runs with the lock, but releases it while
+// the member is in the system.
 
 Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int capacity) {
     const MonotonicClock clock;
@@ -299,7 +302,7 @@ Result EpollGroup::wait(Member& me, double seconds, Selector::Event* events, int
                                                   : Result(sys::errc_of(turn.error), turn.error);
 }
 
-// Chooses how to sleep. One that has just given others something leaves the lead to them.
+// Chooses how to sleep. A member that has just given others something leaves the lead to them.
 EpollGroup::State EpollGroup::fall_asleep(Member& me, Turn& turn) {
     const bool gave = std::exchange(turn.gave, false);
     if (leader_ == nullptr && !gave) {
@@ -313,7 +316,8 @@ EpollGroup::State EpollGroup::fall_asleep(Member& me, Turn& turn) {
     return first ? State::deputy : State::sleeper;
 }
 
-// Takes what the epoll has, for all; not if it was given something: who did that has looked for more.
+// Takes what the epoll has, for all members. If the member was given something it does not look,
+// because the giver has already looked.
 void EpollGroup::look(Member& me, Turn& turn, Lock& lock) {
     if (turn.count > 0) return;
     epoll_event reported[Turn::kBatch];
@@ -321,7 +325,7 @@ void EpollGroup::look(Member& me, Turn& turn, Lock& lock) {
     hand_out(me, reported, n, turn);
 }
 
-// Sleeps until something comes to the epoll, takes it for all, and leads no more.
+// Sleeps until something comes to the epoll, takes it for all members, and gives up the lead.
 void EpollGroup::lead(Member& me, Turn& turn, double seconds, Lock& lock) {
     epoll_event reported[Turn::kBatch];
     const int n = ask(reported, turn, seconds, lock);
@@ -331,7 +335,7 @@ void EpollGroup::lead(Member& me, Turn& turn, double seconds, Lock& lock) {
     hand_out(me, reported, n, turn);
 }
 
-// Asks the epoll, without the lock: the number of events, or an error in the turn.
+// Asks the epoll, without the lock. Returns the number of events; an error goes to the turn.
 int EpollGroup::ask(epoll_event* reported, Turn& turn, double seconds, Lock& lock) const {
     lock.unlock();
     const int n = take_events(epoll_fd_, reported, turn.batch(), seconds);
@@ -340,7 +344,7 @@ int EpollGroup::ask(epoll_event* reported, Turn& turn, double seconds, Lock& loc
     return n;
 }
 
-// Sleeps until others have something for it.
+// Sleeps until other members have something for it.
 void EpollGroup::sleep(Member& me, Turn& turn, double seconds, Lock& lock) {
     pollfd bell = {me.bell.fd, POLLIN, 0};
     lock.unlock();
@@ -349,7 +353,7 @@ void EpollGroup::sleep(Member& me, Turn& turn, double seconds, Lock& lock) {
     get_up(me, turn);
 }
 
-// Sleeps like others, or until nobody has come to lead in time: then it has nothing, and leads.
+// Sleeps like the others, but leads if nobody comes to lead in time.
 void EpollGroup::stand_by(Member& me, Turn& turn, double seconds, Lock& lock) {
     pollfd bells[2] = {{me.bell.fd, POLLIN, 0}, {timer_, POLLIN, 0}};
     lock.unlock();
@@ -377,12 +381,12 @@ void EpollGroup::wake(Member& member) {
         if (bell == nullptr || std::exchange(bell->rung, true)) return;
         fd = bell->fd;
     }
-    // Without the lock, which the one that is woken wants at once. Until this has come silence() finds
-    // nothing in the bell, which stays marked as rung.
+    // Wakes without the lock, because the woken member takes the lock at once. Until this byte has
+    // come silence() finds nothing in the bell, which stays marked as rung.
     static_cast<void>(write_to(fd));
 }
 
-// Whoever waits next leads. If nobody does for a while it is the deputy.
+// The next member that waits leads. If none does for a while, the deputy leads.
 void EpollGroup::see_to_a_leader() {
     if (leader_ != nullptr || sleepers_.empty()) return;
     if (deputy_ != nullptr) {
@@ -392,7 +396,7 @@ void EpollGroup::see_to_a_leader() {
     }
 }
 
-// What wakes a member; null: nothing has to.
+// The bell that wakes a member; null when it needs no waking.
 EpollGroup::Bell* EpollGroup::bell_of(Member& member) {
     switch (member.state) {
         case State::awake:
@@ -406,13 +410,13 @@ EpollGroup::Bell* EpollGroup::bell_of(Member& member) {
     return nullptr;
 }
 
-// Makes a member that sleeps look for what there is.
+// Makes a sleeping member look for events.
 void EpollGroup::ring(Member& member) {
     Bell* const bell = bell_of(member);
     if (bell != nullptr && !bell->rung) bell->rung = write_to(bell->fd);
 }
 
-// Whose event it is; null: nobody's any more.
+// The registration that an event belongs to; null when it is gone.
 EpollGroup::Slot* EpollGroup::find(uint64_t data, Member*& member) {
     const size_t id = data >> (kFdBits + kGenerationBits);
     const uint32_t generation = static_cast<uint32_t>(data >> kFdBits) & kGenerationMask;
@@ -434,11 +438,11 @@ void EpollGroup::take_routed(Member& me, Turn& turn) {
     me.routed.erase(me.routed.begin(), next);
 }
 
-// Each event to its member: its own to the turn.
+// Hands each event to its member; those of this member go to the turn.
 void EpollGroup::hand_out(Member& me, const epoll_event* reported, int n, Turn& turn) {
     for (int i = 0; i < n; ++i) {
         Member* member = nullptr;
-        // One who only looks leaves the leader's bell alone.
+        // A member that only looks leaves the leader's bell alone.
         Slot* slot = reported[i].data.u64 == kBell ? nullptr : find(reported[i].data.u64, member);
         if (slot == nullptr) continue;
         const uint8_t ready = ready_of(reported[i].events);

@@ -1,10 +1,11 @@
-// An epoll(7) and those who wait on it together, each a selector in its loop's thread.
+// An epoll(7) and the members that wait on it together, each a selector in its loop's thread.
 //
-// Whoever takes an event from the epoll hands it to the one who has registered the descriptor. One of
-// those who wait, the leader, sleeps in the epoll; the others sleep on descriptors of their own, so that
-// each can be woken alone. A leader who has something to do, or has given others something, leads no
-// more: mostly somebody comes back to wait soon and leads. Waking another for it at once would cost
-// more than the event, so one of those who sleep, the deputy, has a timer to do it if nobody comes.
+// A member that takes an event from the epoll hands it to the member that has registered the
+// descriptor. One of the waiting members, the leader, sleeps in the epoll; the others sleep on
+// descriptors of their own, so that each can be woken alone. A leader that has something to do, or
+// has given others something, stops leading: usually some member comes back soon to wait, and
+// leads. Waking another one for that at once would cost more than the event. So one of the sleeping
+// members, the deputy, has a timer to take the lead if no member comes.
 #pragma once
 
 #include <sys/epoll.h>
@@ -22,13 +23,13 @@ namespace socket2 {
 
 class EpollGroup {
    public:
-    // What a member does, which tells the others how to wake it. One that sleeps wakes up before it
-    // looks at what it was given; if that is nothing it chooses anew how to sleep.
+    // What a member does. It tells the others how to wake it. A sleeping member wakes up before it
+    // looks at what it was given; if that is nothing, it chooses again how to sleep.
     enum class State : uint8_t {
-        awake,    // It does not sleep, and looks for itself before it does: nobody has to wake it.
+        awake,    // It does not sleep, and looks before it does, so it needs no waking.
         leader,   // It sleeps in the epoll and takes events for all; the bell in there wakes it.
         sleeper,  // It sleeps on its own bell.
-        deputy,   // It sleeps on its own bell and on the timer, to lead if nobody comes in time.
+        deputy,   // It sleeps on its own bell and a timer, to lead if no member comes in time.
     };
 
     // An eventfd to sleep on.
@@ -41,32 +42,33 @@ class EpollGroup {
     struct Slot {
         IoSource* source = nullptr;
         uint32_t generation = 0;  // tells its events from those of the descriptor's former owner
-        uint8_t routed = 0;       // Ready bits that others took from the epoll
-        bool listed = false;      // in the member's list of these
+        uint8_t routed = 0;       // Ready bits that other members took from the epoll
+        bool listed = false;      // is in the member's list of these
     };
 
-    // Under the group's lock, from join() to leave().
+    // Guarded by the group's lock, from join() to leave().
     struct Member : ListNode<Member> {
         size_t id = 0;
         std::vector<Slot> slots;  // by descriptor
-        std::vector<int> routed;  // has room for all of them, so that nobody else has to make some
+        std::vector<int> routed;  // has room for all of them, so that other members never allocate
         State state = State::awake;
-        bool woken = false;  // and has not noticed yet
-        Bell bell;           // as soon as there is a second member
+        bool woken = false;  // but has not noticed yet
+        Bell bell;           // made when there is a second member
     };
 
-    // With epoll_fd < 0 an epoll of its own, else it works on a duplicate of the given one.
+    // With epoll_fd < 0 it makes an epoll of its own; otherwise it works on a duplicate of the
+    // given one.
     static Result create(int epoll_fd, std::shared_ptr<EpollGroup>& out);
     EpollGroup(const EpollGroup&) = delete;
     EpollGroup& operator=(const EpollGroup&) = delete;
     ~EpollGroup();
 
     int fd() const { return epoll_fd_; }
-    // Whether a descriptor is of this epoll.
+    // Whether a descriptor belongs to this epoll.
     bool works_on(int epoll_fd) const;
 
-    // As a Selector's. wake() is for any thread, the others are for the member's. Also who failed to
-    // join has to leave.
+    // Like a Selector's. wake() is for any thread, the others are for the member's thread. A member
+    // that failed to join has to leave, too.
     Result join(Member& member);
     void leave(Member& member);
     Result add(Member& member, IoSource& source);
@@ -74,8 +76,8 @@ class EpollGroup {
     Result wait(Member& member, double seconds, Selector::Event* events, int capacity);
     void wake(Member& member);
 
-    // In a forked child, instead of all others but leave() and wake(): closes its copies of what is the
-    // parent's. Without the lock, which a thread of the parent's may hold.
+    // In a forked child, and there only leave() and wake() may follow: closes its copies of what
+    // belongs to the parent. Takes no lock, because a thread of the parent may hold it.
     void leave_parent();
 
    private:
@@ -104,14 +106,14 @@ class EpollGroup {
     const uint32_t process_ = process_number();
     int epoll_fd_ = -1;
     Bell bell_;                     // in the epoll, level-triggered, for the leader
-    std::mutex mutex_;              // for all below, and what has rung
+    std::mutex mutex_;              // guards the members below, and which bells have rung
     std::vector<Member*> members_;  // by id; null: free
     size_t alive_ = 0;
     uint32_t generation_ = 0;
     Member* leader_ = nullptr;
     IntrusiveList<Member> sleepers_;  // and the deputy
     Member* deputy_ = nullptr;
-    int timer_ = -1;  // a timerfd, as soon as there is a second member
+    int timer_ = -1;  // a timerfd, made when there is a second member
 };
 
 }  // namespace socket2

@@ -8,7 +8,7 @@ Result EpollSelector::create(std::shared_ptr<EpollGroup> group,
     return out->group_->join(out->me_);
 }
 
-// The group's threads but this one are the parent's.
+// The group's other threads exist only in the parent.
 IoSource* EpollSelector::forget_one() {
     group_->leave_parent();
     while (!me_.slots.empty()) {

@@ -1,4 +1,4 @@
-// A Selector over epoll(7), edge-triggered: one of those who wait on an EpollGroup.
+// A Selector over epoll(7), edge-triggered: a member of an EpollGroup.
 #pragma once
 
 #include <memory>

@@ -11,7 +11,7 @@
 namespace socket2 {
 
 struct SystemPollers::Known {
-    // Which of them works on that descriptor, else a new one.
+    // Finds the group that works on that descriptor, or makes one.
     Result find(int epoll_fd, std::shared_ptr<EpollGroup>& out) {
         const std::lock_guard lock(mutex);
         std::erase_if(groups, [](const auto& group) { return group.expired(); });

@@ -23,7 +23,7 @@ constexpr ULONG kOpen = 1;  // FILE_OPEN
 
 static_assert(sizeof(AfdPoll) == 32);
 
-// Below what others may have put around the system's sockets.
+// The socket below the layers that others may have put around the system's own.
 HANDLE base_of(Descriptor fd) {
     SOCKET base = socket_of(fd);
     DWORD size = 0;

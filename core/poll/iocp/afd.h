@@ -1,4 +1,4 @@
-// What sockets can do below the socket calls, as wepoll, libuv and mio use it.
+// What sockets can do below the socket calls. wepoll, libuv and mio use it in the same way.
 #pragma once
 
 #include "core/base/result.h"
@@ -6,7 +6,7 @@
 
 namespace socket2::windows {
 
-// The system's own layout.
+// The layout is the system's.
 struct AfdPoll {
     LARGE_INTEGER timeout;
     ULONG count;
@@ -16,19 +16,20 @@ struct AfdPoll {
     LONG status;
 };
 
-// A handle for polls, of whatever sockets.
+// Opens a handle for polls of any sockets.
 Result open_afd(HANDLE& out);
 
-// Readiness as an operation on such a handle, of which select() is made: completes with the first of what
-// the direction (kReadable or kWritable) has to tell. 0: it had it at once; WSA_IO_PENDING: a packet
-// comes; else an error. Both have to stay until then.
+// Begins a poll, the operation that select() is made of: it completes when the direction (kReadable
+// or kWritable) first has something to report. 0: it had something at once. WSA_IO_PENDING: a
+// packet will come. Anything else is an error. `poll` and `overlapped` have to stay until then.
 int poll_socket(HANDLE afd, Descriptor fd, uint8_t direction, AfdPoll& poll,
                 OVERLAPPED& overlapped);
 
-// Of a poll that is over: the connection was reset. The next read may not tell.
+// After a poll: whether the connection was reset. The next read may not report it.
 bool saw_a_reset(const AfdPoll& poll);
 
-// The same: whoever has the socket closed it. Its number may be another's by now.
+// After a poll: whether the socket was closed by its owner. Its number may belong to another
+// socket.
 bool saw_it_closed(const AfdPoll& poll);
 
 }  // namespace socket2::windows

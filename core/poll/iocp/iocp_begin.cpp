@@ -1,4 +1,5 @@
-// How the poller begins an op of each kind: with the system's own operation, or by a try and a poll.
+// How the poller begins an op of each kind: with an operation of the system, or with a try and a
+// poll.
 #include <algorithm>
 #include <climits>
 #include <utility>
@@ -41,7 +42,8 @@ Attempt IocpPoller::try_or_poll(IoOp& op) {
     return a.next == Attempt::Next::wait ? poll(op) : a;
 }
 
-// Notes that an operation of the slot was begun, with the code that the call has left: 0 if it is over.
+// Notes that an operation of the slot was begun, with the code that the call has left: 0 if it is
+// over.
 int IocpPoller::start(Slot& slot, HANDLE on, int code) {
     slot.on = on;
     if (code == WSA_IO_PENDING) {
@@ -60,8 +62,8 @@ int IocpPoller::start_poll(Slot& slot, Side side) {
     return start(slot, afd, code);
 }
 
-// Asked when one is wanted, as a socket goes to one port for good: a connection that is handed on before it
-// was read is of its next loop.
+// Decided when an operation is first wanted, because a socket goes to one port for good: a
+// connection that is handed on before it was read belongs to its next loop.
 bool IocpPoller::has_operations(const IoSource& source) {
     Block& block = *static_cast<Block*>(source.kept);
     if (block.way == Block::Way::unknown) {
@@ -80,7 +82,7 @@ Attempt IocpPoller::begin_recv(IoOp& op) {
     }
     if (!block.is_connected() && block.may_be_connecting(op)) return poll(op);
     if (!block.is_connected() && is_loose(op)) {
-        // Its connection may be over, and have left something.
+        // The connection may be over, but with bytes left to read.
         const Result r = sys::recv(block.fd, op.data, op.size);
         return Attempt::over(r.is_pending() ? Errc::not_connected : r);
     }
@@ -137,7 +139,8 @@ Attempt IocpPoller::begin_connect(IoOp& op) {
     if (!has_operations(op.source)) return try_or_poll(op);
     const Result loaded = load_connect(block.fd);
     if (loaded.is_error()) return Attempt::over(loaded);
-    // ConnectEx wants it bound. An error is that it is, or comes again.
+    // ConnectEx needs a bound socket. An error means that it is bound already, or the connect fails
+    // with the same error.
     SockAddr any{};
     windows::out(any)->sa_family = windows::in(*op.only)->sa_family;
     any.size = op.only->size;
@@ -153,7 +156,7 @@ Attempt IocpPoller::begin_connect(IoOp& op) {
         return start(slot, handle_of(block.fd), ok == 0 ? ::WSAGetLastError() : 0);
     };
     int code = begin();
-    if (code == WSAECONNABORTED) code = begin();  // Wine tells once more of an earlier refusal
+    if (code == WSAECONNABORTED) code = begin();  // Wine reports an earlier refusal once more
     if (code == WSAEINVAL && block.connection == Block::Connection::called_off)
         return Attempt::over({Errc::not_supported, code});
     return code == WSA_IO_PENDING ? Attempt::wait() : finish(slot, op, code);

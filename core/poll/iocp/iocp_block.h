@@ -1,4 +1,5 @@
-// What a completion port's poller keeps of a source: the operations of the system that it has begun.
+// What a completion port's poller keeps for a source: the operations of the system that it has
+// begun.
 #pragma once
 
 #include <algorithm>
@@ -31,21 +32,21 @@ struct IocpPoller::Accept {
 // One operation of the system.
 struct IocpPoller::Slot : IocpGroup::Packet {
     enum class Kind : uint8_t {
-        poll,     // AFD's, for readiness. That of a watch has no op: it only ends a wait().
+        poll,     // AFD's, for readiness. A watch's poll has no op: it only ends a wait().
         recv,     // WSARecv, which brings bytes.
         accept,   // AcceptEx, which connects a socket that was made for it.
         connect,  // ConnectEx.
     };
     enum class State : uint8_t {
-        idle,       // Nothing of it is the system's.
+        idle,       // The system has no part of it.
         in_flight,  // The system has it, and its packet will come.
-        canceled,   // The same, but its op was canceled: whatever comes is the op's end.
+        canceled,   // The same, but its op was canceled, so any outcome ends the op.
     };
 
     windows::AfdPoll poll{};
-    HANDLE on = nullptr;  // the handle of the operation: the socket's, or that of polls
+    HANDLE on = nullptr;  // the handle that the operation is on: the socket, or AFD's
     Block* block = nullptr;
-    IoOp* op = nullptr;  // whose; null: nobody's
+    IoOp* op = nullptr;  // the op that it is for; null: none
     Kind kind = Kind::poll;
     State state = State::idle;
 
@@ -54,36 +55,36 @@ struct IocpPoller::Slot : IocpGroup::Packet {
         state = State::canceled;
         ::CancelIoEx(on, this);
     }
-    // Ends it without it being canceled: its op goes on, and sees what there is now.
+    // Ends the operation without a cancel: its op goes on, and sees what there is then.
     void interrupt() {
         if (state == State::in_flight) ::CancelIoEx(on, this);
     }
 };
 
 struct IocpPoller::Block : ListNode<Block> {
-    // How its ops go.
+    // How the source's ops are done.
     enum class Way : uint8_t {
-        unknown,     // None has needed to know yet.
-        operations,  // By the system's operations, whose packets come to this port.
-        polls,       // By try and poll, as the system refuses that, or it is the program's own.
+        unknown,     // No op has needed to know yet.
+        operations,  // By operations of the system that send packets to this port.
+        polls,       // By try and poll: the system refuses, or the program owns the socket.
     };
-    // What is known of a stream's connection.
+    // What is known about a stream's connection.
     enum class Connection : uint8_t {
-        unknown,     // Others may have connected it, or not.
+        unknown,     // Others may have connected it.
         trying,      // It is being connected in steps of try_now().
-        called_off,  // Its connect was canceled: the system takes no other.
-        connected,   // It was seen to be, and a read can be begun without a look.
+        called_off,  // Its connect was canceled: the system takes no other one.
+        connected,   // It is known to be, so a read can begin without a check.
     };
 
     Descriptor fd = kNoDescriptor;
     Way way = Way::unknown;
     Connection connection = Connection::unknown;
     bool stream = false;
-    bool detached = false;  // no source has it any more
-    bool reset = false;     // a poll saw it; a read may not tell any more
-    int shut = 0;           // Ready, by the program: nothing more has to be waited for there
-    int family = 0;         // of a listener
-    Slot ops[2];            // by Side, as the next
+    bool detached = false;  // no source has it
+    bool reset = false;     // a poll saw it; a read may not report it
+    int shut = 0;           // Ready bits that the program shut down: no op waits for them
+    int family = 0;         // for a listener
+    Slot ops[2];            // by Side; so is the next
     Slot watches[2];
     std::unique_ptr<Accept> accept;
 
@@ -93,13 +94,13 @@ struct IocpPoller::Block : ListNode<Block> {
     Result read(Result r) const {
         return reset && r.ok() && r.value() == 0 ? Result(Errc::connection_reset) : r;
     }
-    // Begins a connect, then tells what came of it: a second connect() would be another.
+    // Begins a connect, and later reports its outcome: a second connect() would be another connect.
     Attempt try_connect(IoOp& op) {
         const bool trying = connection == Connection::trying;
         op.started = trying;
         Attempt a = attempt(op);
         if (trying && a.next == Attempt::Next::wait) {
-            // Busy, or it is over and somebody has asked for its error.
+            // It is busy, or it is over and its error was asked for elsewhere.
             op.started = false;
             a = attempt(op);
         }
@@ -110,7 +111,7 @@ struct IocpPoller::Block : ListNode<Block> {
         }
         return a;
     }
-    // As far as is known: others may have begun one of a foreign socket.
+    // As far as this side knows: others may have begun a connect on a foreign socket.
     bool may_be_connecting(const IoOp& op) const {
         return op.source.foreign || connection == Connection::trying || is_connecting(op.source);
     }
@@ -134,7 +135,7 @@ inline int option_of(Descriptor fd, int name) {
     return value;
 }
 
-// Whether a stream has no connection: that the system tells only some operations.
+// Whether a stream has no connection, which the system reports for only some operations.
 inline bool is_loose(const IoOp& op) {
     SockAddr peer;
     return sys::remote_address(op.source.fd, peer).os_code() == WSAENOTCONN;

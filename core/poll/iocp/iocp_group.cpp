@@ -22,11 +22,11 @@ namespace {
 
 Result last_error() { return windows::failure(static_cast<int>(::GetLastError())); }
 
-// Packets of ours; a program may post others to its port.
+// Marks the group's own packets, because a program may post others to its port.
 const char key_of_ours = 0;
 ULONG_PTR our_key() { return reinterpret_cast<ULONG_PTR>(&key_of_ours); }
 
-// What is over at once has no packet.
+// An operation that is over at once sends no packet.
 constexpr UCHAR kNotificationModes =
     FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
 
@@ -39,7 +39,7 @@ bool is_port(HANDLE handle) {
 
 // Rounded up, so that a timer is never early.
 DWORD milliseconds(double seconds) {
-    constexpr double kLongest = 1e6;  // beyond this the caller comes round again
+    constexpr double kLongest = 1e6;  // a longer wait returns early, and the caller waits again
     if (seconds == kNever) return INFINITE;
     return static_cast<DWORD>(std::ceil(std::clamp(seconds, 0.0, kLongest) * 1e3));
 }
@@ -54,7 +54,7 @@ Result IocpGroup::create(HANDLE port, std::shared_ptr<IocpGroup>& out) {
 
 Result IocpGroup::open_port(HANDLE port) {
     if (port == nullptr) {
-        // A limit of threads that run would hold up one loop's packets while others are busy.
+        // A limit on running threads would hold up one loop's packets while others are busy.
         port_ = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, INT_MAX);
         return port_ != nullptr ? Result::done() : last_error();
     }
@@ -87,14 +87,14 @@ bool IocpGroup::works_on(HANDLE port) const {
 bool IocpGroup::add(Descriptor fd) {
     const HANDLE handle = windows::handle_of(fd);
     const WSAPROTOCOL_INFOW protocol = windows::protocol_of(fd);
-    // Without system handles an operation that is over at once may send a packet all the same.
+    // Without system handles an operation that is over at once may still send a packet.
     const bool system = (protocol.dwServiceFlags1 & XP1_IFS_HANDLES) != 0;
     return system && protocol.iAddressFamily != AF_UNIX &&
            ::CreateIoCompletionPort(handle, port_, our_key(), 0) != nullptr &&
            ::SetFileCompletionNotificationModes(handle, kNotificationModes) != 0;
 }
 
-// The thread that is about to sleep, for those who ring.
+// Notes the thread that is about to sleep, so that others can ring it.
 Result IocpGroup::know_thread(Member& me) {
     const DWORD id = ::GetCurrentThreadId();
     if (me.thread != nullptr && me.thread_id == id) return Result::done();
@@ -133,7 +133,7 @@ Result IocpGroup::wait(Member& me, double seconds, Packets& arrived) {
                 me.sleeping = true;
             }
         }
-        // A look is not alertable: a ring that came late would end it before it has seen the port.
+        // A look is not alertable: a late ring would end it before it has seen the port.
         ULONG count = 0;
         const BOOL alertable = seconds > 0 ? TRUE : FALSE;
         const BOOL ok = ::GetQueuedCompletionStatusEx(port_, entries, kBatch, &count,

@@ -1,7 +1,8 @@
-// A completion port and those who wait on it together, each a poller in its loop's thread.
+// A completion port and the members that wait on it together, each a poller in its loop's thread.
 //
-// All of them sleep in the port. Whoever takes a packet from it hands it to the one whose operation it
-// is, and who sleeps is woken by a call queued for his thread (an APC), which no other can take.
+// All of them sleep in the port. A member that takes a packet from it hands it to the member that
+// began the operation. A sleeping member is woken by a call queued for its thread (an APC), which
+// no other thread can take.
 #pragma once
 
 #include <memory>
@@ -16,22 +17,23 @@ class IocpGroup {
    public:
     struct Member;
 
-    // An operation of the system, which its member keeps until the packet has come.
+    // An operation of the system. Its member keeps it until the packet has come.
     struct Packet : OVERLAPPED, ListNode<Packet> {
         Member* member = nullptr;
 
-        // To begin an operation with.
+        // Clears it, to begin an operation.
         OVERLAPPED& fresh() { return static_cast<OVERLAPPED&>(*this) = {}; }
     };
     using Packets = IntrusiveList<Packet>;
 
-    // Under the group's lock.
+    // Guarded by the group's lock.
     struct Member {
         Packets routed;         // taken from the port by others
-        bool woken = false;     // and has not noticed yet
+        bool woken = false;     // but has not noticed yet
         bool sleeping = false;  // in the port
         bool rung = false;
-        DWORD thread_id = 0;  // who slept last. Its number is no other's as long as
+        // The thread that slept last. The handle keeps its number from being used again.
+        DWORD thread_id = 0;
         HANDLE thread = nullptr;
 
         ~Member() {
@@ -39,23 +41,24 @@ class IocpGroup {
         }
     };
 
-    // With null a port of its own, else it works on a duplicate of the given one. May throw bad_alloc.
+    // With null it makes a port of its own; otherwise it works on a duplicate of the given one. May
+    // throw bad_alloc.
     static Result create(HANDLE port, std::shared_ptr<IocpGroup>& out);
     IocpGroup(const IocpGroup&) = delete;
     IocpGroup& operator=(const IocpGroup&) = delete;
     ~IocpGroup();
 
     HANDLE port() const { return port_; }
-    // Whether a handle is of this port.
+    // Whether a handle belongs to this port.
     bool works_on(HANDLE port) const;
 
-    // The packets of a socket's operations come to this port. Not if a loop has said so before, or of a unix
-    // socket.
+    // Makes the packets of a socket's operations come to this port. False if another loop's port
+    // has them already, or for a unix socket.
     bool add(Descriptor fd);
-    // For polls, whose packets come here too.
+    // For polls; their packets come here, too.
     HANDLE afd() const { return afd_; }
 
-    // The member's packets go to `arrived`; none after so many seconds, or when it was woken.
+    // Moves the member's packets to `arrived`: none when the time is over or the member was woken.
     Result wait(Member& member, double seconds, Packets& arrived);
     // Any thread.
     void wake(Member& member);
@@ -69,7 +72,7 @@ class IocpGroup {
 
     HANDLE port_ = nullptr;
     HANDLE afd_ = nullptr;
-    std::mutex mutex_;  // for the members
+    std::mutex mutex_;  // guards the members
 };
 
 }  // namespace socket2

@@ -18,22 +18,23 @@ using windows::socket_of;
 
 namespace {
 
-// The connection that came was gone before anybody took it.
+// Whether the accepted connection was gone before it was taken.
 bool died_in_the_queue(int code) {
     return code == WSAECONNRESET || code == WSAECONNABORTED || code == ERROR_NETNAME_DELETED ||
            code == ERROR_SEM_TIMEOUT || code == WSAETIMEDOUT || code == WSAENOTCONN;
 }
 
-// The socket is of that one's kind from here on.
+// Completes an accept or a connect: before this not all calls take the socket. `other` is the
+// listener, or null.
 int update(Descriptor fd, int name, const SOCKET* other) {
     return ::setsockopt(socket_of(fd), SOL_SOCKET, name, reinterpret_cast<const char*>(other),
                         other != nullptr ? sizeof *other : 0);
 }
 
-// What an operation that has failed means for its op.
+// What the failure of an operation means for its op.
 Attempt failure_of(const IoOp& op, int code, bool canceled) {
     if (op.kind == OpKind::recv) {
-        // Our own side is shut: the end, as elsewhere.
+        // This side is shut down: the end of the stream, like on other systems.
         if (code == WSAESHUTDOWN) return Attempt::over(Result::done());
         if (!canceled) return Attempt::over(windows::connection_failure(code));
     }
@@ -91,7 +92,7 @@ void IocpPoller::shut(IoSource& source, int directions) {
     for (Slot& slot : block.ops) slot.interrupt();
 }
 
-// Cancels what is in flight, and frees the block of a source that is gone when nothing is.
+// Cancels what is in flight. Frees the block of a gone source once nothing is in flight.
 void IocpPoller::let_go(Block& block) {
     for (Slot* slots : {block.ops, block.watches}) {
         slots[0].cancel();
@@ -110,7 +111,7 @@ Result IocpPoller::submit(IoOp& op) {
     const Attempt a = begin(op);
     if (a.next == Attempt::Next::over && (a.result.ok() || op.done == 0)) return a.result;
     if (a.next == Attempt::Next::over) {
-        // A part went out: only a completion tells how much.
+        // A part was sent: only a completion can report how much.
         op.result = a.result;
         finished_.push_back(op);
         return Result::pending();
@@ -151,7 +152,7 @@ Result IocpPoller::try_now(IoOp& op) {
     return watched.is_error() ? watched : Result::pending();
 }
 
-// Ends a wait() once the direction has something.
+// Makes a wait() return once the direction has something.
 Result IocpPoller::watch(IoSource& source, Side side) {
     Slot& slot = static_cast<Block*>(source.kept)->watches[static_cast<size_t>(side)];
     if (slot.state != Slot::State::idle) return Result::done();
@@ -162,10 +163,10 @@ Result IocpPoller::watch(IoSource& source, Side side) {
 
 // ---- packets ----
 
-// What an operation that is over means for its op.
+// What the end of an operation means for its op.
 Attempt IocpPoller::finish(Slot& slot, IoOp& op, int code) {
     const bool canceled = std::exchange(slot.state, Slot::State::idle) == Slot::State::canceled;
-    // Not by us: by a shutdown, for one. What there is now counts.
+    // Something else aborted it, for example a shutdown. What there is now counts.
     if (code == ERROR_OPERATION_ABORTED && !canceled && op.kind != OpKind::connect) {
         return begin(op);
     }
@@ -182,7 +183,7 @@ Attempt IocpPoller::finish(Slot& slot, IoOp& op, int code) {
     return Attempt::over(Errc::canceled);
 }
 
-// Tries the op again; one that only waits is over if the socket is ready still.
+// Tries the op again. An op that only waits is over if the socket is still ready.
 Attempt IocpPoller::finish_poll(Slot& slot, IoOp& op, int code, bool canceled) {
     Block& block = *slot.block;
     if (code != 0) return failure_of(op, code, canceled);
@@ -191,7 +192,7 @@ Attempt IocpPoller::finish_poll(Slot& slot, IoOp& op, int code, bool canceled) {
     if (!is_wait(op)) return canceled ? Attempt::over(Errc::canceled) : begin(op);
     if (block.detached) return Attempt::over(Errc::canceled);
     if (op.kind == OpKind::readable) return Attempt::over(Result::done());
-    // Others may have taken it meanwhile.
+    // Others may have taken what was there.
     const Result r = sys::is_ready(block.fd, direction(op.side));
     if (!r.is_pending()) return Attempt::over(r);
     return canceled ? Attempt::over(Errc::canceled) : poll(op);
@@ -200,7 +201,8 @@ Attempt IocpPoller::finish_poll(Slot& slot, IoOp& op, int code, bool canceled) {
 // Gives the op its bytes, or the end of the stream.
 Attempt IocpPoller::finish_recv(Slot& slot, IoOp& op, int code, bool canceled) {
     Block& block = *slot.block;
-    // Wine tells a reset as the end. (Of a socket that is gone its number may be another's.)
+    // Wine reports a reset as the end. (When the socket is gone its number may belong to another
+    // one.)
     if (code == 0 && slot.InternalHigh == 0 && !block.detached && windows::was_reset(block.fd)) {
         code = WSAECONNRESET;
     }
@@ -208,7 +210,7 @@ Attempt IocpPoller::finish_recv(Slot& slot, IoOp& op, int code, bool canceled) {
     return Attempt::over(block.read(Result::of(static_cast<int>(slot.InternalHigh))));
 }
 
-// Gives the op the new socket and its address. If the listener is gone nobody wants them any more.
+// Gives the op the new socket and its address. If the listener is gone, the socket is closed.
 Attempt IocpPoller::finish_accept(Slot& slot, IoOp& op, int code, bool canceled) {
     Block& block = *slot.block;
     Accept& accept = *block.accept;
@@ -234,7 +236,7 @@ Attempt IocpPoller::finish_accept(Slot& slot, IoOp& op, int code, bool canceled)
     return Attempt::over(sys::make_nonblocking(op.accepted));
 }
 
-// Tells the socket that it is connected, without which other calls refuse it.
+// Marks the socket as connected. Other calls refuse it without that.
 Attempt IocpPoller::finish_connect(Slot& slot, IoOp& op, int code, bool canceled) {
     Block& block = *slot.block;
     if (canceled) block.connection = Block::Connection::called_off;
@@ -269,13 +271,13 @@ void IocpPoller::go_on(IoOp& op, Attempt a, OpList& completed) {
     completed.push_back(op);
 }
 
-// A read has waited for the end of the connect, of which its poll tells nothing. It goes on.
+// A read has waited for the end of the connect, which its poll does not report. It goes on.
 void IocpPoller::end_polls_beside(IoOp& connect) {
     if (connect.source.kept == nullptr) return;
     static_cast<Block*>(connect.source.kept)->ops[static_cast<size_t>(Side::read)].interrupt();
 }
 
-// What came in so many seconds; they need not be over.
+// Takes the packets that come within so many seconds. Their ops need not be over.
 Result IocpPoller::next_packets(double seconds, OpList& completed) {
     IocpGroup::Packets arrived_packets;
     const Result r = group_->wait(member_, seconds, arrived_packets);
@@ -286,7 +288,7 @@ Result IocpPoller::next_packets(double seconds, OpList& completed) {
 }
 
 Result IocpPoller::wait(double seconds, OpList& completed) {
-    OpList hot;  // what turns hot again below waits for the next turn
+    OpList hot;  // an op that turns hot again below waits for the next turn
     hot.splice(hot_);
     const bool idle = hot.empty() && finished_.empty();
     completed.splice(finished_);

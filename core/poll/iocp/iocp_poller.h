@@ -1,10 +1,11 @@
 // A Poller on a completion port.
 //
-// Reads of streams, accepts and connects are operations of the system (WSARecv, AcceptEx, ConnectEx). What
-// it cannot give back in the middle without loss goes by try and poll: sends, of which a cancel has to tell
-// how far they came; datagrams, of which the first that fits the caller counts; and waits. The poll is one
-// more operation, AFD's. All goes so of a socket whose operations are not for this port: one of the
-// program's own, and one that came from another loop, as a port once given stays.
+// Reads of streams, accepts and connects are operations of the system (WSARecv, AcceptEx,
+// ConnectEx). Ops that could lose something when such an operation is canceled go by try and poll
+// instead: sends, because a cancel has to tell how much was sent; datagrams, because the first one
+// that fits the caller counts; and waits. The poll is one more operation, AFD's. If the packets of
+// a socket's operations do not come to this port, all of its ops go by try and poll: the socket is
+// the program's own, or it came from another loop, because a port once given stays.
 //
 // An operation's OVERLAPPED lives in the source's block, which stays until the last packet is back.
 #pragma once

@@ -10,7 +10,7 @@
 namespace socket2 {
 
 struct SystemPollers::Known {
-    // Which of them works on that port, else a new one.
+    // Finds the group that works on that port, or makes one.
     Result find(HANDLE port, std::shared_ptr<IocpGroup>& out) {
         const std::lock_guard lock(mutex);
         std::erase_if(groups, [](const auto& group) { return group.expired(); });
@@ -38,7 +38,7 @@ Result SystemPollers::make(Descriptor shared, std::unique_ptr<Poller>& out) {
     std::shared_ptr<IocpGroup> group;
     const Result r = known_->find(shared < 0 ? nullptr : windows::handle_of(shared), group);
     if (r.is_error()) return r;
-    // Of a handle only 32 bits count.
+    // Only 32 bits of a handle are significant.
     const auto port = static_cast<int>(reinterpret_cast<intptr_t>(group->port()));
     out = std::make_unique<IocpPoller>(std::move(group));
     return Result::of(port);

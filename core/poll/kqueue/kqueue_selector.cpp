@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/event.h>
 #include <sys/time.h>
-#include <sys/types.h>  // first: OpenBSD's sys/event.h wants it
+#include <sys/types.h>  // first, because OpenBSD's sys/event.h needs it
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,8 +31,9 @@ struct Watched {
     uint8_t ready;  // what an event says
 };
 
-// What is watched of a source, in one change list. Where no filter tells of urgent data every event
-// may be one of it: then a read goes on until nothing is left, as it may have stopped at the mark.
+// What is watched on a source, in one change list. Where no filter reports urgent data, every event
+// may be about it: then a read goes on until nothing is left, because it may have stopped at the
+// mark.
 constexpr Watched kWatched[] = {
 #ifdef EVFILT_EXCEPT
     {EVFILT_READ, 0, kReadable},
@@ -44,7 +45,7 @@ constexpr Watched kWatched[] = {
 #endif
 };
 
-constexpr uintptr_t kBell = std::numeric_limits<uintptr_t>::max();  // no descriptor is so high
+constexpr uintptr_t kBell = std::numeric_limits<uintptr_t>::max();  // descriptors stay lower
 
 Result failure() { return Result(sys::errc_of(errno), errno); }
 
@@ -58,12 +59,13 @@ Change change_of(uintptr_t ident, const Watched& watched, unsigned flags, uintpt
     return change;
 }
 
-// 0 or an errno. Without room for events the system stops at the first change that it refuses.
+// Returns 0 or an errno. Without room for events the system stops at the first change that it
+// refuses.
 int apply(int kqueue, const Change* changes, int count) {
-    // As int or as size_t.
+    // The counts are int or size_t.
     const int r =
         ::kevent(kqueue, changes, static_cast<unsigned short>(count), nullptr, 0, nullptr);
-    return r == 0 || errno == EINTR ? 0 : errno;  // interrupted after all of them
+    return r == 0 || errno == EINTR ? 0 : errno;  // it is interrupted after all changes were made
 }
 
 int apply(int kqueue, const Change& change) { return apply(kqueue, &change, 1); }
@@ -78,7 +80,7 @@ WatchedChanges changes_of(uintptr_t fd, unsigned flags, uintptr_t generation) {
     return changes;
 }
 
-// Whether a descriptor's kind has nothing to watch there.
+// Whether the error means that a descriptor's kind has nothing to watch there.
 bool is_missing(int error) {
     return error == EINVAL || error == ENODEV || error == EOPNOTSUPP || error == ENOTSUP;
 }
@@ -89,7 +91,7 @@ void unwatch(int kqueue, uintptr_t fd) {
     for (const Change& change : changes) apply(kqueue, change);
 }
 
-// A pipe's end is refused when the other one has gone: an event of our own tells it then.
+// A pipe's end is refused when the other end is gone: an event of the library's own reports that.
 int tell(int kqueue, uintptr_t fd, uintptr_t generation) {
     const Change changes[] = {
         change_of(fd, {EVFILT_USER, 0, 0}, EV_ADD | EV_ONESHOT, generation),
@@ -98,7 +100,8 @@ int tell(int kqueue, uintptr_t fd, uintptr_t generation) {
     return apply(kqueue, changes, 2);
 }
 
-// 0 or an errno. All at once, else each on its own, as not every descriptor has all.
+// Returns 0 or an errno. Adds all filters at once, and one by one if that fails, because not every
+// descriptor has all of them.
 int watch(int kqueue, uintptr_t fd, uintptr_t generation) {
     const WatchedChanges changes = changes_of(fd, EV_ADD | EV_CLEAR, generation);
     if (apply(kqueue, changes.data(), changes.size()) == 0) return 0;
@@ -118,7 +121,7 @@ int watch(int kqueue, uintptr_t fd, uintptr_t generation) {
     return any ? 0 : missing;
 }
 
-// Only what is there can be enabled.
+// Only a filter that was added can be enabled.
 bool is_watched(int kqueue, uintptr_t fd, uintptr_t generation) {
     for (const Change& change : changes_of(fd, EV_ENABLE | EV_CLEAR, generation)) {
         if (apply(kqueue, change) == 0) return true;
@@ -127,7 +130,7 @@ bool is_watched(int kqueue, uintptr_t fd, uintptr_t generation) {
 }
 
 uint8_t ready_of(const Change& event) {
-    // The system could not go on watching, or the event is one of our own.
+    // The system could not go on watching, or the event is the library's own.
     if (event.filter == EVFILT_USER || (event.flags & EV_ERROR) != 0) {
         return kReadable | kWritable | kHangup;
     }
@@ -135,13 +138,13 @@ uint8_t ready_of(const Change& event) {
     for (const Watched& watched : kWatched) {
         if (watched.filter == event.filter) ready = watched.ready;
     }
-    // The end of the other direction shows there; our own shutdown is one, too.
+    // The end of the other direction shows there, and so does this side's own shutdown.
     if ((event.flags & EV_EOF) != 0 && event.filter == EVFILT_READ) ready |= kHangup;
     return ready;
 }
 
 timespec timespec_of(double seconds) {
-    constexpr double kLongest = 1e6;  // beyond this the caller comes round again
+    constexpr double kLongest = 1e6;  // a longer wait returns early, and the caller waits again
     seconds = std::clamp(seconds, 0.0, kLongest);
     timespec t{};
     t.tv_sec = static_cast<time_t>(seconds);
@@ -160,7 +163,7 @@ Result KqueueSelector::create(std::unique_ptr<KqueueSelector>& out) {
 }
 
 KqueueSelector::~KqueueSelector() {
-    // In a forked child the number is another descriptor's by now.
+    // In a forked child the number may belong to another descriptor.
     if (kqueue_ >= 0 && process_ == process_number()) ::close(kqueue_);
 }
 
@@ -172,8 +175,8 @@ Result KqueueSelector::add(IoSource& source) {
         return Errc::out_of_memory;  // the loop cannot be interrupted among its lists
     }
     Slot& slot = slots_[fd];
-    // EV_ADD would take the descriptor from a source that has it. One that the program closed too early
-    // has left the kqueue, and its number is in use again.
+    // EV_ADD would take the descriptor from a source that has it. If the program closed the
+    // descriptor too early, the kqueue has dropped it, and its number is in use again.
     if (slot.source != nullptr) {
         if (is_watched(kqueue_, fd, slot.generation)) return Result(Errc::busy, EEXIST);
         slot.source->registered = false;
@@ -191,13 +194,14 @@ void KqueueSelector::remove(IoSource& source) {
     source.registered = false;
     const auto fd = static_cast<uintptr_t>(source.fd);
     Slot& slot = slots_[fd];
-    if (slot.source != &source) return;  // the number is another's by now
-    // close(2) alone would not do while somebody else still holds a copy of the descriptor.
+    if (slot.source != &source) return;  // another source has the number
+    // close(2) alone would not be enough while another process still holds a copy of the
+    // descriptor.
     unwatch(kqueue_, fd);
     slot = {};
 }
 
-// Null: nobody's any more, as the bell.
+// Null when the event belongs to no source: its source is gone, or it is the bell.
 IoSource* KqueueSelector::find(uintptr_t fd, uintptr_t generation) {
     if (fd >= slots_.size() || slots_[fd].generation != generation) return nullptr;
     return slots_[fd].source;
@@ -225,7 +229,8 @@ Result KqueueSelector::wait(double seconds, Event* events, int capacity) {
             if (source != nullptr) events[count++] = {source, ready_of(reported[i])};
         }
         if (count > 0 || woken || n <= 0 || seconds <= 0) return Result::of(count);
-        // What came was nobody's, or the bell of a wake that an earlier wait has noticed.
+        // The events belonged to no source, or were the bell of a wake that an earlier wait has
+        // noticed.
         if (until != kNever) seconds = std::max(until - clock.now(), 0.0);
     }
 }
@@ -243,7 +248,7 @@ IoSource* KqueueSelector::forget_one() {
 
 void KqueueSelector::wake() const {
     if (process_ != process_number() || sleep_.exchange(Sleep::woken) != Sleep::asleep) return;
-    // EV_CLEAR here would undo the trigger on some.
+    // EV_CLEAR here would undo the trigger on some systems.
     apply(kqueue_, change_of(kBell, {EVFILT_USER, NOTE_TRIGGER, 0}, 0, 0));
 }
 

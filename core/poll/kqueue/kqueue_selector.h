@@ -11,7 +11,8 @@
 
 namespace socket2 {
 
-// Wants EVFILT_USER: NetBSD since 10, OpenBSD since 7.8. A forked child has no copy of a kqueue.
+// Needs EVFILT_USER: NetBSD has it since 10, OpenBSD since 7.8. A forked child has no copy of a
+// kqueue.
 class KqueueSelector final : public Selector {
    public:
     static Result create(std::unique_ptr<KqueueSelector>& out);

@@ -1,4 +1,4 @@
-// Of NetBSD and OpenBSD: IPv4's interfaces go by an address that they have.
+// For NetBSD and OpenBSD: an IPv4 interface is named by an address that it has.
 #include "core/sys/posix/multicast.h"
 
 #include <cerrno>
@@ -7,7 +7,7 @@
 namespace socket2::posix {
 namespace {
 
-// An interface without an address must not become the system's choice.
+// An interface without an address is an error, because "any" would mean the system's choice.
 int find_address(int index, in_addr& address) {
     address = inet_address(index);
     if (index == 0 || address.s_addr != htonl(INADDR_ANY)) return 0;

@@ -1,4 +1,4 @@
-// Of NetBSD: a name is a format and its argument.
+// For NetBSD: a name is a format and its argument.
 #include <pthread.h>
 
 #include "core/sys/posix/thread.h"
@@ -15,7 +15,7 @@ void get_thread_name(char* name, size_t size) {
     ::pthread_getname_np(::pthread_self(), name, size);
 }
 
-// What a thread is bound to is not looked at.
+// Which processors a thread is bound to is not looked at.
 int bound_processor_count() { return 0; }
 
 }  // namespace socket2::posix

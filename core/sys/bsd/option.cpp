@@ -1,4 +1,4 @@
-// The socket options that the BSDs have beside the portable ones, each as far as it has them.
+// The socket options that the BSDs have besides the portable ones; not every BSD has all of them.
 #include "core/sys/option.h"
 
 #include <netinet/in.h>

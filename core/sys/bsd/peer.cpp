@@ -1,4 +1,4 @@
-// Of macOS and the BSDs.
+// For macOS and the BSDs.
 #include "core/sys/peer.h"
 
 #include <sys/types.h>
@@ -15,7 +15,7 @@ Result peer_credentials(Descriptor fd, PeerCredentials& out) {
     uid_t uid;
     gid_t gid;
     if (::getpeereid(static_cast<int>(fd), &uid, &gid) != 0) {
-        // What it says of datagram sockets.
+        // These are the errors for datagram sockets.
         const bool none = errno == EINVAL || errno == ENOTCONN;
         return Result(none ? Errc::not_supported : sys::errc_of(errno), errno);
     }

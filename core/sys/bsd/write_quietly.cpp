@@ -1,5 +1,6 @@
-// Of macOS and NetBSD: the signal of a pipe without a reader is the process's, so no thread can keep it
-// back, but a descriptor can be told to raise none. Others may have it, too: it is told back.
+// For macOS and NetBSD: the signal of a pipe without a reader goes to the process, so a thread
+// cannot hold it back, but a descriptor can be set to raise none. Others may use the descriptor,
+// too, so the setting is undone.
 #include <fcntl.h>
 #include <unistd.h>
 

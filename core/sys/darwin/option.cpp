@@ -1,4 +1,4 @@
-// The socket options that macOS has beside the portable ones.
+// The socket options that macOS has besides the portable ones.
 #include "core/sys/option.h"
 
 #include <netinet/in.h>

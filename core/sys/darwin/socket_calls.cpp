@@ -1,4 +1,4 @@
-// Of macOS: there are no flags for it, so another thread's fork() may come in between.
+// For macOS: the calls have no flags for this, so another thread's fork() may come in between.
 #include "core/sys/posix/socket_calls.h"
 
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 namespace socket2::posix {
 namespace {
 
-// The descriptor, else it is closed.
+// Returns the descriptor, or closes it after an error.
 int set_up(int fd, bool may_be_over = false) {
     if (fd < 0) return fd;
     const int flags = ::fcntl(fd, F_GETFL);
@@ -35,8 +35,8 @@ int new_socket(int family, int type, int protocol) {
 int new_accepted(int listener, sockaddr* peer, socklen_t* size) {
     const int accepted = ::accept(listener, peer, size);
     if (accepted < 0) return accepted;
-    // A connection that is over takes no options. A unix one may have data, and is as quiet as its listener;
-    // one of TCP was reset in the queue.
+    // A connection that is over takes no options. A unix connection may still have data, and is as
+    // quiet as its listener; a TCP connection was reset in the queue.
     const int fd = set_up(accepted, peer->sa_family == AF_UNIX);
     if (fd < 0 && errno == EINVAL) errno = ECONNABORTED;
     return fd;

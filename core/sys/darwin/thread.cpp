@@ -12,7 +12,7 @@ void get_thread_name(char* name, size_t size) {
     ::pthread_getname_np(::pthread_self(), name, size);
 }
 
-// Threads are bound to none here.
+// Threads are not bound to processors here.
 int bound_processor_count() { return 0; }
 
 }  // namespace socket2::posix

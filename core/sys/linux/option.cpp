@@ -1,4 +1,4 @@
-// The socket options that Linux has beside the portable ones: socket(7), tcp(7), ip(7).
+// The socket options that Linux has besides the portable ones: socket(7), tcp(7), ip(7).
 #include "core/sys/option.h"
 
 #include <netinet/in.h>

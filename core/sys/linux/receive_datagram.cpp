@@ -1,4 +1,4 @@
-// MSG_TRUNC asks for the length that the datagram had, which is cheaper than recvmsg(2).
+// MSG_TRUNC makes the call return the datagram's full length, which is cheaper than recvmsg(2).
 #include <algorithm>
 
 #include "core/sys/posix/socket_calls.h"

@@ -16,7 +16,7 @@ void get_thread_name(char* name, size_t size) {
 int bound_processor_count() {
     cpu_set_t set;
     CPU_ZERO(&set);
-    // It fails with more processors than the set has room for.
+    // It fails when there are more processors than the set has room for.
     return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 

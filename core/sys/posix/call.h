@@ -1,4 +1,4 @@
-// Results of calls that give -1 and errno for an error.
+// Results of calls that return -1 and set errno on errors.
 #pragma once
 
 #include <cerrno>
@@ -13,7 +13,7 @@ inline int fd_of(Descriptor fd) { return static_cast<int>(fd); }
 
 inline Result failure() { return Result(sys::errc_of(errno), errno); }
 
-// The value of a call that may be interrupted.
+// The value of a call that is repeated while signals interrupt it.
 template <typename Call>
 Result checked(Call call) {
     for (;;) {

@@ -15,7 +15,8 @@ using posix::failure;
 using posix::fd_of;
 
 void close_descriptor(Descriptor fd) {
-    // Not again after EINTR: Linux has released the descriptor, and another thread may own it now.
+    // Not repeated after EINTR: Linux has released the descriptor, and another thread may own it
+    // already.
     ::close(fd_of(fd));
 }
 

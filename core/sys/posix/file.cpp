@@ -18,7 +18,7 @@ using posix::checked;
 using posix::failure;
 using posix::fd_of;
 
-// Whether an open descriptor may block; an error if it is open in the wrong mode alone.
+// Whether an open descriptor may block. An error if it is open only in the wrong mode.
 Result may_block(int fd, int wrong_mode) {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0) return failure();
@@ -31,7 +31,7 @@ Result room_when_writable(int fd, size_t size) {
     struct stat status;
     if (::fstat(fd, &status) != 0) return failure();
     if (S_ISFIFO(status.st_mode)) size = std::min(size, size_t{PIPE_BUF});
-    // Of a terminal, for one, nobody tells.
+    // For others, such as a terminal, the system does not tell.
     const bool known =
         S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode) || S_ISBLK(status.st_mode);
     return known ? Result::of(static_cast<int>(size)) : Errc::not_supported;

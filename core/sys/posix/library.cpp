@@ -7,8 +7,8 @@
 namespace socket2 {
 namespace {
 
-// A program may export a library of the same functions, as node does with OpenSSL. Without DEEPBIND the
-// library that we open would call into that one.
+// A program may export a library with the same functions; node exports OpenSSL. Without DEEPBIND
+// the library that is opened here would call into that one.
 int flags() {
     int flags = RTLD_NOW | RTLD_LOCAL;
 #ifdef RTLD_DEEPBIND

@@ -1,4 +1,4 @@
-// Of Linux, macOS and FreeBSD.
+// For Linux, macOS and FreeBSD.
 #include "core/sys/posix/multicast.h"
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 namespace socket2::posix {
 
 int set_multicast_interface(int fd, int index) {
-    // What getsockopt answers with is the address.
+    // getsockopt answers with the address.
     ip_mreqn how{};
     how.imr_ifindex = index;
     how.imr_address = inet_address(index);

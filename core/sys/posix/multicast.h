@@ -5,12 +5,12 @@
 
 namespace socket2::posix {
 
-// What the systems do in different ways, of option.cpp. They return 0, or -1 and set errno.
+// The parts of option.cpp that systems do in different ways. They return 0, or -1 and set errno.
 
-// IPv4's interface for sending, by its index; 0 is the system's choice.
+// Sets IPv4's interface for sending, by its index; 0 is the system's choice.
 int set_multicast_interface(int fd, int index);
 
-// A number or a boolean of any option: not all of multicast's are integers everywhere.
+// Sets a number or a boolean: multicast options are not integers on every system.
 int set_number(int fd, int level, int name, int value);
 
 int set_membership(int fd, bool join, const sockaddr_storage& group, int index);

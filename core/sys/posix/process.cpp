@@ -12,7 +12,7 @@
 namespace socket2 {
 namespace {
 
-// The longest that a fork waits for a call: those that take longer wait for the network.
+// How long a fork waits for a call: a call that takes longer waits for the network.
 constexpr double kCallSeconds = 0.1;
 constexpr auto kCallPoll = std::chrono::microseconds(100);
 
@@ -20,7 +20,7 @@ std::atomic<uint32_t> number{1};
 std::atomic<uint32_t> calls{0};
 std::atomic<double> last_call{-kNever};
 
-// With this one held no call begins.
+// While this lock is held no call begins.
 std::mutex& call_lock = process_lock(LockKind::object);
 
 void before_fork() {
@@ -38,8 +38,8 @@ void in_child() {
     unlock_process();
 }
 
-// When the library is loaded: a fork that comes before its first use is none of ours. Without memory it
-// has no number for its children, and nothing can be done about it.
+// Runs when the library is loaded: a fork before its first use does not concern it. If memory is
+// out, children have no number of their own, and nothing can be done about it.
 const int handled = ::pthread_atfork(before_fork, in_parent, in_child);
 
 }  // namespace

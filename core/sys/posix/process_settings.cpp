@@ -22,7 +22,7 @@ namespace {
 constexpr int kFirstPortOfUsers = 1024;
 
 int read_lowest_picked_port() {
-    // Linux'. It has a default, but is often set.
+    // Linux has this file. The range has a default, but is often set.
     std::FILE* const file = std::fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
     if (file == nullptr) return kFirstPortOfUsers;
     int lowest = 0;

@@ -1,4 +1,4 @@
-// Where the length of a datagram that was cut is not told, but a flag is.
+// For systems that do not report the length of a cut datagram, but set a flag.
 #include <sys/uio.h>
 
 #include "core/sys/posix/socket_calls.h"

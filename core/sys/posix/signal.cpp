@@ -1,5 +1,5 @@
-// A handler may only touch atomics and make a few system calls. So it marks the signal and writes to a
-// pipe, which a thread of the library's reads to tell the hub.
+// A handler may only touch atomics and make a few system calls. So it marks the signal and writes
+// to a pipe. A thread of the library reads the pipe and tells the hub.
 #include <unistd.h>
 
 #include <atomic>
@@ -30,7 +30,7 @@ constexpr Known kKnown[] = {
     {kSignalIo, SIGIO},     {kSignalXcpu, SIGXCPU},   {kSignalXfsz, SIGXFSZ},
 };
 
-std::atomic<SignalSet> caught = 0;  // and not told yet
+std::atomic<SignalSet> caught = 0;  // but not told yet
 std::atomic<int> bell = -1;         // the end of the pipe that the handler writes to
 int reading_end = -1;
 struct sigaction former[std::size(kKnown)];
@@ -42,8 +42,8 @@ extern "C" void on_signal(int number) {
     for (const Known& each : kKnown) {
         if (each.number == number) caught.fetch_or(each.signal);
     }
-    // In a full pipe there is a byte for the thread already. Until a forked child has a pipe of its own
-    // this wakes the parent's thread, which finds nothing.
+    // If the pipe is full, it already has a byte for the thread. Until a forked child has its own
+    // pipe, this wakes the parent's thread, which finds nothing.
     const char byte = 0;
     static_cast<void>(!::write(bell.load(), &byte, sizeof byte));
     errno = error;
@@ -84,7 +84,7 @@ Result start() {
         ::close(ends[1]);
         return r;
     }
-    // The handler can run at any time, so what it has is closed when it has another.
+    // The handler can run at any time, so its former pipe is closed only after it has another one.
     const int former_bell = bell.exchange(ends[1]);
     if (former_bell >= 0) {
         ::close(former_bell);

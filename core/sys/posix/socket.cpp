@@ -22,12 +22,12 @@ const sockaddr* in(const SockAddr& address) {
 
 sockaddr* out(SockAddr& address) { return reinterpret_cast<sockaddr*>(address.bytes); }
 
-// What the system reports may be longer than the room (a unix path of full length and its zero).
+// The reported size may exceed the room (a unix path of full length and its zero).
 void set_size(SockAddr& address, socklen_t size) {
     address.size = size < SockAddr::kCapacity ? size : SockAddr::kCapacity;
 }
 
-// The system tells nothing at all of a unix socket that has no name.
+// The system reports nothing at all for a unix socket that has no name.
 void set_unnamed(SockAddr& address) {
     out(address)->sa_family = AF_UNIX;
     address.size = offsetof(sockaddr, sa_data);
@@ -69,7 +69,7 @@ Result accept(Descriptor fd, Descriptor& accepted, SockAddr* peer) {
             set_size(address, size);
             return Result::done();
         }
-        // accept(2): errors of the network that hit the connection before it was accepted.
+        // accept(2): network errors that hit the connection before it was accepted.
         switch (r.os_code()) {
             case ECONNABORTED:
             case EPROTO:
@@ -93,8 +93,8 @@ Result connect(Descriptor fd, const SockAddr& address) {
     if (::connect(fd_of(fd), in(address), address.size) == 0) return Result::done();
     // An interrupted connect goes on like a non-blocking one.
     if (errno == EINPROGRESS || errno == EINTR) return Result::pending();
-    // A unix listener whose queue is full (on other sockets: no local port is free). No event would
-    // tell when it has room again.
+    // The queue of a unix listener is full (on other sockets: no local port is free). No event
+    // would tell when it has room again.
     if (errno == EAGAIN) return Result(Errc::busy, EAGAIN);
     return failure();
 }
@@ -104,12 +104,13 @@ Result connect_result(Descriptor fd) {
     socklen_t size = sizeof os_code;
     if (::getsockopt(fd_of(fd), SOL_SOCKET, SO_ERROR, &os_code, &size) != 0) return failure();
     if (os_code != 0) {
-        // Else Linux fails the next connect, to another address, with a left-over ECONNABORTED.
+        // Otherwise Linux fails the next connect, to another address, with a left-over
+        // ECONNABORTED.
         const Result undone = disconnect(fd);
         static_cast<void>(undone);
         return Result(errc_of(os_code), os_code);
     }
-    // The edge may be an old one (of an earlier, failed connect on this socket).
+    // The edge may be old, from an earlier, failed connect on this socket.
     SockAddr peer;
     const Result r = remote_address(fd, peer);
     return r.os_code() == ENOTCONN ? Result::pending() : r;
@@ -120,7 +121,7 @@ Result disconnect(Descriptor fd) {
     none.sa_family = AF_UNSPEC;
     const Result r = checked([&] { return ::connect(fd_of(fd), &none, sizeof none); });
     if (r.ok()) return r;
-    // BSDs undo it and then refuse the address.
+    // BSDs undo the connect and then refuse the address.
     SockAddr peer;
     return remote_address(fd, peer).error() == Errc::not_connected ? Result::done() : r;
 }
@@ -174,8 +175,8 @@ Result send_to(Descriptor fd, const void* data, size_t size, const SockAddr* to)
         return ::sendto(fd_of(fd), data, size, posix::kSendFlags, to != nullptr ? in(*to) : nullptr,
                         to != nullptr ? to->size : 0);
     });
-    // A unix receiver whose queue is full: events come without end, but none when it has room.
-    // BSDs have an error for it, and not only without a peer.
+    // The queue of a unix receiver is full: events come without end, but none when it has room.
+    // BSDs have an error for this, and not only without a peer.
     SockAddr own;
     if (r.os_code() == ENOBUFS && local_address(fd, own).ok() && out(own)->sa_family == AF_UNIX) {
         return Result(Errc::busy, ENOBUFS);

@@ -1,4 +1,4 @@
-// Of Linux, FreeBSD, NetBSD and OpenBSD.
+// For Linux, FreeBSD, NetBSD and OpenBSD.
 #include "core/sys/posix/socket_calls.h"
 
 #include <fcntl.h>

@@ -18,7 +18,7 @@
 namespace socket2 {
 
 Result start_thread(std::function<void()> body, SignalMask mask) {
-    // A thread inherits the mask of the one that makes it.
+    // A thread inherits the mask of the thread that makes it.
     sigset_t blocked;
     sigset_t before;
     if (mask == SignalMask::all) {

@@ -1,4 +1,4 @@
-// Of Linux, FreeBSD and OpenBSD: the signal of a pipe without a reader is the writing thread's own.
+// For Linux, FreeBSD and OpenBSD: the signal of a pipe without a reader goes to the writing thread.
 #include <pthread.h>
 #include <unistd.h>
 
@@ -19,7 +19,8 @@ bool is_pending(int signal) {
 
 }  // namespace
 
-// It is blocked meanwhile and taken back, unless the program has it blocked and pending already.
+// The signal is blocked meanwhile and taken back, unless the program has it blocked and pending
+// already.
 ssize_t write_quietly(int fd, const void* data, size_t size) {
     sigset_t sigpipe;
     sigset_t before;

@@ -1,6 +1,6 @@
 #include "core/sys/windows/error.h"
 
-// Before windows.h, whose own few of these would collide.
+// Comes before windows.h, which has a few of these names and would collide.
 #define WIN32_NO_STATUS
 #include "core/sys/windows/winsock.h"
 #undef WIN32_NO_STATUS
@@ -12,7 +12,7 @@
 namespace socket2 {
 namespace {
 
-// Not in mingw's list of the socket errors that a connection can die of.
+// mingw's socket headers lack this error, which can end a connection.
 constexpr long kHandlesClosed = static_cast<long>(0x8000000A);
 
 }  // namespace

@@ -5,14 +5,15 @@
 
 namespace socket2::windows {
 
-// Of WSAGetLastError() or GetLastError(), which share their numbers.
+// For codes from WSAGetLastError() or GetLastError(), which share their numbers.
 Result failure(int os_code);
 Result last_failure();
-// The same, of a connection that was there: one that broke was reset, as elsewhere, whoever broke it.
+// The same for an established connection: if it broke, it counts as reset, like on other systems,
+// no matter which side broke it.
 Result connection_failure(int os_code);
 
-// The code that WSAGetLastError() would give for the NTSTATUS of an operation that has completed; 0 for
-// a success.
+// The code that WSAGetLastError() would give for the NTSTATUS of a completed operation; 0 for a
+// success.
 int code_of_status(long status);
 
 }  // namespace socket2::windows

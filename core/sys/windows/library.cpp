@@ -1,5 +1,5 @@
-// Only libraries beside our own are opened, by their full path: a name alone is looked for in the current
-// folder and along PATH, where others can put what they like.
+// Only libraries in the folder of this library are opened, by their full path. A bare name is
+// searched in the current folder and along PATH, where others can put what they like.
 #include "core/sys/library.h"
 
 #include <windows.h>
@@ -11,7 +11,8 @@
 namespace socket2 {
 namespace {
 
-// Of the module that this code is in, with the "\" at the end; empty if the system does not tell.
+// The folder of the module that this code is in, with the "\" at the end; empty if the system does
+// not tell.
 std::wstring own_folder() {
     HMODULE module = nullptr;
     const DWORD flags =

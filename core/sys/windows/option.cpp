@@ -1,4 +1,5 @@
-// The socket options that Windows has beside the portable ones, and its ways with those.
+// The socket options that Windows has besides the portable ones, and where it differs in the
+// portable ones.
 #include <cstring>
 #include <memory>
 #include <new>
@@ -14,7 +15,7 @@ using windows::socket_of;
 
 namespace {
 
-// Windows 10's, not in mingw's headers.
+// Since Windows 10, but not in mingw's headers.
 constexpr int kTcpKeepIdle = 3;
 constexpr int kTcpKeepCount = 16;
 constexpr int kTcpKeepInterval = 17;
@@ -26,20 +27,21 @@ constexpr Option kOptions[] = {
     {"hdrincl", OptionKind::boolean, {IPPROTO_IP, IP_HDRINCL}, {IPPROTO_IPV6, IPV6_HDRINCL}},
 };
 
-// An option of another protocol than the socket's.
+// Whether an option belongs to another protocol than the socket's.
 bool is_strange(Descriptor fd, OptionName option) {
     if (option.level == IPPROTO_IPV6) return protocol_of(fd).iAddressFamily != AF_INET6;
     return option.level == IPPROTO_TCP && protocol_of(fd).iSocketType != SOCK_STREAM;
 }
 
-// What POSIX calls so is always on for streams, whose listeners are exclusive; Windows' own would let
-// others take the port.
+// POSIX' option of this name is always on for streams, because their listeners are exclusive.
+// Windows' own option of this name would let others take the port.
 bool is_always_on(Descriptor fd, OptionName option) {
     return option.level == SOL_SOCKET && option.name == SO_REUSEADDR &&
            protocol_of(fd).iSocketType == SOCK_STREAM;
 }
 
-// Calls found(index, address) with the IPv4 addresses of all interfaces, until it says true: whether it did.
+// Calls found(index, address) with the IPv4 addresses of all interfaces, until it returns true.
+// Returns whether it did.
 template <typename Found>
 Result find_interface(Found found) {
     constexpr ULONG kFlags =
@@ -48,7 +50,7 @@ Result find_interface(Found found) {
     std::unique_ptr<char[]> room;
     IP_ADAPTER_ADDRESSES* list = nullptr;
     ULONG code = ERROR_BUFFER_OVERFLOW;
-    while (code == ERROR_BUFFER_OVERFLOW) {  // it has set the size that it needs
+    while (code == ERROR_BUFFER_OVERFLOW) {  // size is then what the call needs
         room.reset(new (std::nothrow) char[size]);
         if (!room) return Errc::out_of_memory;
         list = reinterpret_cast<IP_ADAPTER_ADDRESSES*>(room.get());
@@ -82,7 +84,7 @@ bool is_multicast(const SockAddr& address) {
     return IN_MULTICAST(ntohl(inet.sin_addr.s_addr));
 }
 
-// What IPv4's options name an interface by; 0 is the system's choice.
+// What an IPv4 option names the interface by; 0 is the system's choice.
 Result address_of_interface(int index, in_addr& address) {
     address.s_addr = htonl(INADDR_ANY);
     if (index == 0) return Result::done();
@@ -159,7 +161,7 @@ Result set_membership(Descriptor fd, bool join, const SockAddr& group, int index
     const Result r = windows::in(group)->sa_family == AF_INET
                          ? set_inet_membership(fd, join, group, index)
                          : set_inet6_membership(fd, join, group, index);
-    // One code for several things.
+    // The system has one code for several errors.
     if (r.os_code() != WSAEINVAL || !is_multicast(group)) return r;
     if (!is_there(index)) return {Errc::no_such_device, WSAEINVAL};
     return join ? r : Result(Errc::address_not_available, WSAEINVAL);

@@ -2,7 +2,7 @@
 
 namespace socket2 {
 
-// There is no fork here.
+// There is no fork on Windows.
 uint32_t process_number() { return 1; }
 
 CallAroundForks::CallAroundForks() = default;

@@ -4,7 +4,7 @@
 
 namespace socket2 {
 
-// There are no signals here.
+// There are no signals on Windows.
 void ignore_broken_pipes() {}
 
 int lowest_picked_port() { return 1024; }

@@ -1,4 +1,4 @@
-// What a console tells its programs, in a thread that the system starts for it.
+// What a console tells its programs. The system starts a thread for each message.
 #include <windows.h>
 
 #include "core/sys/system_signals.h"
@@ -38,8 +38,8 @@ Result start() {
     return ::SetConsoleCtrlHandler(on_event, TRUE) ? Result::done() : Result(Errc::not_supported);
 }
 
-// The handler lets pass what nobody wants. It is never removed: the system would wait for one that runs,
-// and that one for the hub.
+// The handler passes on signals that have no listener. It is never removed: the system would wait
+// for a running handler, which waits for the hub.
 Result take(SignalSet) { return Result::done(); }
 void give_back(SignalSet) {}
 

@@ -1,4 +1,4 @@
-// Sockets, descriptors and files: every one is a socket here, so far.
+// Sockets, descriptors and files; so far every descriptor here is a socket.
 #include "core/sys/socket.h"
 
 #include <algorithm>
@@ -18,15 +18,15 @@ using windows::last_failure;
 using windows::out;
 using windows::socket_of;
 
-// What one call can take.
+// How much one call can take.
 int length(size_t size) { return static_cast<int>(std::min<size_t>(size, INT_MAX)); }
 
 constexpr DWORD kNotConnected = 0xffffffff;  // SO_CONNECT_TIME
 
-// What a socket in blocking mode that is writable has room for.
+// How much room a socket in blocking mode has when it is writable.
 constexpr size_t kRoomWhenWritable = 4096;
 
-// The value of a call that answers with less than 0 on failure.
+// The value of a call that returns less than 0 on failure.
 template <typename Call>
 Result checked(Call call) {
     const int n = call();
@@ -63,8 +63,8 @@ Result type_of(Descriptor fd) {
     return r == 0 ? Result::of(type) : last_failure();
 }
 
-// Whether a call is over at once in blocking mode, too. A stream without a connection refuses it at once,
-// but a poll tells nothing of that.
+// Whether a call would be over at once, even in blocking mode. A stream without a connection
+// refuses calls at once, but a poll does not report that.
 Result is_quick(Descriptor fd, uint8_t direction) {
     const Result r = is_ready(fd, direction);
     if (!r.is_pending() || type_of(fd).value() != SOCK_STREAM) return r;
@@ -72,7 +72,7 @@ Result is_quick(Descriptor fd, uint8_t direction) {
     return remote_address(fd, peer).os_code() == WSAENOTCONN ? Result::done() : r;
 }
 
-// Of a socket's family, all zeros.
+// The address of zeros in a socket's family.
 Result unbound_address(Descriptor fd, SockAddr& address) {
     const int family = windows::protocol_of(fd).iAddressFamily;
     address = SockAddr{};
@@ -84,7 +84,7 @@ Result unbound_address(Descriptor fd, SockAddr& address) {
 constexpr DWORD kReportNetReset =
     _WSAIOW(IOC_VENDOR, 15);  // SIO_UDP_NETRESET, not in mingw's headers
 
-// Else one answer that a datagram did not arrive ends a receive from all others.
+// Otherwise one report that a datagram did not arrive ends a receive from all senders.
 void ignore_answers(Descriptor fd) {
     for (const DWORD what : {DWORD{SIO_UDP_CONNRESET}, kReportNetReset}) {
         BOOL report = FALSE;
@@ -94,12 +94,12 @@ void ignore_answers(Descriptor fd) {
     }
 }
 
-// What sockets need to be as elsewhere.
+// Sets a new socket up to behave like on other systems.
 Result set_up(Descriptor fd, int family, int type) {
     Result r = make_nonblocking(fd);
     if (r.is_error()) return r;
     if (type == SOCK_DGRAM) ignore_answers(fd);
-    // Else others can take the port of one that listens.
+    // Otherwise others can take the port of a listener.
     if (type == SOCK_STREAM && family != AF_UNIX)
         r = set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BOOL{TRUE});
     return r;
@@ -124,9 +124,9 @@ bool socket2::windows::was_reset(Descriptor fd) {
 namespace socket2::sys {
 
 void start() {
-    // Until the process ends: a look-up's thread may outlive all else.
+    // Started until the process ends, because a look-up's thread may outlive everything else.
     static const int started = [] {
-        // And the library with it.
+        // Keeps the library loaded as long.
         HMODULE self = nullptr;
         ::GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
                              reinterpret_cast<LPCWSTR>(&start), &self);
@@ -141,7 +141,7 @@ Result open_socket(int family, int type, int protocol) {
     const SOCKET s = ::WSASocketW(family, type, protocol, nullptr, 0,
                                   WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     if (s == INVALID_SOCKET) return last_failure();
-    // Of a handle only 32 bits count.
+    // Only 32 bits of a handle are significant.
     const int fd = static_cast<int>(s);
     const Result r = set_up(fd, family, type);
     if (r.is_error()) close_descriptor(fd);
@@ -150,7 +150,8 @@ Result open_socket(int family, int type, int protocol) {
 
 void close_descriptor(Descriptor fd) {
     if (::closesocket(socket_of(fd)) == 0 || ::WSAGetLastError() != WSAEWOULDBLOCK) return;
-    // It is to linger for what was not sent yet, and without blocking that leaves it open.
+    // A lingering socket waits for what is not sent yet. In non-blocking mode closesocket() would
+    // leave it open.
     u_long off = 0;
     ::ioctlsocket(socket_of(fd), FIONBIO, &off);
     ::closesocket(socket_of(fd));
@@ -170,7 +171,7 @@ Result bind(Descriptor fd, const SockAddr& address) {
 Result listen(Descriptor fd, int backlog) {
     const Result r = checked([&] { return ::listen(socket_of(fd), backlog); });
     if (r.os_code() != WSAEINVAL) return r;
-    // It wants an address first; elsewhere the system picks one.
+    // Windows needs a bound socket; elsewhere the system picks an address.
     SockAddr any;
     const Result bound = unbound_address(fd, any).ok() ? bind(fd, any) : r;
     return bound.is_error() ? r : checked([&] { return ::listen(socket_of(fd), backlog); });
@@ -199,7 +200,7 @@ Result connect(Descriptor fd, const SockAddr& address) {
         return ::connect(socket_of(fd), in(address), static_cast<int>(address.size));
     };
     const Result r = checked(call);
-    // Wine tells once more of an earlier refusal.
+    // Wine reports an earlier refusal once more.
     return r.os_code() == WSAECONNABORTED ? checked(call) : r;
 }
 
@@ -222,7 +223,7 @@ Result disconnect(Descriptor fd) {
     if (remote_address(fd, none).os_code() == WSAENOTCONN) return Result::done();
     const Result r = local_address(fd, none);
     if (r.is_error()) return r;
-    // All zeros but for the family.
+    // An address of zeros, with the family.
     const sa_family_t family = out(none)->sa_family;
     std::memset(none.bytes, 0, sizeof none.bytes);
     out(none)->sa_family = family;
@@ -232,10 +233,10 @@ Result disconnect(Descriptor fd) {
 Result recv(Descriptor fd, void* data, size_t size) {
     const Result r =
         checked([&] { return ::recv(socket_of(fd), static_cast<char*>(data), length(size), 0); });
-    // Our own side is shut: the end, as elsewhere.
+    // This side is shut down: the end of the stream, like on other systems.
     if (r.os_code() == WSAESHUTDOWN) return Result::done();
     if (r.is_error()) return windows::connection_failure(r.os_code());
-    // Wine tells it as the end.
+    // Wine reports a reset as the end.
     const bool reset = r.ok() && r.value() == 0 && size > 0 && windows::was_reset(fd);
     return reset ? windows::failure(WSAECONNRESET) : r;
 }
@@ -245,7 +246,8 @@ namespace {
 Result checked_send(Descriptor fd, Result r) {
     if (r.os_code() == WSAECONNABORTED) return windows::connection_failure(r.os_code());
     if (r.error() != Errc::connection_reset || windows::was_reset(fd)) return r;
-    // Wine says so of a socket that had no connection. (Of one that is over it knows no peer either.)
+    // Wine says this about a socket that had no connection. (For a connection that is over it knows
+    // no peer either.)
     DWORD seconds = 0;
     int room = sizeof seconds;
     const int told = ::getsockopt(socket_of(fd), SOL_SOCKET, SO_CONNECT_TIME,
@@ -331,7 +333,7 @@ Result make_nonblocking(Descriptor fd) {
     u_long on = 1;
     if (::ioctlsocket(socket_of(fd), FIONBIO, &on) != 0) {
         const Result r = last_failure();
-        // Of what is no socket the code depends on what it is.
+        // For a descriptor that is not a socket the code depends on what it is.
         const Result type = type_of(fd);
         return type.is_error() ? type : r;
     }
@@ -365,10 +367,10 @@ Result local_address(Descriptor fd, SockAddr& address) {
     const Result r = address_of(
         address, [&](sockaddr* a, int* n) { return ::getsockname(socket_of(fd), a, n); });
     if (r.ok()) return r;
-    // Of what is no socket the code depends on what it is.
+    // For a descriptor that is not a socket the code depends on what it is.
     const Result type = type_of(fd);
     if (type.is_error()) return type;
-    // Elsewhere a socket that is not bound has an address of zeros.
+    // On other systems an unbound socket has an address of zeros.
     return r.os_code() == WSAEINVAL ? unbound_address(fd, address) : r;
 }
 

@@ -11,7 +11,7 @@
 
 #include "core/sys/windows/error.h"
 
-// Windows 10's, not in mingw's headers.
+// Since Windows 10, but not in mingw's headers.
 extern "C" {
 __declspec(dllimport) HRESULT WINAPI SetThreadDescription(HANDLE thread, const wchar_t* name);
 __declspec(dllimport) HRESULT WINAPI GetThreadDescription(HANDLE thread, wchar_t** name);

@@ -1,10 +1,10 @@
-// Windows' socket headers, without the macros that hit names of ours.
+// Windows' socket headers, without the macros that collide with this library's names.
 #pragma once
 
 #include <winsock2.h>
 #include <ws2tcpip.h>
 
-// Behind those two.
+// Needs the two above.
 #include <afunix.h>
 #include <iphlpapi.h>
 #include <mswsock.h>
@@ -14,9 +14,9 @@
 #include "core/sys/descriptor.h"
 #include "core/sys/sockaddr.h"
 
-// Names that POSIX has beside those that are the same.
+// Names that only POSIX has; the others are the same.
 using sa_family_t = ADDRESS_FAMILY;
-constexpr int EAI_SYSTEM = -1;  // no look-up gives it: the others are the system's own codes
+constexpr int EAI_SYSTEM = -1;  // no look-up returns it: the others are the system's own codes
 
 namespace socket2::windows {
 
@@ -29,7 +29,8 @@ inline const sockaddr* in(const SockAddr& address) {
 
 inline sockaddr* out(SockAddr& address) { return reinterpret_cast<sockaddr*>(address.bytes); }
 
-// What the system says of a socket: its family and type among it. All zeros of what is none.
+// What the system knows about a socket, for example its family and type. All zeros when it is not a
+// socket.
 WSAPROTOCOL_INFOW protocol_of(Descriptor fd);
 
 // Whether the peer has reset the connection.

@@ -1,4 +1,4 @@
-// What is included by POSIX' name.
+// Lets a file include this by its POSIX name.
 #pragma once
 
 #include "core/sys/windows/winsock.h"
