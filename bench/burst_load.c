@@ -1,6 +1,6 @@
-// What bench/burst loads a server with: bursts of connections that are opened and cut at once, beside
-// an old connection whose round trips are measured, each in processor time of the server: what else
-// the machine does then counts for nothing. Prints the median, the 99th percentile and the longest, in
+// Loads a server for bench/burst: bursts of connections that are opened and cut at once, beside an old
+// connection whose round trips are measured. Each is measured in CPU time of the server, so that what
+// else the machine does does not count. Prints the median, the 99th percentile and the longest, in
 // microseconds, and the number of bursts.
 // usage: burst_load port pid connections pause-ms seconds
 
@@ -46,7 +46,7 @@ static int open_connection(void) {
     return fd;
 }
 
-// Cut by a reset, which leaves no ports in TIME_WAIT.
+// Cuts connections with a reset, which leaves no ports in TIME_WAIT.
 static void cut(int fd) {
     const struct linger at_once = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

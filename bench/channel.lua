@@ -1,11 +1,11 @@
--- Messages from one thread to another: throughput and latency.
+-- Measures messages from one thread to another: throughput and latency.
 -- usage: channel.lua throughput threads|state|queue kind capacity n
 --        channel.lua latency threads|state|queue kind n
 --        channel.lua size kind
 --
--- threads: a channel between OS threads; state: one between socket threads of one state; queue: a
+-- threads: a channel between OS threads; state: a channel between socket threads of one state; queue: a
 -- socket.queue between these, which copies nothing. Prints what bench/channel reads: messages per second
--- and nanoseconds of processor time per message; round trips per second, the median and the 99 % time of one
+-- and nanoseconds of CPU time per message; round trips per second, the median and the 99 % time of one
 -- in microseconds; the bytes of a message.
 
 local ffi = require'ffi'
@@ -13,7 +13,7 @@ local socket = require'socket2'
 local thread = require'socket2.thread'
 local message = require'socket2.thread.message'
 
--- These two run in the other thread: they have nothing of this one's.
+-- These two run in the other thread, so they can use nothing of this one's.
 
 local function produce(ch, put, value, n)
 	for _ = 1, n do

@@ -1,10 +1,10 @@
 /*
- * Records through pipes between two threads, blocking: what bench/channel.lua is held against.
+ * Sends records through blocking pipes between two threads, to compare bench/channel.lua with.
  *
- * channel_pipe throughput BYTES N: one thread writes N records, each of its length and BYTES bytes, with
- * a call for each; the other reads what is there and takes the records out of it. Prints records per
- * second and nanoseconds of processor time per record.
- * channel_pipe latency BYTES N: a record there through one pipe and back through another, N times.
+ * channel_pipe throughput BYTES N: one thread writes N records, each its length and BYTES bytes, with one
+ * call for each; the other reads what is there and takes the records out of it. Prints records per
+ * second and nanoseconds of CPU time per record.
+ * channel_pipe latency BYTES N: a record goes through one pipe and comes back through another, N times.
  * Prints round trips per second, the median and the 99 % time of one in microseconds.
  */
 #define _GNU_SOURCE
@@ -49,7 +49,7 @@ static char* make_record(void) {
     return record;
 }
 
-/* What came, and how much of it was taken. */
+/* The bytes that came, and how many of them were taken. */
 typedef struct {
     char* bytes;
     size_t end, pos;

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Functions of the benchmark drivers. A driver sources this from the root of the repository.
-# What it sets is used by them.
+# Functions for the benchmark drivers. A driver sources this from the root of the repository, and uses the
+# variables that it sets.
 # shellcheck disable=SC2034
 
 build=${BUILD:-build/bench}
@@ -49,8 +49,8 @@ stop() {
 	pids=("${kept[@]}")
 }
 
-# start_server COMMAND...: starts it on CPU 0 and waits for the line "port N". Sets server_pid, port
-# and server_fd (its stdout). The command has to become the server by exec: the pid is the server's.
+# start_server COMMAND...: starts the command on CPU 0 and waits for its line "port N". Sets server_pid, port
+# and server_fd (its stdout). The command has to become the server by exec, so that the pid is the server's.
 start_server() {
 	local word
 	exec {server_fd}< <(exec taskset -c 0 "$@" </dev/null)
@@ -65,7 +65,7 @@ stop_server() {
 	exec {server_fd}<&-
 }
 
-# cpu_ns PID: sets ns to the processor time of all threads of the process.
+# cpu_ns PID: sets ns to the CPU time of all threads of the process.
 cpu_ns() {
 	local file thread _
 	ns=0

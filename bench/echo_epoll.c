@@ -1,4 +1,4 @@
-// The echo server socket2 is compared with: epoll, edge-triggered, one thread.
+// The echo server that socket2 is compared with: epoll, edge-triggered, one thread.
 // usage: echo_epoll [message-bytes]
 
 #define _GNU_SOURCE
@@ -13,7 +13,7 @@ enum { BATCH = 64, MAX_BYTES = 1 << 20 };
 
 struct conn {
     int fd;
-    bool hangup;       // the peer has shut down: read up to the end, no new edge will come
+    bool hangup;       // the peer has shut down: read to the end, because no new edge will come
     size_t sent, len;  // buf[sent..len) is read and not yet written back
     char buf[];
 };
@@ -58,8 +58,8 @@ static bool flush(struct conn* c, bool* failed) {
     return true;
 }
 
-// Echoes until the socket has no more to read or takes no more. Returns false when the connection
-// is over.
+// Echoes until the socket has nothing more to read or accepts no more. Returns false when the
+// connection is over.
 static bool serve(struct conn* c) {
     for (;;) {
         bool failed = false;
@@ -79,8 +79,8 @@ static bool serve(struct conn* c) {
 }
 
 int main(int argc, char** argv) {
-    // The spare byte makes the read of a whole message a short one: a read that fills the buffer
-    // would have to be followed by one that fails with EAGAIN.
+    // The spare byte makes the read of a whole message a short one. After a read that fills the buffer
+    // another one would be needed, which fails with EAGAIN.
     buf_size = message_bytes(argc, argv, MAX_BYTES) + 1;
 
     int listener = bound_socket(SOCK_STREAM);
@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
                 continue;
             }
             if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) c->hangup = true;
-            // An edge of EPOLLOUT alone is news only for a connection with bytes to write.
+            // An edge of EPOLLOUT alone matters only to a connection that has bytes to write.
             if (events[i].events == EPOLLOUT && c->sent == c->len) continue;
             if (!serve(c)) {
                 close(c->fd);

@@ -2,13 +2,13 @@
 // byte that comes back is checked.
 // usage: echo_load port connections message-bytes seconds [warm-up-seconds] [wave] [udp]
 //
-// After the warm-up nothing is in flight, and it prints "ready". Then, for each line of stdin, it
-// runs that long, lets the last echoes come in, and prints "echoes N seconds S". So nothing is in
-// flight either when counters of the server are read, or attached to, between the runs. At the end
-// of stdin it closes the connections.
+// After the warm-up nothing is in flight, and it prints "ready". Then, for each line of stdin, it runs
+// for that many seconds, waits for the last echoes, and prints "echoes N seconds S". So nothing is in
+// flight between the runs, when the driver reads the server's counters or attaches to the server. At
+// the end of stdin it closes the connections.
 //
-// With "wave" no connection sends its next message before all echoes of the last are in; with "udp" each
-// is a connected UDP socket, and a message a datagram.
+// With "wave" no connection sends its next message before all echoes of the last one have come; with
+// "udp" each is a connected UDP socket, and a message is a datagram.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -35,8 +35,8 @@ struct conn {
     size_t sent, got;
 };
 
-// Messages are windows into one random pattern: each differs from the one before at no cost of
-// filling it in, so an echo that is stale, shifted or another connection's does not match.
+// Messages are windows into one random pattern. Each differs from the one before without the cost of
+// filling it, so an echo that is stale, shifted or another connection's does not match.
 static char* pattern;
 static char* in;
 static size_t bytes;
@@ -101,11 +101,11 @@ static void send_message(struct conn* c) {
     send_rest(c);
 }
 
-// Takes what has come of the echo. Returns true when it is whole.
+// Receives what has come of the echo. Returns true when it is whole.
 static bool receive(struct conn* c) {
     for (;;) {
-        // One byte more than is due: a server that sends too much is found out, and a read of
-        // the whole rest is a short one, which says that the socket is empty.
+        // Ask for one byte more than is due: that detects a server that sends too much, and makes a
+        // read of the whole rest a short one, which says that the socket is empty.
         size_t room = bytes - c->got + 1;
         ssize_t n = recv(c->fd, in, room, 0);
         if (n < 0) {
@@ -121,8 +121,8 @@ static bool receive(struct conn* c) {
     }
 }
 
-// Keeps every connection busy for that long, then waits for the echoes still due. Returns the
-// number of echoes.
+// Keeps every connection busy for that long, then waits for the echoes that are still due. Returns
+// the number of echoes.
 static uint64_t run(struct conn* conns, int count, double seconds, double* elapsed) {
     struct epoll_event events[BATCH];
     uint64_t echoes = 0;

@@ -4,7 +4,7 @@
 local ffi = require'ffi'
 local socket = require'socket2'
 
--- One more than a message: a read that fills its buffer does not show that nothing is left.
+-- One byte more than a message: a read that fills its buffer does not show that nothing is left.
 local size = (tonumber(arg[1]) or 64) + 1
 
 local function serve(c)

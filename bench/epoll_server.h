@@ -15,7 +15,7 @@ static void die(const char* what) {
     exit(1);
 }
 
-// The one argument, if it is there: the length of a message, at most `max`.
+// The only argument, if it is given: the length of a message, at most `max`.
 static size_t message_bytes(int argc, char** argv, long max) {
     long bytes = argc > 1 ? strtol(argv[1], NULL, 10) : DEFAULT_BYTES;
     if (argc > 2 || bytes < 1 || bytes > max) {
@@ -37,7 +37,7 @@ static int bound_socket(int type) {
     return fd;
 }
 
-// An epoll that watches the socket of the server, whose port is told to the driver.
+// An epoll that watches the server's socket. Prints the port for the driver.
 static int start_epoll(int fd, struct epoll_event ev) {
     struct sockaddr_in addr;
     socklen_t addr_len = sizeof addr;

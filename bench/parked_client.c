@@ -1,4 +1,4 @@
-// Opens connections to 127.0.0.1, prints "open N", and holds them till the end of stdin.
+// Opens connections to 127.0.0.1, prints "open N", and holds them until the end of stdin.
 // usage: parked_client port connections
 
 #define _GNU_SOURCE

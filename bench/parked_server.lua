@@ -1,9 +1,9 @@
--- Keeps every connection in a thread that waits in recv, with a buffer of its own.
+-- Keeps every connection in a thread that waits in recv with its own buffer.
 -- usage: parked_server.lua warm-up-connections connections
 --
--- After the connections of the warm-up, and again after the measured ones, comes one more
--- connection as a signal: the server then collects its garbage and prints "parked N heap KB", the
--- number of threads waiting in recv and the size of the Lua heap.
+-- After the connections of the warm-up, and again after the measured ones, one more connection comes as
+-- a signal: the server then collects its garbage and prints "parked N heap KB", the number of threads
+-- that wait in recv and the size of the Lua heap.
 
 local ffi = require'ffi'
 local socket = require'socket2'
@@ -25,7 +25,7 @@ local function serve(c)
 end
 
 local function report()
-	-- Twice: what a finalizer of the first round lets go of is collected by the second.
+	-- Twice: the second round collects what a finalizer of the first one has released.
 	collectgarbage()
 	collectgarbage()
 	print(('parked %d heap %d'):format(parked, collectgarbage'count'))

@@ -1,10 +1,10 @@
--- What a thread switch takes: prints nanoseconds of processor time for each. See bench/switch.
+-- Measures the cost of a thread switch: prints nanoseconds of CPU time for each. See bench/switch.
 -- usage: switch.lua socket2|cqueues semaphore|event|queue|sleep|spawn pairs switches
 
 local library, case, pairs_, switches = arg[1], arg[2], tonumber(arg[3]), tonumber(arg[4])
 local rounds = math.ceil(switches / (2 * pairs_))
 
--- What both have: threads, a way to run them all, and what they wait for.
+-- What both libraries have: threads, a way to run them all, and things that threads wait for.
 local kit = {}
 
 function kit.socket2()
@@ -13,7 +13,7 @@ function kit.socket2()
 		event = socket.event, semaphore = socket.semaphore, queue = socket.queue}
 end
 
--- There are only condition variables; the rest is written with these, as a program would.
+-- cqueues has only condition variables; the rest is written with these, as a program would do it.
 function kit.cqueues()
 	local cqueues = require'cqueues'
 	local condition = require'cqueues.condition'

@@ -1,4 +1,4 @@
--- An echo server of several OS threads.
+-- An echo server on several OS threads.
 -- usage: threads_server.lua reuseport|handoff|shared threads [message-bytes]
 --
 -- shared: handoff, with all threads on one epoll. Prints "loads N N ..." (open connections of each thread)
@@ -8,7 +8,7 @@ local ffi = require'ffi'
 local socket = require'socket2'
 
 local mode, threads = arg[1], tonumber(arg[2])
--- One more than a message: a read that fills its buffer does not show that nothing is left.
+-- One byte more than a message: a read that fills its buffer does not show that nothing is left.
 local size = (tonumber(arg[3]) or 64) + 1
 
 local server = assert(socket.serve{

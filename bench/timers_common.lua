@@ -1,5 +1,5 @@
--- What the programs of bench/timers share: dofile(path)(n) -> of n timers the parts of the window at
--- which they go off, and the functions below.
+-- What the programs of bench/timers share: dofile(path)(n) returns when n timers fire, as fractions of the
+-- window, and the functions below.
 
 local ffi = require'ffi'
 local table_new = require'table.new'
@@ -11,7 +11,7 @@ return function(n)
 		it.parts[i] = math.random()
 	end
 
-	-- In the order of their cancelling.
+	-- The order in which they are canceled.
 	function it.shuffle()
 		local timers = it.timers
 		for i = n, 2, -1 do
@@ -20,7 +20,7 @@ return function(n)
 		end
 	end
 
-	-- Prints the processor time per timer of f(...).
+	-- Prints the CPU time per timer of f(...).
 	local function measure(f, ...)
 		local start = os.clock()
 		f(...)
@@ -39,7 +39,7 @@ return function(n)
 		end
 	end
 
-	-- Prints that of f(...) and the memory per timer that it left in use.
+	-- Prints the CPU time of f(...), and the memory per timer that f left in use.
 	function it.measure_memory(f, ...)
 		local memory, heap = pss(), collectgarbage'count'
 		measure(f, ...)

@@ -1,9 +1,9 @@
--- Many timers in cqueues, as timers_socket2.lua does it.
+-- Many timers in cqueues, like timers_socket2.lua.
 -- usage: timers_cqueues.lua arm|cancel|expire n
 --
--- There are no timers but those of threads that wait: a timer is a thread in cqueues.poll(seconds),
--- what cqueues.sleep calls. Nothing ends such a wait. To cancel, the threads poll a condition variable
--- each, too, and are signaled; arming is measured without.
+-- cqueues has no timers except those of threads that wait: a timer is a thread in cqueues.poll(seconds),
+-- which cqueues.sleep calls. Nothing ends such a wait. To cancel, each thread also polls a condition
+-- variable, which is signaled; arming is measured without it.
 
 local cqueues = require'cqueues'
 local condition = require'cqueues.condition'
@@ -37,7 +37,7 @@ end
 local bench = dofile'bench/timers_common.lua'(n)
 local parts, timers, measure = bench.parts, bench.timers, bench.measure
 
--- At pseudo-random times between `first` and `window` seconds later. The step is what lets the threads
+-- Arms timers for pseudo-random times between `first` and `window` seconds later. The step lets the threads
 -- begin to wait.
 local function arm_all(arm_one, first, window)
 	for i = 1, n do
@@ -54,7 +54,7 @@ function phases.arm()
 	os.exit(0) -- closing the state takes long
 end
 
--- With what it takes the threads to end.
+-- Includes the time that the threads take to end.
 function phases.cancel()
 	arm_all(arm_with_signal, clock() + 1000, 1000)
 	bench.shuffle()
@@ -64,7 +64,7 @@ function phases.cancel()
 		end
 		assert(queue:loop())
 	end)
-	assert(count == 0, 'a canceled timer went off')
+	assert(count == 0, 'a canceled timer fired')
 end
 
 function phases.expire()
@@ -72,7 +72,7 @@ function phases.expire()
 	arm_all(arm, first, n * 2e-7)
 	assert(clock() < first, 'arming took too long')
 	measure(function() assert(queue:loop()) end)
-	assert(count == n, 'not all timers went off')
+	assert(count == n, 'not all timers fired')
 end
 
 phases[phase]()

@@ -1,8 +1,8 @@
--- A million timers in luv, as timers_socket2.lua does it.
+-- A million timers in luv, like timers_socket2.lua.
 -- usage: timers_luv.lua arm|cancel|expire n
 --
--- A timer is made, started, and closed when it has gone off or to cancel it. Its function is not told
--- whose it is, so each has a closure to close it with, as luv's documentation has it. Times are whole
+-- A timer is made, started, and closed when it has fired or to cancel it. Its function does not get the timer
+-- as an argument, so each timer has a closure that closes it, as in luv's documentation. Times are whole
 -- milliseconds.
 
 local uv = require'luv'
@@ -23,7 +23,7 @@ end
 local bench = dofile'bench/timers_common.lua'(n)
 local parts, timers, measure = bench.parts, bench.timers, bench.measure
 
--- At pseudo-random times between `first` and `window` milliseconds later, from now.
+-- Arms timers for pseudo-random times between `first` and `window` milliseconds from now.
 local function arm_all(first, window)
 	uv.update_time()
 	for i = 1, n do
@@ -38,7 +38,7 @@ function phases.arm()
 	os.exit(0) -- closing the state takes long
 end
 
--- With the turn of the loop that ends the closing.
+-- Includes the turn of the loop that ends the closing.
 function phases.cancel()
 	arm_all(1e6, 1e6)
 	bench.shuffle()
@@ -48,7 +48,7 @@ function phases.cancel()
 		end
 		uv.run()
 	end)
-	assert(count == 0, 'a canceled timer went off')
+	assert(count == 0, 'a canceled timer fired')
 end
 
 function phases.expire()
@@ -59,7 +59,7 @@ function phases.expire()
 	assert(uv.now() - armed_at < first, 'arming took too long')
 	timers, bench.timers = nil, nil
 	measure(uv.run)
-	assert(count == n, 'not all timers went off')
+	assert(count == n, 'not all timers fired')
 end
 
 phases[phase]()

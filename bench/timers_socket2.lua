@@ -1,9 +1,9 @@
 -- A million timers in socket2.
 -- usage: timers_socket2.lua timers|threads arm|cancel|expire|check n
 --
--- timers are those of socket.runat, threads sleep in socket.sleep_until. Prints what bench/timers
--- reads: "time" with the nanoseconds of processor time per timer and, after arm, "memory" and "heap"
--- with the bytes per timer. check measures nothing: it raises an error unless all timers go off in the
+-- "timers" uses socket.runat; "threads" sleep in socket.sleep_until. Prints what bench/timers
+-- reads: "time" with the nanoseconds of CPU time per timer and, after arm, "memory" and "heap"
+-- with the bytes per timer. "check" measures nothing: it raises an error unless all timers fire in the
 -- order of their times, and none before its time.
 
 local socket = require'socket2'
@@ -26,9 +26,9 @@ local last = 0
 
 local function check(time)
 	if clock() < time then
-		error(('went off %g s early'):format(time - clock()))
+		error(('fired %g s early'):format(time - clock()))
 	elseif time < last then
-		error(('went off after a later one, of %g s'):format(last - time))
+		error(('fired after a later one, of %g s'):format(last - time))
 	end
 	last = time
 	count = count + 1
@@ -41,7 +41,7 @@ end
 
 local kinds = {
 	timers = {
-		patience = 5e-6, -- seconds that arming one takes at most
+		patience = 5e-6, -- seconds that arming one timer takes at most
 		arm = function(time) return assert(runat(time, fire)) end,
 		arm_checked = function(time) return assert(runat(time, function() check(time) end)) end,
 		cancel = function(timer) return timer:cancel() end,
@@ -57,7 +57,7 @@ local kinds = {
 local bench = dofile'bench/timers_common.lua'(n)
 local parts, timers, measure = bench.parts, bench.timers, bench.measure
 
--- At pseudo-random times between `first` and `window` seconds later.
+-- Arms timers for pseudo-random times between `first` and `window` seconds later.
 local function arm_all(arm, first, window)
 	for i = 1, n do
 		timers[i] = arm(first + window * parts[i - 1])
@@ -70,7 +70,7 @@ function phases.arm(it)
 	bench.measure_memory(arm_all, it.arm, clock() + 1000, 1000)
 end
 
--- With what it takes the threads to end.
+-- Includes the time that the threads take to end.
 function phases.cancel(it)
 	arm_all(it.arm, clock() + 1000, 1000)
 	bench.shuffle()
@@ -83,17 +83,17 @@ function phases.cancel(it)
 		end
 		assert(socket.start())
 	end)
-	assert(count == 0, 'a canceled timer went off')
+	assert(count == 0, 'a canceled timer fired')
 end
 
--- The times are a moment after the arming, which they have to wait for.
+-- The times are a moment after the arming, because the timers must not fire before it is over.
 local function expire(arm, patience)
 	local first = clock() + 1 + n * patience
 	arm_all(arm, first, n * 2e-7)
 	assert(clock() < first, 'arming took too long')
 	timers, bench.timers = nil, nil
 	measure(function() assert(socket.start()) end)
-	assert(count == n, 'not all timers went off')
+	assert(count == n, 'not all timers fired')
 end
 
 function phases.expire(it)

@@ -1,4 +1,4 @@
-// The UDP echo server socket2 is compared with: epoll, edge-triggered, one socket.
+// The UDP echo server that socket2 is compared with: epoll, edge-triggered, one socket.
 // usage: udp_echo_epoll [message-bytes]
 
 #define _GNU_SOURCE
@@ -11,7 +11,7 @@ enum { MAX_BYTES = 1 << 16 };
 static char buf[MAX_BYTES];
 static size_t buf_size;
 
-// Echoes until there is nothing more. MSG_TRUNC tells of datagrams that are longer than the buffer.
+// Echoes until there is nothing more. MSG_TRUNC reveals datagrams that are longer than the buffer.
 static void serve(int fd) {
     for (;;) {
         struct sockaddr_storage from;

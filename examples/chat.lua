@@ -1,4 +1,4 @@
--- A chat room for nc users: what one says, all others hear.
+-- A chat room for nc users: what one user says, all others hear.
 -- usage: chat.lua [port] [host]                 then, in several terminals: nc 127.0.0.1 PORT
 
 local ffi = require'ffi'
@@ -10,7 +10,7 @@ local names = {} -- connection -> name
 local function tell(line, from)
 	for c in pairs(names) do
 		if c ~= from then
-			-- in a thread of its own, so that somebody who does not read holds up nobody, and misses lines
+			-- in a thread of its own, so that a user who does not read misses lines, and holds up no one
 			socket.newthread(c.send, c, line .. '\n', nil, socket.clock() + PATIENCE)
 		end
 	end

@@ -11,7 +11,7 @@ local over = started + seconds
 
 local connections, rounds, datagrams, bytes, wrong, working = 0, 0, 0, 0, 0, 0
 
--- the server: what comes goes back
+-- the server: sends back what comes
 
 local function echo(c)
 	local buf = ffi.new'char[4096]'

@@ -30,7 +30,7 @@ socket.newthread(function()
 		elseif addr == 'closed' then
 			break
 		else
-			print('accept', addr) -- out of descriptors, say: accept() rests, then goes on
+			print('accept', addr) -- for example out of descriptors: accept() rests, then goes on
 		end
 	end
 end)

@@ -1,10 +1,10 @@
--- Fetches a URL by a plain HTTP/1.0 GET and writes the body to standard output.
+-- Fetches a URL with a plain HTTP/1.0 GET and writes the body to standard output.
 -- usage: http_get.lua http://host[:port]/path > file
 
 local ffi = require'ffi'
 local socket = require'socket2'
 
-if ffi.os == 'Windows' then -- where standard output is text
+if ffi.os == 'Windows' then -- there standard output is in text mode
 	ffi.cdef'int _setmode(int fd, int mode);'
 	ffi.C._setmode(1, 0x8000)
 end
@@ -14,7 +14,7 @@ assert(host, 'usage: http_get.lua http://host[:port]/path')
 
 local request = ('GET %s HTTP/1.0\r\nHost: %s\r\n\r\n'):format(path ~= '' and path or '/', host)
 
--- The body comes right behind the header, in pieces of any size.
+-- The body follows the header, in pieces of any size.
 local function copy_body(s, size)
 	local buf = ffi.new('char[?]', size)
 	local header = ''

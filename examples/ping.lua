@@ -46,7 +46,7 @@ socket.newthread(function()
 		assert(s:send(request(id, seq), HEADER + DATA, to))
 		repeat
 			local n, from = assert(s:recv(buf, 1500, to))
-			local icmp = buf + buf[0] % 16 * 4 -- behind the IP header
+			local icmp = buf + buf[0] % 16 * 4 -- after the IP header
 			local mine = icmp[0] == ECHO_REPLY and get16(icmp, 4) == id and get16(icmp, 6) == seq
 			if mine then
 				print(('%d bytes from %s: icmp_seq=%d ttl=%d time=%.3f ms'):format(

@@ -2,12 +2,12 @@
 -- usage: serve.lua [port] [host]                then, for example: nc 127.0.0.1 PORT
 --
 -- A line of standard input shows how many connections the thread of each processor has. "stop", or the end
--- of the input, stops the server: who is connected has ten seconds to finish.
+-- of the input, stops the server: open connections have ten seconds to finish.
 
 local ffi = require'ffi'
 local socket = require'socket2'
 
--- Runs in other Lua states, with copies of its upvalues: a module there is that state's own.
+-- Runs in other Lua states, with copies of its upvalues; a module is that state's own copy.
 local function echo(c)
 	local buf = ffi.new'char[4096]'
 	while true do

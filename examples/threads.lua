@@ -7,7 +7,7 @@ local thread = require'socket2.thread'
 local STEP = 1e5
 local limit = math.ceil((tonumber(arg[1]) or 1e7) / STEP) * STEP
 
--- Runs in other Lua states: all that it has comes as arguments, a channel among them.
+-- Runs in other Lua states: everything that it needs comes as arguments, including a channel.
 local function work(jobs, step)
 	local count = 0
 	for first in jobs:values() do

@@ -6,17 +6,19 @@
 ---@class coro
 local coro = {}
 
+---Makes a thread that runs f.
 ---@param f function gets the arguments of the first transfer or resume
 ---@return thread
 function coro.create(f) end
 
----Suspends the caller and passes control to a thread; returns what comes with control when it is passed back.
+---Suspends the caller and passes control to a thread; returns the values that come when control is passed
+---back.
 ---@param t thread
 ---@param ... any
 ---@return any ...
 function coro.transfer(t, ...) end
 
----transfer() that returns an error: true, ... or false, err.
+---Like transfer(), but returns true, ... or false, err instead of raising an error.
 ---@param t thread
 ---@param ... any
 ---@return boolean ok
@@ -30,17 +32,17 @@ function coro.ptransfer(t, ...) end
 ---@return any ...
 function coro.resume(t, ...) end
 
----Passes values to the resumer; returns what the next resume or transfer passes.
+---Passes values to the code that resumed the thread; returns what the next resume or transfer passes.
 ---@param ... any
 ---@return any ...
 function coro.yield(...) end
 
----A function that resumes a thread of f and raises its errors.
+---Makes a function that resumes a thread of f and raises the thread's errors.
 ---@param f function
 ---@return fun(...: any): any
 function coro.wrap(f) end
 
----As wrap(), but calls f(yield, ...) with a yield that works from whichever thread calls it.
+---Like wrap(), but calls f(yield, ...) with a yield that works from whichever thread calls it.
 ---@param f fun(yield: fun(...: any): any, ...: any): any
 ---@return fun(...: any): any
 function coro.safewrap(f) end
@@ -50,7 +52,7 @@ function coro.safewrap(f) end
 ---@return boolean ismain
 function coro.running() end
 
----As running().
+---The same as running().
 ---@return thread
 ---@return boolean ismain
 function coro.current() end
@@ -59,11 +61,11 @@ function coro.current() end
 ---@return "running"|"suspended"|"normal"|"dead"
 function coro.status(t) end
 
----Can the caller yield?
+---Tells whether the caller can yield.
 ---@return boolean
 function coro.isyieldable() end
 
----Puts coro's threads in place of those of the coroutine library, which it returns.
+---Replaces the coroutines of the coroutine library by coro's threads, and returns the library that was there.
 ---@return table
 function coro.install() end
 

@@ -1,9 +1,9 @@
 ---@meta socket2
 
--- The types of require'socket2', for editors (lua-language-server and what else reads LuaCATS). docs/ has the
+-- The types of require'socket2', for editors (lua-language-server and others that read LuaCATS). docs/ is the
 -- manual. `...?` results are nil after an error; then err and errcode follow.
 
----What a failing function returns in second place: see docs/errors.md.
+---The second result of a failing function: see docs/errors.md.
 ---@alias socket2.err
 ---| "closed"
 ---| "timeout"
@@ -58,20 +58,20 @@
 ---@alias socket2.direction "r"|"w"|"rw"
 
 ---A name, an IP literal, a path (family "unix"), false for loopback, nil or "*" for all interfaces, or an
----address, which then takes the place of the port, too.
+---address, which then takes the place of the port as well.
 ---@alias socket2.host string|false|socket2.addr
 
 ---Asynchronous sockets for LuaJIT, with coroutines in place of callbacks.
 ---@class socket2
 ---@field _VERSION string "socket2 MAJOR.MINOR.PATCH"
----@field onerror? fun(thread: thread, err: any, traceback: string) is told of errors in threads
+---@field onerror? fun(thread: thread, err: any, traceback: string) is called with errors in threads
 local socket = {}
 
 ---The foreign libraries that can be used here, by their names ("zlib").
 ---@return table<string, {version: string, library: string}> features
 function socket.features() end
 
----An address, of a list that a look-up gave.
+---An address, one of the list that a lookup gave.
 ---@class socket2.addr
 local ai = {}
 
@@ -79,7 +79,7 @@ local ai = {}
 ---@return socket2.addr? ai, socket2.err? err, integer? errcode
 function ai:next() end
 
----An iterator of this address and the ones after it.
+---An iterator over this address and the ones after it.
 ---@return fun(head: socket2.addr, last?: socket2.addr): socket2.addr?
 ---@return socket2.addr
 function ai:addrs() end
@@ -90,7 +90,7 @@ function ai:type() end
 ---@return socket2.family? family, socket2.err? err, integer? errcode
 function ai:family() end
 
----"tcp", "udp", "icmp" ...; the number as a string when it has no name here.
+---"tcp", "udp", "icmp" ..., or the number as a string if the protocol has no name here.
 ---@return string? protocol, socket2.err? err, integer? errcode
 function ai:protocol() end
 
@@ -102,7 +102,7 @@ function ai:port() end
 ---@return string? ip, socket2.err? err, integer? errcode
 function ai:ip() end
 
----The canonical name, if the look-up was asked for it by the flag "canonname".
+---The canonical name, if the lookup had the flag "canonname".
 ---@return string? name, socket2.err? err, integer? errcode
 function ai:name() end
 
@@ -110,14 +110,15 @@ function ai:name() end
 ---@return string? text, socket2.err? err, integer? errcode
 function ai:tostring() end
 
----A string for tables, the same for equal addresses.
+---A string to use as a table key, which is the same for equal addresses.
 ---@return string? key, socket2.err? err, integer? errcode
 function ai:key() end
 
----Frees the whole list, whose addresses then give nil, "closed".
+---Frees the whole list, whose methods return nil, "closed" from then on.
 function ai:free() end
 
----Looks up an address. Waits for names alone: in a socket thread only that thread, elsewhere the process.
+---Looks up an address. Only for a name does it have to wait: in a socket thread that thread waits, elsewhere
+---the process.
 ---@param host? socket2.host an address is returned as it is
 ---@param port? integer|string a number, a service name; 0, the default, is any free port
 ---@param socket_type? socket2.socket_type default "tcp"
@@ -128,7 +129,7 @@ function ai:free() end
 ---@return socket2.addr? ai, socket2.err? err, integer? errcode, string? detail
 function socket.addr(host, port, socket_type, family, protocol, flags, expires) end
 
----How long the process remembers the addresses of names; 0, the default, is not at all.
+---Sets how long the process remembers the addresses of names; with 0, the default, it does not.
 ---@param seconds number
 ---@return true? ok, socket2.err? err, integer? errcode
 function socket.lookup_cache(seconds) end
@@ -149,15 +150,15 @@ function s:protocol() end
 ---Binds to a local address.
 ---@param host? socket2.host
 ---@param port? integer|string
----@param expires? number a time of socket.clock(), for the look-up of a name
+---@param expires? number a time of socket.clock(), for the lookup of a name
 ---@return true? ok, socket2.err? err, integer? errcode, string? detail
 function s:bind(host, port, expires) end
 
----Where the socket is bound.
+---The address that the socket is bound to.
 ---@return socket2.addr? ai, socket2.err? err, integer? errcode
 function s:localaddr() end
 
----Whom it is connected to.
+---The address of the peer.
 ---@return socket2.addr? ai, socket2.err? err, integer? errcode
 function s:remoteaddr() end
 
@@ -179,27 +180,27 @@ function s:getopt(name) end
 ---@return integer|false|nil pid, socket2.err|integer uid, integer gid err and errcode after nil
 function s:peercred() end
 
----Lets go of the descriptor, which is the program's from now on.
+---Closes the object but not the descriptor, which belongs to the program from now on.
 ---@return integer? fd, socket2.err? err, integer? errcode
 function s:detach() end
 
----What a thread can wait on.
+---Anything with a handle that a thread can wait on.
 ---@class socket2.waitable
 local waitable = {}
 
----How long an operation may wait that is not given its own `expires`; nil: for ever. One argument: both.
+---Sets how long an operation without its own `expires` may wait; nil is forever. One argument sets both.
 ---@param read? number seconds
 ---@param write? number seconds
 ---@return true? ok, socket2.err? err, integer? errcode
 function waitable:settimeout(read, write) end
 
----Waits until reading (accepting) or writing would find something to do, without a buffer meanwhile.
+---Waits until reading (or accepting) or writing would not block. Holds no buffer meanwhile.
 ---@param what socket2.direction
 ---@param expires? number a time of socket.clock()
 ---@return socket2.direction? ready, socket2.err? err, integer? errcode
 function waitable:wait(what, expires) end
 
----The system's descriptor, for looking at.
+---The system's descriptor, which the program may inspect but not close or read from.
 ---@return integer? fd, socket2.err? err, integer? errcode
 function waitable:fd() end
 
@@ -211,52 +212,52 @@ function waitable:close() end
 ---@class socket2.stream
 local stream = {}
 
----What has come, at most `maxlen` bytes; 0 at the end of the stream.
+---Receives what has come, at most `maxlen` bytes; returns 0 at the end of the stream.
 ---@param buf ffi.cdata*
----@param maxlen? integer bytes, more than 0; of an array or struct: its own
+---@param maxlen? integer bytes, more than 0; default: the size of the array or struct
 ---@param expires? number a time of socket.clock()
 ---@return integer? len, socket2.err? err, integer? errcode
 function stream:recv(buf, maxlen, expires) end
 
----n bytes into a buffer.
+---Receives n bytes into a buffer.
 ---@param buf ffi.cdata*
----@param n? integer bytes; of an array or struct: its own
+---@param n? integer bytes; default: the size of the array or struct
 ---@param expires? number a time of socket.clock()
 ---@return integer? n, socket2.err? err, integer? errcode
 function stream:recvn(buf, n, expires) end
 
----n bytes.
+---Returns n bytes.
 ---@param n integer
 ---@param expires? number a time of socket.clock()
 ---@return string? s, socket2.err? err, integer? errcode
 function stream:read(n, expires) end
 
----n bytes, which the next read gets again.
+---Returns n bytes, and the next read gets them again.
 ---@param n integer
 ---@param expires? number a time of socket.clock()
 ---@return string? s, socket2.err? err, integer? errcode
 function stream:peek(n, expires) end
 
----A line that ends in LF or CRLF, without that.
+---Returns a line that ends in LF or CRLF, without that ending.
 ---@param maxlen? integer bytes, default 65536
 ---@param expires? number a time of socket.clock()
 ---@return string? line, socket2.err? err, integer? errcode
 function stream:readline(maxlen, expires) end
 
----What comes before the delimiter, which is read too.
+---Returns what comes before the delimiter, and reads past the delimiter.
 ---@param delim string any bytes, at least one
 ---@param maxlen? integer bytes, default 65536
 ---@param expires? number a time of socket.clock()
 ---@return string? s, socket2.err? err, integer? errcode
 function stream:readuntil(delim, maxlen, expires) end
 
----All until the end of the stream.
+---Returns everything until the end of the stream.
 ---@param maxlen? integer bytes, default 64 MiB
 ---@param expires? number a time of socket.clock()
 ---@return string? s, socket2.err? err, integer? errcode
 function stream:readall(maxlen, expires) end
 
----An iterator of the lines. It raises what is no end of the stream.
+---An iterator over the lines. It raises every failure but the end of the stream.
 ---@param maxlen? integer bytes, default 65536
 ---@param expires? number a time of socket.clock()
 ---@return (fun(): string?)? iterator, socket2.err? err, integer? errcode
@@ -281,18 +282,18 @@ function tcp:listen(host, port, backlog) end
 ---The next connection and its peer.
 ---@param expires? number a time of socket.clock()
 ---@return socket2.tcp? connection
----@return socket2.addr|socket2.err peer an err after nil
+---@return socket2.addr|socket2.err peer or an err, after nil
 ---@return integer? errcode
 function tcp:accept(expires) end
 
----Connects, to whichever of the addresses answers first.
+---Connects to whichever of the addresses answers first.
 ---@param host? socket2.host
 ---@param port? integer|string|number
 ---@param expires? number a time of socket.clock()
 ---@return true? ok, socket2.err? err, integer? errcode, string? detail
 function tcp:connect(host, port, expires) end
 
----Sends all of it. After an error `sent` is how many bytes the system took.
+---Sends all of the data. After an error `sent` is how many bytes the system took.
 ---@param data string|ffi.cdata*|(string|ffi.cdata*)[]
 ---@param len? integer bytes; a pointer needs it
 ---@param expires? number a time of socket.clock()
@@ -303,14 +304,14 @@ function tcp:send(data, len, expires) end
 ---@class socket2.udp : socket2.waitable, socket2.socket
 local udp = {}
 
----Where send() goes without an address, and the only sender that recv() hears. connect("*") undoes it.
+---Sets where send() goes without an address, and the only sender that recv() hears. connect("*") undoes it.
 ---@param host? socket2.host
 ---@param port? integer|string|number
 ---@param expires? number a time of socket.clock()
 ---@return true? ok, socket2.err? err, integer? errcode, string? detail
 function udp:connect(host, port, expires) end
 
----One datagram, whole. The length may be left out: send(data, host, port).
+---Sends one whole datagram. The length may be left out: send(data, host, port).
 ---@param data string|ffi.cdata*
 ---@param len? integer|socket2.host bytes
 ---@param host? socket2.host|integer|string
@@ -319,28 +320,28 @@ function udp:connect(host, port, expires) end
 ---@return integer? len, socket2.err? err, integer? errcode, string? detail
 function udp:send(data, len, host, port, expires) end
 
----One datagram and its sender; with an address given, the next one from there.
+---Receives one datagram, and returns its sender; with an address given, the next datagram from there.
 ---@param buf ffi.cdata*
----@param maxlen? integer bytes; of an array or struct: its own
+---@param maxlen? integer bytes; default: the size of the array or struct
 ---@param host? socket2.host|number
 ---@param port? integer|string|number|socket2.addr
 ---@param expires? number|socket2.addr a time of socket.clock()
 ---@param ai? socket2.addr gets the sender, in place of a new one
 ---@return integer? len
----@return socket2.addr|socket2.err sender an err after nil
+---@return socket2.addr|socket2.err sender or an err, after nil
 ---@return true|integer|nil truncated true when the datagram was longer; errcode after nil
 ---@return string? detail after nil
 function udp:recv(buf, maxlen, host, port, expires, ai) end
 
----A raw socket, as UDP without ports.
+---A raw socket, like UDP without ports.
 ---@class socket2.raw : socket2.udp
 local raw = {}
 
----A pipe, a terminal or another descriptor of the program's.
+---A pipe, a terminal or another descriptor that the program owns.
 ---@class socket2.fd : socket2.waitable, socket2.stream
 local fd = {}
 
----Writes all of it. After an error `sent` is how many bytes the system took.
+---Writes all of the data. After an error `sent` is how many bytes the system took.
 ---@param data string|ffi.cdata*|(string|ffi.cdata*)[]
 ---@param len? integer bytes; a pointer needs it
 ---@param expires? number a time of socket.clock()
@@ -372,7 +373,7 @@ function socket.udp(family, protocol) end
 ---@return socket2.raw? raw, socket2.err? err, integer? errcode
 function socket.raw(family, protocol) end
 
----An object for a descriptor that stays the program's.
+---An object for a descriptor that the program keeps.
 ---@param number integer
 ---@return socket2.fd? fd, socket2.err? err, integer? errcode
 function socket.wrapfd(number) end
@@ -383,19 +384,19 @@ function socket.wrapfd(number) end
 ---@return socket2.tcp|socket2.udp|socket2.raw|nil socket, socket2.err? err, integer? errcode
 function socket.attach(fd, kind) end
 
----Starts f(...) in a new socket thread; returns at its first wait.
+---Starts f(...) in a new socket thread; returns when that first waits or is over.
 ---@param f function
 ---@param ... any
 ---@return thread
 function socket.newthread(f, ...) end
 
 ---Waits for I/O and timers, and resumes the threads they are for.
----@param timeout? number seconds, default: for ever
+---@param timeout? number seconds, default: forever
 ---@return boolean? ok, socket2.err? err, integer? errcode
 function socket.poll(timeout) end
 
----Polls until stop(), or nothing waits any more (true, and how many threads wait for each other, if any),
----or the time is over (false).
+---Polls until stop(), or until nothing waits any more (true, and how many threads wait for each other, if
+---any), or until the time is over (false).
 ---@param timeout? number seconds, default: forever
 ---@return boolean? ok, integer|socket2.err? n_or_err, integer? errcode
 function socket.start(timeout) end
@@ -403,11 +404,11 @@ function socket.start(timeout) end
 ---Makes start() return.
 function socket.stop() end
 
----Seconds of the monotonic clock.
+---The time of the monotonic clock, in seconds.
 ---@return number
 function socket.clock() end
 
----The system's own code behind the last error that a socket or the loop gave; 0 for the library's own.
+---The system's own code behind the last error that a socket or the loop gave; 0 for the library's own errors.
 ---@return integer
 function socket.os_error() end
 
@@ -435,7 +436,7 @@ function socket.sleep(seconds) end
 ---@return true? ok, socket2.err? err, integer? errcode
 function socket.sleep_until(time) end
 
----The names of signals. Those that a system lacks are "not_supported".
+---The names of signals. A signal that the system lacks gives "not_supported".
 ---@alias socket2.signal_of_all "int"|"term"|"hup"
 ---@alias socket2.signal_of_windows "break"
 ---@alias socket2.signal_of_jobs "quit"|"chld"|"winch"|"cont"|"tstp"|"ttin"|"ttou"
@@ -451,11 +452,11 @@ local signal = {}
 ---@return socket2.signal_name? name, socket2.err? err, integer? errcode
 function signal:wait(expires) end
 
----The signals do what they did before.
+---Stops watching: the signals do what they did before.
 ---@return true
 function signal:close() end
 
----Signals of these names do nothing else to the process from now on than to be waited for.
+---Watches for signals of these names, which do nothing else to the process from now on.
 ---@param name socket2.signal_name
 ---@param ... socket2.signal_name
 ---@return socket2.signal? s, socket2.err? err, integer? errcode
@@ -465,7 +466,7 @@ function socket.signal(name, ...) end
 ---@class socket2.timer
 local timer = {}
 
----It will not run (again); false when it was over.
+---Stops the timer, which does not run (again); false when it was over already.
 ---@return boolean
 function timer:cancel() end
 
@@ -487,7 +488,7 @@ function socket.runafter(seconds, f) end
 ---@return socket2.timer? timer, socket2.err? err, integer? errcode
 function socket.runevery(seconds, f) end
 
----Runs f(...), in which nothing waits longer than until `time`. Returns what f does.
+---Runs f(...), in which nothing waits longer than until `time`. Returns what f returns.
 ---@param time number of socket.clock()
 ---@param f function
 ---@param ... any
@@ -498,24 +499,24 @@ function socket.deadline(time, f, ...) end
 ---@return thread?
 function socket.currentthread() end
 
----Waits until resume(thread, ...), whose arguments it returns.
----@param ... any what resume() returns that brought the thread here
+---Waits until resume(thread, ...), and returns the arguments of that call after the thread.
+---@param ... any the results of the resume() that brought the thread here
 ---@return any ...
 function socket.suspend(...) end
 
----Runs a suspended thread until it waits again: true and what it gave to its next suspend().
+---Runs a suspended thread until it waits again; returns true and what it passed to its next suspend().
 ---@param thread thread
 ---@param ... any
 ---@return true? ok
 ---@return any ... or err, errcode
 function socket.resume(thread, ...) end
 
----Its wait, or else its next one, returns nil, "canceled"; false when it is over.
+---Ends the thread's wait, or else its next one, with nil, "canceled"; false when the thread is over.
 ---@param thread thread
 ---@return boolean
 function socket.cancel(thread) end
 
----What a thread of a threadset returned or raised: `ok`, and the results as an array, or the error as [1].
+---What a thread of a threadset returned or raised: `ok`, and the results as an array or the error as [1].
 ---@class socket2.result
 ---@field thread thread
 ---@field ok boolean
@@ -528,42 +529,44 @@ local result = {}
 ---@class socket2.threadset
 local ts = {}
 
----Starts f(...) in a new thread whose error is a result.
+---Starts f(...) in a new thread; the set keeps what it returns or raises.
 ---@param f function
 ---@param ... any
 ---@return thread
 function ts:thread(f, ...) end
 
----Until all are over: a result of each that first() has not given, in the order they were started.
+---Waits until all threads are over; returns the result of each that first() has not given, in the order in
+---which they were started.
 ---@param expires? number a time of socket.clock()
 ---@return socket2.result[]? results, socket2.err? err, integer? errcode
 function ts:wait(expires) end
 
----Of the first to end; then of the second ...; nil, "closed" after the last. The set forgets it.
+---Returns the result of the first thread to end, then of the second ...; nil, "closed" after the last. The
+---set forgets the results that it has given.
 ---@param expires? number a time of socket.clock()
 ---@return socket2.result? result, socket2.err? err, integer? errcode
 function ts:first(expires) end
 
----Cancels all that are not over.
+---Cancels all threads that are not over.
 ---@return true
 function ts:cancel() end
 
 ---@return socket2.threadset
 function socket.threadset() end
 
----A thread that waits. tostring() of the list of them is a report.
+---A thread that waits. tostring() of their list is a report.
 ---@class socket2.waiting
 ---@field thread thread
 ---@field name? string see socket.threadname()
 ---@field what string "recv", "accept", "send", "connect", "wait", "lookup", "sleep", "event" ...
 ---@field since number a time of socket.clock()
----@field socket? socket2.tcp|socket2.udp|socket2.fd what it waits on
----@field opened? string "file:line" where that was made
+---@field socket? socket2.tcp|socket2.udp|socket2.fd the object that it waits on
+---@field opened? string "file:line" where that object was made
 ---@field at? string "file:line" where it waits
----@field started? string "file:line" of its function
+---@field started? string "file:line" where its function is
 local waiting = {}
 
----Every thread that waits, the longest wait first.
+---Lists every thread that waits, the longest wait first.
 ---@return socket2.waiting[]
 function socket.threads() end
 
@@ -573,11 +576,11 @@ function socket.threads() end
 ---@return string?
 function socket.threadname(thread, name) end
 
----A flag to wait for.
+---A flag that threads can wait for.
 ---@class socket2.event
 local event = {}
 
----Wakes all who wait; who comes later does not wait.
+---Sets the flag and wakes all threads that wait; a thread that comes later does not wait.
 function event:set() end
 
 function event:clear() end
@@ -592,7 +595,7 @@ function socket.event() end
 ---@class socket2.semaphore
 local semaphore = {}
 
----One permit, as soon as there is one.
+---Takes one permit, as soon as there is one.
 ---@param expires? number a time of socket.clock()
 ---@return true? ok, socket2.err? err, integer? errcode
 function semaphore:take(expires) end
@@ -612,7 +615,7 @@ local queue = {}
 ---@return true? ok, socket2.err? err, integer? errcode
 function queue:push(value, expires) end
 
----The oldest value; nil, "closed" when there is none and will be none.
+---Removes and returns the oldest value; nil, "closed" when the queue is empty and closed.
 ---@param expires? number a time of socket.clock()
 ---@return any value, socket2.err? err, integer? errcode
 function queue:pop(expires) end
@@ -623,31 +626,31 @@ function queue:count() end
 ---@return true
 function queue:close() end
 
----@param max? integer so many values wait at most, then push() does; default: no limit
+---@param max? integer how many values it holds before push() waits; default: no limit
 ---@return socket2.queue
 function socket.queue(max) end
 
 ---@class socket2.serve.options
----@field handler fun(connection: socket2.tcp)|string a function, or the name of a module that is one
+---@field handler fun(connection: socket2.tcp)|string a function, or the name of a module that is a function
 ---@field host? string|false default: all IPv4 interfaces
----@field port? integer|string default: any that is free
+---@field port? integer|string default: any free port
 ---@field family? socket2.family|"unspec"
 ---@field backlog? integer
 ---@field threads? integer default: one for each processor
 ---@field balance? "handoff"|"reuseport"
 ---@field share_epoll? boolean
----@field onerror? fun(thread: thread, err: any, traceback: string) is told of errors in threads
+---@field onerror? fun(thread: thread, err: any, traceback: string) is called with errors in threads
 local options = {}
 
 ---A server on several OS threads.
 ---@class socket2.server
 local server = {}
 
----Where it listens.
+---The address that the server listens on.
 ---@return socket2.addr
 function server:addr() end
 
----Open connections of each thread.
+---The number of open connections of each thread.
 ---@return integer[]
 function server:loads() end
 
@@ -656,7 +659,7 @@ function server:loads() end
 ---@return true? ok, string? err, integer? errcode
 function server:stop(expires) end
 
----Until it has been stopped, or its threads have failed.
+---Waits until the server has been stopped, or its threads have failed.
 ---@param expires? number a time of socket.clock()
 ---@return true? ok, string? err, integer? errcode
 function server:wait(expires) end

@@ -10,24 +10,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a machine is about to do, or waits for. */
+/* What a machine is about to do, or what it waits for. */
 enum state { ACCEPT, RECV, SEND, CONNECT, ASK, HEAR };
 
-/* A listener, a connection of the server's or one of a client's, with the memory of its operation. */
+/* A listener, a server's connection or a client's, with the memory of its operation. */
 struct machine {
     struct machine* next;
     enum state state;
     int handle;
     socket2_addr addr;
-    const char* text; /* a client's, else null */
-    size_t size;      /* of what is in the buffer */
+    const char* text; /* a client's text, otherwise null */
+    size_t size;      /* how much is in the buffer */
     size_t room;
     char buffer[];
 };
 
 static int loop;
 static struct machine* machines;
-static int clients; /* those of the machines */
+static int clients; /* how many of the machines are clients */
 
 static int check(const char* what, int code) {
     if (code < SOCKET2_PENDING) {
@@ -44,7 +44,7 @@ static socket2_addr address(const char* host, const char* port) {
     return addr;
 }
 
-/* Begins what the state says: its result, or SOCKET2_PENDING. */
+/* Begins what the state says. Returns its result, or SOCKET2_PENDING. */
 static int begin(struct machine* m) {
     switch (m->state) {
         case ACCEPT:
@@ -86,7 +86,7 @@ static int end(struct machine* m) {
     return 0;
 }
 
-/* What follows on the result of what the state said; 0 at the end. */
+/* Goes on with the result of what the state said. Returns 0 at the end. */
 static int advance(struct machine* m, int result) {
     static const enum state next[] = {ACCEPT, SEND, RECV, ASK, HEAR, HEAR};
     if (m->text != NULL) check(m->text, result);

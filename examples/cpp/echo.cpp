@@ -40,7 +40,7 @@ Task serve(Socket listener) {
     }
 }
 
-// Starts a server; gives its address.
+// Starts a server and returns its address.
 Address start(Loop& loop, const char* port) {
     Socket listener = Socket::tcp(loop);
     listener.bind(Address::lookup("127.0.0.1", port));

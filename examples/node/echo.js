@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-// An echo server and clients of it: async functions over one socket2_poll() loop, by koffi.
+// An echo server and clients of it: async functions over one socket2_poll() loop, with koffi.
 //
 // usage: echo.js server [port]              serves, and says where
 //        echo.js client host port text...   a connection for each text; prints what comes back
 //        echo.js                            both, in one loop
-// The library is $SOCKET2_LIB, or what the system finds. `npm install koffi` brings koffi.
+// The library is $SOCKET2_LIB, or what the system finds. `npm install koffi` installs koffi.
 'use strict';
 
 const koffi = require('koffi');
@@ -48,14 +48,14 @@ function address(host, port) {
 
 class Loop {
   #loop = check(C.loop_new());
-  #waiting = new Map(); // 'handle kind' -> what tells the one that waits for that event
+  #waiting = new Map(); // 'handle kind' -> how to tell the code that waits for that event
 
-  // What is over at once.
+  // Calls a function that is over at once.
   call(name, ...args) {
     return check(C[name](this.#loop, ...args));
   }
 
-  // What an operation gives. Memory that the library has is kept until then.
+  // Returns what an operation gives, and keeps the memory that the library uses until then.
   async operate(kind, name, tcp, ...args) {
     const code = C[name](this.#loop, tcp, ...args, Infinity);
     if (code !== PENDING) return check(code);
@@ -64,8 +64,8 @@ class Loop {
     }));
   }
 
-  // Until nobody waits any more. Node itself has its turn after each batch of events, in which
-  // everybody goes on who was told.
+  // Runs until no operation waits any more. Node has its turn after each batch of events, in which
+  // all code that was told goes on.
   async run() {
     const events = new Int32Array(4 * EVENTS);
     while (this.#waiting.size > 0) {

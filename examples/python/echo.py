@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An echo server and clients of it: generators over one socket2_poll() loop, by ctypes.
+"""An echo server and clients of it: generators over one socket2_poll() loop, with ctypes.
 
 usage: echo.py server [port]              serves, and says where
        echo.py client host port text...   a connection for each text; prints what comes back
@@ -30,7 +30,7 @@ class Addr(ctypes.Structure):
 
 
 class Error(Exception):
-    """Has the code and its sentence."""
+    """An error code of the library, with its message."""
 
 
 def check(code):
@@ -68,7 +68,7 @@ def start(task, result=None):
 
 
 def run():
-    """Until no task waits any more."""
+    """Runs until no task waits any more."""
     events = (Event * 64)()
     while waiting:
         for event in events[:C.socket2_poll(loop, events, len(events), NEVER)]:
@@ -76,7 +76,7 @@ def run():
 
 
 def operate(kind, function, tcp, *arguments):
-    """What an operation gives; a frame that keeps the memory it was passed until it is over."""
+    """Waits for an operation and returns what it gives. The frame keeps the memory that it was passed until then."""
     code = function(loop, tcp, *arguments, NEVER)
     return check((yield tcp, kind) if code == PENDING else code)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env ruby
-# An echo server and clients of it: fibers over one socket2_poll() loop, by fiddle.
+# An echo server and clients of it: fibers over one socket2_poll() loop, with fiddle.
 #
 # usage: echo.rb server [port]              serves, and says where
 #        echo.rb client host port text...   a connection for each text; prints what comes back
@@ -43,7 +43,7 @@ end
 
 def check(code) = code < PENDING ? raise(Error.new(code)) : code
 
-# Memory that stays where it is, until nothing refers to it.
+# Memory that stays in its place until nothing refers to it.
 def memory(size) = Fiddle::Pointer.malloc(size, Fiddle::RUBY_FREE)
 
 def address(host, port)
@@ -62,7 +62,7 @@ end
 
 def start(&task) = go_on(Fiber.new(&task))
 
-# Until no fiber waits any more.
+# Runs until no fiber waits any more.
 def run
   events = memory(EVENT_SIZE * EVENTS)
   until WAITING.empty?
@@ -73,13 +73,13 @@ def run
   end
 end
 
-# In a fiber: what an operation gives. Who calls keeps the memory it was passed until then.
+# Called in a fiber: waits for an operation and returns what it gives. The caller keeps the memory until then.
 def operate(kind, function, tcp, *arguments)
   code = C.send(function, LOOP, tcp, *arguments, NEVER)
   check(code == PENDING ? Fiber.yield([tcp, kind]) : code)
 end
 
-# The same of what is over at once.
+# Calls a function that is over at once.
 def call(function, *arguments)
   check(C.send(function, LOOP, *arguments))
 end

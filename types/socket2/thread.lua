@@ -2,28 +2,29 @@
 
 -- The types of require'socket2.thread', for editors. docs/thread.md and docs/channel.md are the manual.
 
----Threads of the system's, each with a Lua state and a loop of its own.
+---OS threads, each with its own Lua state and loop.
 ---@class socket2.thread
 local thread = {}
 
----A thread that was started.
+---An OS thread that was started.
 ---@class socket2.thr
 local thr = {}
 
----Waits until it is over: what its function returned, or true; nil and the error with its traceback.
+---Waits until the thread is over; returns what its function returned, or true, or nil and the error with its
+---traceback.
 ---@param expires? number a time of socket.clock()
 ---@return any ...
 function thr:join(expires) end
 
----Did it end with an error? nil before a join() has seen the end.
+---Tells whether the thread ended with an error; nil before a join() has seen the end.
 ---@return boolean?
 function thr:failed() end
 
----"file:line" of its function.
+---"file:line" of the thread's function.
 ---@return string
 function thr:name() end
 
----Values on their way from one state to another.
+---Carries values from one state to another.
 ---@class socket2.channel
 local ch = {}
 
@@ -33,12 +34,12 @@ local ch = {}
 ---@return true? ok, socket2.err? err, integer? errcode
 function ch:send(v, expires) end
 
----The oldest value; nil, "closed" when there is none and will be none.
+---Returns the oldest value; nil, "closed" when the channel is closed and empty.
 ---@param expires? number a time of socket.clock()
 ---@return any value, socket2.err? err, integer? errcode
 function ch:recv(expires) end
 
----An iterator of the values, until the channel is closed. It raises other errors.
+---An iterator over the values, until the channel is closed. It raises other errors.
 ---@param expires? number a time of socket.clock()
 ---@return fun(): any
 function ch:values(expires) end
@@ -47,7 +48,7 @@ function ch:values(expires) end
 ---@return integer
 function ch:count() end
 
----For all states: no more is sent; what is in it can still be received.
+---Closes the channel for all states: no more can be sent, and what is in it can still be received.
 ---@return true
 function ch:close() end
 
@@ -57,8 +58,8 @@ function ch:close() end
 ---@return socket2.thr? thr, socket2.err? err, integer? errcode
 function thread.new(f, ...) end
 
----A new channel.
----@param capacity? number default 64; 0: each send waits for its receiver; 1/0: no limit
+---A new channel. A capacity of 1/0 is no limit.
+---@param capacity? number how many messages it holds, default 64; with 0 a send waits for its receiver
 ---@return socket2.channel? ch, socket2.err? err, integer? errcode
 function thread.channel(capacity) end
 
@@ -66,7 +67,7 @@ function thread.channel(capacity) end
 ---@return integer
 function thread.cpus() end
 
----Gets or sets what the system calls the running OS thread.
+---Gets or sets the system's name for the running OS thread.
 ---@param name? string
 ---@return string? name, socket2.err? err, integer? errcode
 function thread.name(name) end
