@@ -1,6 +1,6 @@
-// Loads a server for bench/burst: bursts of connections that are opened and cut at once, beside an old
-// connection whose round trips are measured. Each is measured in CPU time of the server, so that what
-// else the machine does does not count. Prints the median, the 99th percentile and the longest, in
+// Loads a server for bench/burst: bursts of connections that are opened and cut at once, beside the
+// round trips of an old connection. Each round trip is measured in CPU time of the server, so that
+// what else the machine does does not count. Prints the median, the 99th percentile and the longest, in
 // microseconds, and the number of bursts.
 // usage: burst_load port pid connections pause-ms seconds
 

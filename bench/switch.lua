@@ -13,7 +13,8 @@ function kit.socket2()
 		event = socket.event, semaphore = socket.semaphore, queue = socket.queue}
 end
 
--- cqueues has only condition variables; the rest is written with these, as a program would do it.
+-- cqueues has only condition variables. The rest is written with these, in the way that a program would do
+-- it.
 function kit.cqueues()
 	local cqueues = require'cqueues'
 	local condition = require'cqueues.condition'

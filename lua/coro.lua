@@ -15,27 +15,27 @@ local type, error, pcall, tostring, setmetatable = type, error, pcall, tostring,
 
 local coro = {}
 
--- stands for the main thread where Lua has no object for it.
+-- Stands for the main thread where Lua has no object for it.
 local main = setmetatable({}, {__tostring = function() return 'thread: main' end})
 
--- what a suspended thread waits for: true: anything; 'held': its resumer waits
--- for it, so no other resume; 'normal': only the thread it resumed; nil: dead,
--- or not suspended by coro.
+-- What a suspended thread waits for. true: anything; 'held': its resumer waits
+-- for it, so no other thread may resume it; 'normal': only the thread that it
+-- resumed; nil: it is dead, or not suspended by coro.
 local state = setmetatable({}, {__mode = 'k'})
 
--- registers. A thread leaves them to the trampoline, because its native yield
--- can fail (inside a C call).
+-- Registers. A thread leaves it to the trampoline to change them, because its
+-- native yield can fail (inside a C call).
 local current -- thread that the trampoline runs, nil when control is in the root
 local root    -- thread that the trampoline runs in
 local waits   -- thread that the root waits for in resume
 local parent  -- resumer of current, or the link of a ptransfer into it
 
--- first value of a switch request. SET also changes the state of the thread
+-- The first value of a switch request. SET also changes the state of the thread
 -- and the parent of the target; only GO is cheap.
 local GO, SET = {}, {}
 local newstate, newparent
 
--- does p still wait for t? An error of another thread makes the root leave
+-- Does p still wait for t? An error of another thread makes the root leave
 -- resume early.
 local function resumed(p, t)
 	return state[p] == 'normal' or p == root and waits == t
@@ -47,7 +47,7 @@ end
 
 local step, finish
 
--- does what t has requested.
+-- Does what t has requested.
 local function switch(t, mark, to, ...)
 	if mark == GO then
 		parent = nil
@@ -64,7 +64,7 @@ local function switch(t, mark, to, ...)
 	return step(to, nresume(to, ...))
 end
 
--- the trampoline: takes what the native resume of t returned. A thread that ends
+-- The trampoline: takes what the native resume of t returned. A thread that ends
 -- may have returned nothing, so no parameters stand for its values.
 function step(t, ok, ...)
 	local mark = ...
@@ -74,7 +74,8 @@ function step(t, ok, ...)
 	return finish(t, ok, ...)
 end
 
--- t ended, failed, yielded natively or, if it is not coro's, did not resume.
+-- t has ended, failed, or yielded natively, or it is not a coro thread and could
+-- not be resumed.
 function finish(t, ok, ...)
 	local p, dead, err = parent, nstatus(t) == 'dead', ...
 	if ok or dead then
@@ -102,14 +103,14 @@ local function back(me, p, ...)
 		error('thread waiting in coro was resumed by native coroutine.resume', 0)
 	end
 	state[me] = true
-	-- set already if it was resumed anew, or by a ptransfer, which is no resumer
+	-- it is set already if `me` was resumed anew, or by a ptransfer, which is not a resumer
 	if p and (not parent or is_link(parent) and not is_link(p)) then
 		parent = p
 	end
 	return ...
 end
 
--- switch from `me` to t, leaving `me` in state st and giving t the parent p.
+-- Switches from `me` to t, leaving `me` in state st and giving t the parent p.
 local function away(me, st, p, t, ...)
 	newstate, newparent = st, p
 	return back(me, parent, nyield(SET, t, ...))
@@ -123,10 +124,10 @@ local function unnest(c, s, r, w, p, ok, ...)
 	return ...
 end
 
--- call f, which starts a trampoline, on top of one further down the native
+-- Calls f, which starts a trampoline, on top of one further down the native
 -- stack. Threads down there cannot be reached meanwhile.
 local function nested(f, ...)
-	if (nrunning() or main) == root then -- an error (of a debug hook) has ended that one
+	if (nrunning() or main) == root then -- an error (of a debug hook) has ended that trampoline
 		current, root, waits, parent = nil, nil, nil, nil
 		return f(...)
 	end
@@ -135,7 +136,7 @@ local function nested(f, ...)
 	return unnest(c, s, r, w, p, pcall(f, ...))
 end
 
--- why `me` cannot transfer to t; nil if it can.
+-- Why `me` cannot transfer to t; nil if it can.
 local function refusal(t, me)
 	local s = state[t]
 	if t == me then
@@ -176,12 +177,12 @@ local function create(f)
 	return t
 end
 
--- transfer(thread, ...) -> ...: suspend the caller and pass control to thread;
--- returns what comes with control when it is passed back. Raises an error if
--- thread is not new or suspended in transfer, ptransfer or yield, and is not
--- the root waiting in one of the first two.
--- A thread transferred into must end by transferring. If it fails or returns,
--- the error (its own value) is raised in the root.
+-- transfer(thread, ...) -> ...: suspends the caller and passes control to thread;
+-- returns what comes with control when it is passed back. Raises an error unless
+-- thread is new, is suspended in transfer, ptransfer or yield, or is the root
+-- waiting in one of the first two.
+-- A thread that was transferred into must end by transferring. If it fails or
+-- returns, the error (its own value) is raised in the root.
 -- A native coroutine that calls this, or a callback from C, is a root of its
 -- own, which cannot reach the threads that it runs in.
 local function transfer(t, ...)
@@ -208,15 +209,15 @@ local function transfer(t, ...)
 end
 
 local function caught(link, ...)
-	link.thread = nil -- errors after this one was served go to the root
+	link.thread = nil -- later errors go to the root
 	return not link.failed, ...
 end
 
--- ptransfer(thread, ...) -> true, ... | false, err: transfer that returns the
--- error which would be raised. In the root that is any error raised there until
+-- ptransfer(thread, ...) -> true, ... | false, err: a transfer that returns the
+-- error that would be raised. In the root that is any error raised there until
 -- control comes back. In a thread it is also the error of `thread` itself (or
--- its end without transferring), if it was not resumed by another one since;
--- errors of threads which that one transfers to go to the root.
+-- its end without transferring), unless another thread has resumed it since;
+-- errors of threads that `thread` transfers to go to the root.
 local function ptransfer(t, ...)
 	local me = nrunning() or main
 	if me ~= current or not nisyieldable() then
@@ -231,7 +232,7 @@ local function ptransfer(t, ...)
 		t ~= root and link or nil, t, ...))
 end
 
--- why `me` cannot resume t; nil if it can.
+-- Why `me` cannot resume t; nil if it can.
 local function unfit(t, me)
 	local s = state[t] or t == main and 'normal' or nstatus(t)
 	if s == 'dead' then
@@ -257,7 +258,7 @@ local function plain_resume(t, ...)
 	if current then
 		return away(me, 'normal', me, t, ...)
 	end
-	state[me] = nil -- a coro thread that was resumed natively is none any more
+	state[me] = nil -- a coro thread that was resumed natively is no longer a coro thread
 	root, current, parent, waits = me, t, me, t
 	return step(t, nresume(t, ...))
 end
@@ -270,10 +271,11 @@ local function traced(t, why, ok, ...)
 	return false, err, traceback(t)
 end
 
--- resume(thread, ...) -> true, ... | false, err, traceback: run thread until it
--- yields or ends; in between it can transfer away and be transferred into. If
--- it is dead, not suspended or already resumed: false, err. Native threads can
--- be resumed too. In a callback from C the caller is a root of its own.
+-- resume(thread, ...) -> true, ... | false, err, traceback: runs thread until it
+-- yields or ends; in between it can transfer away and be transferred into.
+-- Returns false, err if it is dead, not suspended or already resumed. Native
+-- threads can be resumed too. In a callback from C the caller is a root of its
+-- own.
 local function resume(t, ...)
 	if type(t) ~= 'thread' and t ~= main then
 		return nresume(t)
@@ -281,7 +283,7 @@ local function resume(t, ...)
 	return traced(t, unfit(t, nrunning() or main), plain_resume(t, ...))
 end
 
--- yield(...) -> ...: pass values to the resumer; returns what the next resume
+-- yield(...) -> ...: passes values to the resumer; returns what the next resume
 -- or transfer passes. Raises an error in a thread that was not resumed. In the
 -- main thread and in a native coroutine it is the native yield.
 local function yield(...)
@@ -320,7 +322,7 @@ end
 -- a yield that returns from the wrapper whichever thread calls it; the next
 -- call of the wrapper continues that thread.
 local function safewrap(f)
-	local caller -- thread waiting in the wrapper
+	local caller -- the thread that waits in the wrapper
 	local thread -- where the next call continues; nil when f is done
 	local failed
 
@@ -381,11 +383,11 @@ local function status(t)
 	return t == main and 'normal' or nstatus(t)
 end
 
--- For a scheduler: a thread that parks and is entered again costs half of what two transfers do, as
--- only one value is passed and each side is known to be where it says.
+-- The functions below are for a scheduler. A thread that parks and is entered again costs half of what two
+-- transfers cost, because only one value is passed and each side is known to be where it says.
 
--- self() -> thread | nil: the running thread, if it can park: nil in the root, in native coroutines
--- and under C functions that call back (string.gsub, table.sort, require).
+-- self() -> thread | nil: the running thread if it can park; nil in the root, in native coroutines and under
+-- C functions that call back (string.gsub, table.sort, require).
 local function self()
 	local me = nrunning()
 	if me == current and nisyieldable() then
@@ -415,8 +417,8 @@ local function settle(me, t, ok, ...)
 	end
 end
 
--- enter(me, thread, value): transfer(thread, value), in the root, which running() calls `me`. What
--- comes back is dropped.
+-- enter(me, thread, value): transfer(thread, value) in the root, which running() calls `me`. Drops what
+-- comes back.
 local function enter(me, t, value)
 	if current or state[t] ~= true then
 		transfer(t, value)
@@ -441,7 +443,7 @@ local function plain_unwrap(ok, ...)
 	error(err, type(err) == 'string' and 2 or 0)
 end
 
--- wrap() of the coroutine library: what text is raised tells where, too.
+-- wrap() of the coroutine library: adds the position to errors that are text.
 local function plain_wrap(f)
 	if type(f) ~= 'function' then
 		return nwrap(f) -- raises
@@ -452,12 +454,12 @@ local function plain_wrap(f)
 	end
 end
 
--- The coroutine library made of coro's threads: programs see no difference.
+-- The coroutine library, made of coro's threads: programs see no difference.
 local plain = {create = create, resume = plain_resume, yield = yield, wrap = plain_wrap,
 	status = status, running = nrunning, isyieldable = isyieldable}
 local old = coroutine
 
--- install() -> table: put coro's threads in place of the coroutine library's;
+-- install() -> table: puts coro's threads in place of the coroutine library's;
 -- returns the library that was there before.
 local function install()
 	if _G.coroutine ~= plain then

@@ -1,5 +1,5 @@
 -- socket2: asynchronous sockets for LuaJIT, with coroutines in place of callbacks. This file lists every
--- public name; each has its description where it is defined.
+-- public name; each is described where it is defined.
 --
 -- Every failing function returns nil, err, errcode: err is a short word ('connection_refused'),
 -- errcode its number. Arguments of a wrong type raise. I/O works in threads made by newthread().
@@ -21,8 +21,8 @@ local udp = require'socket2.net.udp'
 local fd = require'socket2.net.fd'
 
 local socket = {
-	-- onerror = function(thread, err, traceback): set it to be told of errors in threads, which poll()
-	-- and start() raise otherwise.
+	-- onerror = function(thread, err, traceback): called with errors in threads, if the program sets it.
+	-- Otherwise poll() and start() raise them.
 	onerror = nil,
 
 	-- the loop
@@ -41,7 +41,7 @@ local socket = {
 	sleep = timer.sleep, sleep_until = timer.sleep_until,
 	runat = timer.runat, runafter = timer.runafter, runevery = timer.runevery,
 
-	-- what threads wait for of each other
+	-- threads that wait for each other
 	event = sync.event, semaphore = sync.semaphore, queue = sync.queue,
 
 	-- addresses and sockets
@@ -59,8 +59,8 @@ function socket.serve(options)
 	return require'socket2.serve'(options)
 end
 
--- features() -> {zlib = {version =, library =}, ...}: the foreign libraries that can be used here. Opens
--- those that were not needed before.
+-- features() -> {zlib = {version =, library =}, ...}: the foreign libraries that can be used here. Opens the
+-- ones that were not needed before.
 function socket.features()
 	local found = {}
 	for name, version, library in ffi.string(lib.C.socket2_features()):gmatch'(%S+) (%S+) ([^\n]+)\n' do

@@ -114,7 +114,7 @@ function ai:tostring() end
 ---@return string? key, socket2.err? err, integer? errcode
 function ai:key() end
 
----Frees the whole list, whose methods return nil, "closed" from then on.
+---Frees the whole list; its methods return nil, "closed" from then on.
 function ai:free() end
 
 ---Looks up an address. Only for a name does it have to wait: in a socket thread that thread waits, elsewhere

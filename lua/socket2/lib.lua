@@ -9,13 +9,13 @@ local lib = {}
 local own_sources = getinfo(1, 'S').source:match'^(.*)lib%.lua$'
 local switching = getinfo(require'coro'.create, 'S').source
 
--- Is it the source of one of our own modules?
+-- Does the source belong to one of our modules?
 function lib.is_own(source)
 	return source == switching or own_sources and source:sub(1, #own_sources) == own_sources
 end
 
--- program_level() -> the level, for error() and getinfo() of who calls this, of the program's function that
--- called us, however deep we are.
+-- program_level() -> the level of the program's function that called us, however deep we are, as error() and
+-- getinfo() of this function's caller count it.
 function lib.program_level()
 	local level = 2
 	local info = getinfo(level, 'S')
@@ -31,8 +31,8 @@ function lib.raise(message, ...)
 	error(message:format(...), lib.program_level())
 end
 
--- function -> its file, false when it is one of ours. Asking for more than the function and the line
--- is what makes getinfo slow.
+-- function -> its file, or false when the function is our own. getinfo is slow when it is asked for more than
+-- the function and the line.
 local files = setmetatable({}, {__mode = 'k', __index = function(t, f)
 	local info = getinfo(f, 'S')
 	t[f] = not lib.is_own(info.source) and info.short_src
@@ -56,11 +56,12 @@ end
 local declarations = require'socket2.cdef'
 ffi.cdef(declarations)
 
--- The library's name, for whoever loads it.
+-- The name of the library's file.
 local FILE = ({Windows = 'socket2.dll', OSX = 'libsocket2.1.dylib'})[jit.os] or 'libsocket2.so.1'
 
--- places() -> paths of the library, and what was looked for in vain: beside the Lua files (a relocatable
--- folder), where `meson install` put it, along package.cpath (a rock), and where the system looks.
+-- places() -> paths where the library may be, and the places along package.cpath that do not have it: beside
+-- the Lua files (a relocatable folder), where `meson install` put it, along package.cpath (a rock), and where
+-- the system looks.
 local function places()
 	local list = {}
 	local dir = own_sources and own_sources:match'^@(.*)socket2[/\\]$'
@@ -77,7 +78,7 @@ local function places()
 end
 
 local function load()
-	-- the one of the state that started ours (thread.lua), or the user's
+	-- that of the state that started ours (thread.lua), or the user's
 	local given = package.loaded['socket2.library'] or getenv'SOCKET2_LIB'
 	local list, missing = {given}, nil
 	if not given then
@@ -107,7 +108,7 @@ local function symbol(name)
 	return C[name]
 end
 
--- What keeps the library from being used by these modules; nil for nothing.
+-- Why these modules cannot use the library; nil when they can.
 local function misfit()
 	local ok, abi_version = pcall(symbol, 'socket2_abi_version')
 	if not ok then
@@ -133,8 +134,8 @@ local words = setmetatable({}, {__index = function(t, code)
 	return word
 end})
 
--- What a failing function returns: nil, err (the short word of the code), errcode. A handle can
--- only be bad because its socket was closed.
+-- What a failing function returns: nil, err (the short word of the code), errcode. In Lua a handle is only
+-- bad when its socket was closed.
 local BADHANDLE, CLOSED = C.SOCKET2_EBADHANDLE, C.SOCKET2_ECLOSED
 function lib.fail(code)
 	if code == BADHANDLE then
@@ -143,7 +144,7 @@ function lib.fail(code)
 	return nil, words[code], code
 end
 
-local NO_CODE = 1 -- there is none of this number
+local NO_CODE = 1 -- no error has this number
 
 -- strerror(errcode) -> message, word: what an error means, in English.
 function lib.strerror(errcode)

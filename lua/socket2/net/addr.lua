@@ -1,4 +1,4 @@
--- Addresses: what the look-up of a host and port gives, a list to walk.
+-- Addresses: what the lookup of a host and port gives, a list to walk.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -38,8 +38,8 @@ local flag_bits = {
 	addrconfig = C.SOCKET2_ADDRCONFIG,
 }
 
--- An ai is one address of a list. All ais of a list share its head, which holds the memory `a` (an
--- array of n socket2_addr) until it is freed.
+-- An ai is one address of a list. All ais of a list share its head, which holds the memory `a` (an array of n
+-- socket2_addr) until the list is freed.
 local ai = {n = 1, i = 0}
 ai.__index = ai
 
@@ -49,26 +49,27 @@ local function new(a, n, name)
 	return self
 end
 
--- The address in memory, for C; nil when it was freed.
+-- A pointer to the address, for C; nil when it was freed.
 function addr.pointer(self)
 	local a, i = self.head.a, self.i
-	return i ~= 0 and a and a + i or a -- the sum is a new object where it is not compiled
+	return i ~= 0 and a and a + i or a -- the sum is a new object in code that is not compiled
 end
 local pointer = addr.pointer
 
--- That memory, to be kept alive while C uses it, whatever the program does with the ai.
+-- The memory of that address. The caller keeps it alive while C uses it, whatever the program does with the
+-- ai.
 function addr.memory(self)
 	return self.head.a
 end
 
--- An ai over an address that C has filled: a socket2_addr[1], which the ai keeps.
+-- An ai for an address that C has filled: a socket2_addr[1], which the ai keeps.
 function addr.wrap(a)
 	local self = setmetatable({a = a, head = false}, ai) -- with room for both, and no more
 	self.head = self
 	return self
 end
 
--- refill(ai) -> pointer, memory: as above, of an ai that another address is to go to.
+-- refill(ai) -> pointer, memory: the same for an ai that is to get another address.
 function addr.refill(self)
 	local head = self.head
 	if head.canonical then
@@ -77,7 +78,8 @@ function addr.refill(self)
 	return pointer(self), head.a
 end
 
--- For message.lua: what an ai is made of, memory, n, i, name, and another of the like. nil when it was freed.
+-- For message.lua: the parts of an ai (memory, n, i, name; nil when it was freed), and a new ai from such
+-- parts.
 function addr.parts(self)
 	local head = self.head
 	return head.a, head.n, self.i, head.canonical
@@ -94,7 +96,7 @@ function addr.is(v)
 end
 local is = addr.is
 
--- free(): frees the whole list; its addresses then give nil, 'closed'. The collector does it too.
+-- free(): frees the whole list; its addresses then give nil, 'closed'. The collector also frees it.
 function ai:free()
 	self.head.a = nil
 end
@@ -144,7 +146,7 @@ function ai:family()
 	return named(family_names, number_of(self, C.socket2_addr_family))
 end
 
--- protocol() -> 'tcp', 'udp', 'icmp' ..., the number as a string when it has no name here
+-- protocol() -> 'tcp', 'udp', 'icmp' ..., or the number as a string if the protocol has no name here
 function ai:protocol()
 	return named(protocol_names, number_of(self, C.socket2_addr_protocol))
 end
@@ -158,7 +160,7 @@ function ai:port()
 	return n
 end
 
--- name() -> string | nil: the canonical name, if the look-up was asked for it (flag 'canonname').
+-- name() -> string | nil: the canonical name, if the lookup had the flag 'canonname'.
 function ai:name()
 	if not self.head.a then
 		return fail(C.SOCKET2_ECLOSED)
@@ -166,7 +168,7 @@ function ai:name()
 	return self.head.canonical
 end
 
-local TEXT_SIZE = 192 -- enough for any address, says the header
+local TEXT_SIZE = 192 -- the header says that this is enough for any address
 local text = ffi.new('char[?]', TEXT_SIZE)
 
 local function formatted(self, f)
@@ -192,7 +194,7 @@ function ai:__tostring()
 	return self:tostring() or 'addr (freed)'
 end
 
--- key() -> string: the same for equal addresses, for tables.
+-- key() -> string: a key for tables, which is the same for equal addresses.
 function ai:key()
 	local where, err, errcode = self:tostring()
 	if where and self:family() == 'unix' then
@@ -201,18 +203,18 @@ function ai:key()
 	return where, err, errcode
 end
 
--- Equal are the addresses of one place, whatever sockets they are for. A freed one equals no other.
+-- Addresses of the same place are equal, whatever sockets they are for. A freed one equals no other.
 function ai:__eq(other)
 	local key = self:key()
 	return key ~= nil and key == other:key()
 end
 
--- fail(code, ai) -> nil, err, errcode, detail: of what was tried with an address.
+-- fail(code, ai) -> nil, err, errcode, detail: for an operation that was tried with an address.
 function addr.fail(code, self)
 	return endpoint.fail(code, self:tostring() or 'a freed address')
 end
 
--- The number of a name out of a table; an error code for an unknown name. Wrong types raise.
+-- The number that a table has for a name; an error code for an unknown name. A wrong type raises.
 local function number_for(what, names, value, default, code)
 	if value == nil then
 		return default
@@ -279,7 +281,7 @@ local name = ffi.new('char[?]', NAME_SIZE)
 
 local PENDING_NAME, LOOKUP = 0, C.SOCKET2_LOOKUP
 
--- As socket2_addr_parse(), but that names of unix sockets may have zero bytes.
+-- Like socket2_addr_parse(), except that names of unix sockets may have zero bytes.
 local function parse(host, service, socket_type, family, protocol, flags)
 	if host and host:find('\0', 1, true) then
 		local r = C.socket2_addr_unix(host, #host, socket_type, protocol, found)
@@ -298,7 +300,7 @@ function query:close()
 	end
 end
 
--- is_asking(socket) -> boolean: does a thread look up a name for it?
+-- is_asking(socket) -> boolean: is a thread looking up a name for it?
 function addr.is_asking(socket)
 	for _, q in pairs(socket.lookups or {}) do
 		if not sched.left(q.thread) then
@@ -309,7 +311,8 @@ function addr.is_asking(socket)
 	return false
 end
 
--- In a thread that can wait: others go on meanwhile. For a socket, which may be closed, or for none.
+-- Looks up in a thread that can wait, while others go on. It may be for a socket, which may be closed
+-- meanwhile.
 local function resolve(socket, ...)
 	local q = setmetatable({h = 0, since = C.socket2_clock(), thread = sched.this(), socket = socket}, query)
 	if socket then
@@ -359,13 +362,13 @@ end
 -- addr(ai) -> ai
 -- addr([host], [port], [socket_type='tcp'], [family='inet'], [protocol], [flags], [expires])
 --	-> ai | nil, err, errcode, detail
--- host: a name, an IP literal, nil or '*' for all interfaces, false for loopback; with family
--- 'unix' a path ('@name' or '\0name': Linux's abstract names, any bytes). Without a port it can have one:
--- 'host:port', '[::1]:port'. port: a number, a service name, nil for any. socket_type 'tcp', 'udp', 'raw';
--- family 'inet', 'inet6', 'unix', or 'unspec' for inet and inet6. flags: a number, words in a string or in a
--- table: passive canonname numerichost numericserv all v4mapped addrconfig (see getaddrinfo(3)).
--- IP literals and paths never leave the process. A name asks the system's resolver: in a socket thread
--- only that thread waits, elsewhere the whole process.
+-- host: a name, an IP literal, nil or '*' for all interfaces, false for loopback; with family 'unix' a path
+-- ('@name' or '\0name': Linux's abstract names, any bytes). Without a separate port it can contain one:
+-- 'host:port', '[::1]:port'. port: a number, a service name, nil for any. socket_type: 'tcp', 'udp', 'raw'.
+-- family: 'inet', 'inet6', 'unix', or 'unspec' for inet and inet6. flags: a number, or words in a string or
+-- in a table: passive canonname numerichost numericserv all v4mapped addrconfig (see getaddrinfo(3)). IP
+-- literals and paths never leave the process. A name goes to the system's resolver: in a socket thread only
+-- that thread waits, elsewhere the whole process.
 function addr.lookup(host, port, socket_type, family, protocol, flags, expires)
 	if is(host) then
 		return host
@@ -380,7 +383,7 @@ function addr.lookup(host, port, socket_type, family, protocol, flags, expires)
 	return lookup(nil, host, port, n, f, p, flags_of(flags), sched.deadline(expires))
 end
 
--- name_of(ai) -> name | nil, err, errcode, detail: that of an address, from the system's resolver.
+-- name_of(ai) -> name | nil, err, errcode, detail: the name of an address, from the system's resolver.
 function addr.name_of(self)
 	local found_ai, err, errcode, detail = lookup(nil, self:ip(), 0, C.SOCKET2_TCP, C.SOCKET2_UNSPECIFIED, 0,
 		C.SOCKET2_REVERSE, sched.deadline())
@@ -390,8 +393,8 @@ function addr.name_of(self)
 	return found_ai:name()
 end
 
--- lookup_cache(seconds) -> true | nil, err, errcode: how long the process remembers the addresses of
--- names that threads looked up; 0, the default, is not at all. Forgets what it knows.
+-- lookup_cache(seconds) -> true | nil, err, errcode: sets how long the process remembers the addresses of
+-- names that threads looked up. With 0, the default, it does not. Forgets what it remembered.
 function addr.lookup_cache(seconds)
 	if type(seconds) ~= 'number' then
 		raise("bad argument #1 to 'lookup_cache' (number expected, got %s)", type(seconds))
@@ -403,8 +406,9 @@ function addr.lookup_cache(seconds)
 	return true
 end
 
--- deadline(host, port, expires, [timeout]) -> that of an operation which takes ([addr | host, port],
--- [expires]): expires comes behind as many of them as there are. (After an address the port may be nil.)
+-- deadline(host, port, expires, [timeout]) -> the deadline of an operation that takes ([addr | host, port],
+-- [expires]): expires follows as many of these arguments as there are. (After an address the port may be
+-- nil.)
 function addr.deadline(host, port, expires, timeout)
 	if type(host) == 'number' then
 		expires = host
@@ -414,7 +418,8 @@ function addr.deadline(host, port, expires, timeout)
 	return sched.deadline(expires, timeout)
 end
 
--- For a socket's (addr | host, port) arguments: an address of its kind. `family` other than its own.
+-- For a socket's (addr | host, port) arguments: an address of the socket's kind. `family` overrides the
+-- socket's own.
 function addr.for_socket(socket, host, port, deadline, family)
 	if is(host) then
 		return host

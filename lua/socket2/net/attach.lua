@@ -1,4 +1,4 @@
--- Sockets for descriptors that others have made.
+-- Sockets for descriptors that other code has made.
 
 local lib = require'socket2.lib'
 local sched = require'socket2.run.sched'
@@ -10,8 +10,9 @@ local type, floor = type, math.floor
 
 local type_numbers = {tcp = C.SOCKET2_TCP, udp = C.SOCKET2_UDP, raw = C.SOCKET2_RAW}
 
--- attach(fd, 'tcp' | 'udp' | 'raw') -> socket | nil, err, errcode: an object for a descriptor, which is its
--- own from now on; after an error it stays the program's. 'socket_type_not_supported' when it is of another.
+-- attach(fd, 'tcp' | 'udp' | 'raw') -> socket | nil, err, errcode: an object for a descriptor, which it owns
+-- from now on; after an error the program keeps the descriptor. 'socket_type_not_supported' when the
+-- descriptor is of another kind.
 return function(fd, kind)
 	if type(fd) ~= 'number' then
 		raise("bad argument #1 to 'attach' (number expected, got %s)", type(fd))

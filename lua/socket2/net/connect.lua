@@ -16,8 +16,8 @@ local TIMEOUT, ECLOSED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECLOSED
 local final = {[TIMEOUT] = true, [ECLOSED] = true, [C.SOCKET2_EBADHANDLE] = true,
 	[C.SOCKET2_ECANCELED] = true, [C.SOCKET2_EBUSY] = true, [C.SOCKET2_EISCONN] = true}
 
--- What an error tells, of those that several addresses gave: one that answered and refused tells more than
--- one that does not answer. The rest is between them: something here is in the way.
+-- How telling an error is, when several addresses fail: an address that answered and refused tells more than
+-- one that does not answer. All other errors are in between: something on this machine is in the way.
 local UNTOLD, SILENT, UNREACHABLE, OTHER, ANSWERED = 0, 1, 2, 3, 4
 local ranks = {
 	[TIMEOUT] = SILENT, [C.SOCKET2_ECONNTIMEDOUT] = SILENT,
@@ -29,7 +29,7 @@ local ranks = {
 }
 local HEAD_START = 0.25 -- seconds: the "connection attempt delay" of section 5
 
--- One address: 0 or an error code.
+-- Connects to one address: 0 or an error code.
 local function attempt(self, ai, time)
 	local p = addr.pointer(ai)
 	sched.hold(self, WRITE, addr.memory(ai))
@@ -41,7 +41,7 @@ local function attempt(self, ai, time)
 	return r
 end
 
--- note(worst, code, ai): the most telling error so far; of equals the first.
+-- note(worst, code, ai): keeps the most telling error so far; among equals the first.
 local function note(worst, code, ai)
 	local rank = ranks[code] or OTHER
 	if rank > worst.rank then
@@ -53,7 +53,7 @@ local function family_of(ai)
 	return C.socket2_addr_family(addr.pointer(ai))
 end
 
--- The addresses the socket can use, the families taking turns, as section 4 has it.
+-- The addresses that the socket can use. The families take turns, as in section 4.
 local function candidates(self, ai)
 	local any = self.any_family and not self.bound
 	local first, second = {}, {}
@@ -74,7 +74,7 @@ local function candidates(self, ai)
 	return list
 end
 
--- A socket like this one, in another family: with the options that were set on it.
+-- A socket like this one, maybe in another family, with the options that were set on this one.
 local function sibling(self, family)
 	local s, code = socket.made(getmetatable(self), C.socket2_tcp_new, family, 0, self.opened)
 	if not s then
@@ -86,7 +86,7 @@ local function sibling(self, family)
 	return s
 end
 
--- Takes over the winner's connection; its own, which has lost, is closed.
+-- Takes over the winner's connection, and closes its own socket, which has lost.
 local function become(self, winner)
 	C.socket2_socket_close(loop, self.h)
 	self.owner.handle = 0
@@ -94,8 +94,8 @@ local function become(self, winner)
 	winner.h = 0
 end
 
--- A race of attempts, each in a thread of its own. `worst` is the error that it fails with; `over` what has
--- ended it before an attempt did.
+-- A race of attempts, each in a thread of its own. `worst` is the error that the race fails with; `over` is
+-- what has ended the race before an attempt did.
 local function new_race(self, time)
 	return {socket = self, time = time, waiters = sync.list(), sockets = {}, running = 0, failures = 0,
 		own_used = false, winner = nil, over = nil, worst = {rank = UNTOLD}}
@@ -118,8 +118,8 @@ local function take_part(race, s, ai)
 	race.waiters:wake_all(true)
 end
 
--- Begins the attempt at one address: with the socket itself, or one like it if that one is in use or of
--- another family.
+-- Begins the attempt at one address, with the socket itself, or with another one like it if that is in use or
+-- of another family.
 local function begin_attempt(race, ai)
 	local s, family = race.socket, family_of(ai)
 	if not race.own_used and family == s.owner.family then
@@ -149,7 +149,7 @@ local function wait_for_attempt(race, time)
 	end
 end
 
--- Ends the attempts that have not won. The socket itself stays the program's, and would be busy for the next
+-- Ends the attempts that have not won. The program keeps the socket itself, which would be busy for the next
 -- connect as long as its attempt runs.
 local function end_attempts(race)
 	for _, s in ipairs(race.sockets) do
@@ -164,7 +164,7 @@ local function end_attempts(race)
 	end
 end
 
--- Runs the attempts until one succeeds or `time` comes: the socket that succeeded | nil, code, ai.
+-- Runs the attempts until one succeeds or `time` comes. Returns the socket that succeeded, or nil, code, ai.
 local function run_race(self, list, time)
 	local race = new_race(self, time)
 	self.race = race.waiters -- for close()
@@ -181,17 +181,17 @@ local function run_race(self, list, time)
 		note(worst, over, list[1])
 		over = nil
 	end
-	local code, ai = over or worst.code, worst.ai -- the attempts that are ended here tell nothing
+	local code, ai = over or worst.code, worst.ai -- before the errors of the attempts that are ended here
 	end_attempts(race)
 	self.race = nil
-	if winner and self.h == 0 then -- closed
+	if winner and self.h == 0 then -- the program has closed it
 		winner:close()
 		return nil, ECLOSED
 	end
 	return winner, winner and 0 or code, ai
 end
 
--- One address after the other, on the socket itself: 0 | code, ai.
+-- Tries one address after the other, on the socket itself: 0 | code, ai.
 local function try_each(self, list, time)
 	local worst = {rank = UNTOLD}
 	for _, ai in ipairs(list) do
@@ -220,7 +220,7 @@ local function connect(self, ai, time)
 	elseif self.race then
 		r = C.SOCKET2_EBUSY
 	elseif self.bound or #list == 1 and family_of(list[1]) == self.owner.family or not sched.can_wait() then
-		r, which = try_each(self, list, time) -- its local address is its own
+		r, which = try_each(self, list, time) -- no other socket can have its local address
 	elseif self:remoteaddr() then
 		r = C.SOCKET2_EISCONN
 	else

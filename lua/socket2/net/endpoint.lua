@@ -1,4 +1,5 @@
--- A host and a port as programs give them: for C, out of 'host:port', and in sentences.
+-- A host and a port as programs give them: turned into what C takes, taken out of 'host:port', and put into
+-- sentences.
 
 local lib = require'socket2.lib'
 local sched = require'socket2.run.sched'
@@ -10,8 +11,8 @@ local UNIX, INET6 = C.SOCKET2_UNIX, C.SOCKET2_INET6
 
 local endpoint = {}
 
--- split(host, port, family) -> host, port, is_inet6: 'host:port', '[::1]:port' and '[::1]' without a port
--- beside them are taken apart; a bare '::1' is an address, whose port would be a part of it.
+-- split(host, port, family) -> host, port, is_inet6: takes apart 'host:port', '[::1]:port' and '[::1]' if
+-- there is no separate port. A bare '::1' is an address, because a port would look like a part of it.
 local function split(host, port, family)
 	if type(host) ~= 'string' or family == UNIX then
 		return host, port
@@ -31,7 +32,7 @@ local function split(host, port, family)
 	return host, port
 end
 
--- The host for C, or nothing and an error code.
+-- The host for C, or nil and an error code.
 local function host_for(host, family)
 	if host == nil then
 		return '*'
@@ -61,8 +62,8 @@ local function service_for(port)
 	return port
 end
 
--- for_c(host, port, [family]) -> host, service, family, [code of an error]. The family of a host in brackets
--- is inet6, unless another is asked for.
+-- for_c(host, port, [family]) -> host, service, family, [error code]. The family of a host in brackets is
+-- inet6, unless the caller asks for another.
 function endpoint.for_c(host, port, family)
 	local is_inet6
 	host, port, is_inet6 = split(host, port, family)
@@ -72,12 +73,12 @@ function endpoint.for_c(host, port, family)
 	return host, service, family or is_inet6 and INET6 or C.SOCKET2_INET, host_code or code
 end
 
--- has_port(host, port, family) -> boolean: is there one to connect to? A path needs none.
+-- has_port(host, port, family) -> boolean: is there a port to connect to? A path needs none.
 function endpoint.has_port(host, port, family)
 	return family == UNIX or select(2, split(host, port)) ~= nil
 end
 
--- text(host, port) -> as it was asked for: 'example.org:80', '[::1]:80'.
+-- text(host, port) -> what the program asked for: 'example.org:80', '[::1]:80'.
 local function text(host, port)
 	host = host == nil and '*' or host == false and 'loopback' or tostring(host)
 	if port == nil then
@@ -88,7 +89,8 @@ local function text(host, port)
 	return host .. ':' .. tostring(port)
 end
 
--- fail(code, host, [port], [why]) -> nil, err, errcode, detail: of an address or what was asked for.
+-- fail(code, host, [port], [why]) -> nil, err, errcode, detail: detail names the address or what was asked
+-- for.
 function endpoint.fail(code, host, port, why)
 	local _, err, errcode = fail(code)
 	return nil, err, errcode, ('%s: %s'):format(text(host, port), why or err:gsub('_', ' '))

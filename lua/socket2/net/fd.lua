@@ -1,4 +1,4 @@
--- Descriptors of the program's, of any kind: pipes, terminals, sockets of other libraries.
+-- Descriptors of any kind that the program owns: pipes, terminals, other libraries' sockets.
 
 local lib = require'socket2.lib'
 local sched = require'socket2.run.sched'
@@ -15,14 +15,14 @@ function fd:__tostring()
 	return self.h == 0 and 'fd closed' or ('fd %d'):format(self:fd())
 end
 
--- An object for a handle that C gave, or will give, and the place in the program that opened it.
+-- An object for a handle that C gave, or will give. `opened` is the place in the program that opened it.
 function fd.wrap(class, handle, opened)
 	return setmetatable({h = handle, owner = waitable.owner_of(loop, handle), opened = opened}, class)
 end
 
--- wrapfd(fd) -> object | nil, err, errcode: for a descriptor that stays the program's; close() this object
--- first. In blocking mode it does not block the loop, but for what others read from or write to it
--- meanwhile, and cannot be sent to unless it is a pipe, a socket or a file.
+-- wrapfd(fd) -> object | nil, err, errcode: for a descriptor that the program keeps; close() this object
+-- first. A descriptor in blocking mode blocks the loop only if other code reads from it or writes to it at
+-- the same time, and it cannot be sent to unless it is a pipe, a socket or a file.
 function fd.new(number)
 	if type(number) ~= 'number' then
 		raise("bad argument #1 to 'wrapfd' (number expected, got %s)", type(number))

@@ -1,4 +1,4 @@
--- What sockets of every kind have in common.
+-- The methods that sockets of every kind have.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -14,13 +14,14 @@ local floor = math.floor
 
 local socket = waitable:class()
 
--- An object for a handle that C gave, or will give, and the place in the program that opened it.
+-- An object for a handle that C gave, or will give. `opened` is the place in the program that opened it.
 function socket.wrap(class, handle, family, protocol, opened)
 	counted()
 	return setmetatable({h = handle, owner = owner_of(loop, handle, family, protocol), opened = opened}, class)
 end
 
--- made(class, new, family, protocol, opened) -> socket | nil, code: of a new handle of C's.
+-- made(class, new, family, protocol, opened) -> socket | nil, code: for the handle that the C function new()
+-- makes.
 function socket.made(class, new, family, protocol, opened)
 	local owner = owner_of(loop, 0, family, protocol)
 	local s = setmetatable({h = 0, owner = owner, opened = opened}, class)
@@ -52,7 +53,7 @@ function socket.constructor(class, new)
 	end
 end
 
--- of_handle(h, [opened]) -> socket: for a handle of whatever kind, which is closed when this raises.
+-- of_handle(h, [opened]) -> socket: for a handle of any kind. Closes the handle when it raises.
 function socket.of_handle(h, opened)
 	local ok, self = pcall(socket.wrap, classes[C.socket2_socket_type(loop, h)], h,
 		C.socket2_socket_family(loop, h), C.socket2_socket_protocol(loop, h), opened)
@@ -63,14 +64,14 @@ function socket.of_handle(h, opened)
 	return self
 end
 
--- is_busy() -> boolean: does a thread wait on it?
+-- is_busy() -> boolean: does a thread wait on the socket?
 function socket:is_busy()
 	return C.socket2_socket_pending(loop, self.h, C.SOCKET2_READ, nil) > 0
 		or C.socket2_socket_pending(loop, self.h, C.SOCKET2_WRITE, nil) > 0
 		or (self.rline or self.wline) ~= false or addr.is_asking(self)
 end
 
--- let_go() -> fd | code: detach() for one that is not busy.
+-- let_go() -> fd | code: detach() for a socket that is not busy.
 function socket:let_go()
 	local fd = C.socket2_socket_detach(loop, self.h)
 	if fd >= 0 then
@@ -79,8 +80,9 @@ function socket:let_go()
 	return fd
 end
 
--- detach() -> fd | nil, err, errcode: closes the object but not the system's descriptor, which is the
--- program's from now on. 'busy' while a thread waits on it, or bytes are buffered that would be lost.
+-- detach() -> fd | nil, err, errcode: closes the object but not the system's descriptor, which belongs to the
+-- program from now on. 'busy' while a thread waits on the socket, or while it has buffered bytes, which would
+-- be lost.
 function socket:detach()
 	local fd = (self:is_busy() or self.rbuf) and C.SOCKET2_EBUSY or self:let_go()
 	if fd < 0 then
@@ -89,7 +91,7 @@ function socket:detach()
 	return fd
 end
 
--- A length in bytes for C, which takes what is out of range as too long.
+-- A length in bytes for C. A length that is out of range counts as too long there.
 local function checked_size(len)
 	if type(len) ~= 'number' then
 		raise('bad length (number expected, got %s)', type(len))
@@ -97,7 +99,7 @@ local function checked_size(len)
 	return len >= 0 and len < 2^31 and len or 2^31
 end
 
--- size_of(data, what) -> bytes: of an array or struct.
+-- size_of(data, what) -> the size of an array or struct in bytes.
 local function size_of(data, what)
 	local ctype = data == nil and '*>' or tostring(ffi.typeof(data))
 	if ctype:find'[*&][%a ]*>$' or ctype:find'%([*&]' then
@@ -107,8 +109,8 @@ local function size_of(data, what)
 end
 socket.size_of = size_of
 
--- The length of a buffer to fill: `len`, or all of it. Nil is C's to refuse; a userdata is memory that C can
--- write to but should not.
+-- The length of a buffer to fill: `len`, or all of it. C refuses nil; it could write to a userdata, but
+-- should not.
 function socket.buffer_size(buf, len)
 	if type(buf) ~= 'cdata' and buf ~= nil then
 		raise('bad buffer (cdata expected, got %s)', type(buf))
@@ -118,7 +120,7 @@ function socket.buffer_size(buf, len)
 	return checked_size(len)
 end
 
--- The number of bytes to send: `len`, or all there is.
+-- The number of bytes to send: `len`, or all of them.
 function socket.data_size(data, len)
 	if type(data) == 'string' then
 		if len == nil then
@@ -193,20 +195,20 @@ local function address(self, f)
 	return addr.wrap(a)
 end
 
--- localaddr() -> ai | nil, err, errcode: where the socket is bound.
+-- localaddr() -> ai | nil, err, errcode: the address that the socket is bound to.
 function socket:localaddr()
 	return address(self, C.socket2_socket_localaddr)
 end
 
--- remoteaddr() -> ai | nil, err, errcode: whom it is connected to.
+-- remoteaddr() -> ai | nil, err, errcode: the peer's address.
 function socket:remoteaddr()
 	return address(self, C.socket2_socket_remoteaddr)
 end
 
 local ids = ffi.new'int64_t[3]'
 
--- peercred() -> pid, uid, gid | nil, err, errcode: of the process at the other end of a unix socket, as it
--- was when it connected or listened. pid is false where the system does not tell.
+-- peercred() -> pid, uid, gid | nil, err, errcode: the process at the other end of a unix socket, with the
+-- user and group that it had when it connected or listened. pid is false where the system does not tell.
 function socket:peercred()
 	local r = C.socket2_socket_peercred(loop, self.h, ids, ids + 1, ids + 2)
 	if r < 0 then
@@ -218,7 +220,7 @@ end
 
 local kinds = {}
 
-local function has_zero(s) -- C would see a shorter one
+local function has_zero(s) -- C would see a shorter string
 	return s:find('\0', 1, true)
 end
 
@@ -242,7 +244,7 @@ local function wrong_value(name, expected, value)
 end
 
 local function set_int(self, name, value)
-	if value ~= floor(value) or value < -2^31 or value >= 2^31 then -- NaN is not its floor
+	if value ~= floor(value) or value < -2^31 or value >= 2^31 then -- NaN does not equal its floor
 		return C.SOCKET2_EINVAL
 	end
 	return C.socket2_socket_setopt(loop, self.h, name, value)
@@ -307,8 +309,8 @@ local int = ffi.new'int[1]'
 local TEXT_SIZE = 256
 local text = ffi.new('char[?]', TEXT_SIZE)
 
--- getopt(name) -> value | nil, err, errcode. As setopt; `error` (of an earlier failure, cleared by
--- reading) is a word or false.
+-- getopt(name) -> value | nil, err, errcode. Values are like setopt's; `error` (the word of an earlier
+-- failure, which reading clears) is a word or false.
 function socket:getopt(name)
 	local kind = option_kind(name)
 	if kind == C.SOCKET2_OPTION_TEXT then

@@ -32,7 +32,7 @@ function tcp.new(family, protocol)
 	return self, err, errcode
 end
 
--- The seed of the API has both orders: a leading number is the backlog.
+-- listen() takes both orders, like the API that this one follows: a leading number is the backlog.
 local function listen_args(a, b, c)
 	if type(a) == 'number' then
 		return b, c, a
@@ -43,8 +43,9 @@ local function listen_args(a, b, c)
 end
 
 -- listen([backlog,] addr | [host], [port]) or listen([host], [port], [backlog]) -> true | nil, err,
--- errcode, detail: binds, unless that was done, and starts listening. The backlog (connections that wait
--- to be accepted) defaults to the system's maximum. A number alone is most likely meant as a port.
+-- errcode, detail: binds, unless the socket is bound, and starts listening. The backlog (connections that
+-- wait to be accepted) defaults to the system's maximum. A number alone is most likely meant as a port, so it
+-- raises.
 function tcp:listen(...)
 	local host, port, backlog = listen_args(...)
 	if type((...)) == 'number' and host == nil and port == nil and not self.bound then
@@ -58,7 +59,7 @@ function tcp:listen(...)
 			return nil, err, errcode, detail
 		end
 	end
-	-- 1/0 and what no system can do: the maximum
+	-- 1/0, and any number that no system can handle, is the maximum
 	local n = backlog and backlog >= 0 and backlog < 2^31 and backlog or -1
 	local r = C.socket2_tcp_listen(loop, self.h, n)
 	if r < 0 then
@@ -71,7 +72,8 @@ function tcp:listen(...)
 	return true
 end
 
--- Eight to a turn: what the program does with a new connection takes long, and the old ones wait meanwhile.
+-- Eight for each turn: what the program does with a new connection takes long, and the old ones wait
+-- meanwhile.
 local ACCEPT_COST = 32
 
 local function begin_accept(self, time, peer)
@@ -97,8 +99,9 @@ local function accept(self, time, peer)
 	return h
 end
 
--- accept([expires]) -> tcp, ai | nil, err, errcode: the next connection and its peer's address. Out of
--- descriptors ('too_many_open_files') the listener stays good: accept again, which rests 0.1 s first.
+-- accept([expires]) -> tcp, ai | nil, err, errcode: the next connection and its peer's address. When the
+-- process is out of descriptors ('too_many_open_files') the listener stays usable: the next accept rests for
+-- 0.1 s first.
 function tcp:accept(expires)
 	inside'accept'
 	local peer, own = ffi.new'socket2_addr[1]', self.owner
@@ -109,7 +112,7 @@ function tcp:accept(expires)
 	end
 	s:take(h)
 	local opened = self.accepted_at
-	if not opened then -- once: to find it out costs as much as the accept
+	if not opened then -- only once, because finding it out costs as much as the accept
 		opened = lib.caller()
 		self.accepted_at = opened
 	end
@@ -119,14 +122,14 @@ end
 
 local NO_PORT = "no port to connect to (an IPv6 address with one is '[::1]:80')"
 
--- connect(addr | [host], port, [expires]) -> true | nil, err, errcode, detail: connects, to whichever of the
--- addresses answers first: each has 0.25 s before the next is tried, too (RFC 8305). A socket that was
--- made without a family, and is not bound, may become an inet6 one.
+-- connect(addr | [host], port, [expires]) -> true | nil, err, errcode, detail: connects to whichever of the
+-- addresses answers first; each has 0.25 s before the next is tried, too (RFC 8305). A socket that was made
+-- without a family, and is not bound, may become an inet6 one.
 function tcp:connect(host, port, expires)
 	inside'connect'
 	local time = addr.deadline(host, port, expires, self.write_timeout)
 	local family = self.any_family and not self.bound and C.SOCKET2_UNSPECIFIED or nil
-	if self.lookups and addr.is_asking(self) then -- of another one, which this one could overtake
+	if self.lookups and addr.is_asking(self) then -- for another connect, which this one could overtake
 		return fail(C.SOCKET2_EBUSY)
 	end
 	if port == nil and not addr.is(host) and not endpoint.has_port(host, port, self.owner.family) then
@@ -157,7 +160,8 @@ function tcp.new_connected(host, port, expires)
 	return self
 end
 
--- setopt(name, value): as of all sockets. connect() may need it for the sockets that it tries.
+-- setopt(name, value): the same as for all sockets. connect() may need the value for the sockets that it
+-- tries.
 local setopt = tcp.setopt
 function tcp:setopt(name, value)
 	local ok, err, errcode = setopt(self, name, value)

@@ -22,9 +22,9 @@ udp.type_number = C.SOCKET2_UDP
 -- udp([family='inet'], [protocol]) -> udp | nil, err, errcode: a new socket.
 udp.new = socket.constructor(udp, C.socket2_udp_new)
 
--- connect(addr | [host], port, [expires]) -> true | nil, err, errcode, detail: where send() goes without an
--- address, and the only sender that recv() hears. connect('*') with no port undoes it. It only waits for
--- the look-up of a name.
+-- connect(addr | [host], port, [expires]) -> true | nil, err, errcode, detail: sets where send() goes without
+-- an address, and the only sender that recv() hears. connect('*') with no port undoes it. It only waits for
+-- the lookup of a name.
 function udp:connect(host, port, expires)
 	if host == '*' and port == nil then
 		local r = C.socket2_udp_connect(loop, self.h, nil)
@@ -46,8 +46,8 @@ function udp:connect(host, port, expires)
 	return nil, err, errcode, detail
 end
 
--- The address of (addr | host, port); nothing when there is none; false, err, errcode, detail when it is
--- bad.
+-- The address that (addr | host, port) name; nothing when they name none; false, err, errcode, detail when
+-- the address is bad.
 local function peer_of(self, host, port, time)
 	if type(host) == 'number' or host == nil and port == nil then
 		return
@@ -61,7 +61,7 @@ local function peer_of(self, host, port, time)
 	return ai
 end
 
--- fail_to(code, [ai]) -> nil, err, errcode, [detail]: of an operation with that address.
+-- fail_to(code, [ai]) -> nil, err, errcode, [detail]: for an operation with that address.
 local function fail_to(code, ai)
 	if ai then
 		return addr.fail(code, ai)
@@ -74,13 +74,13 @@ local function begin_send(self, time, data, size, to, memory)
 	return C.socket2_udp_send(loop, self.h, data, size, to, time)
 end
 
--- send(s | data, [len], [addr | host, port], [expires]) -> len | nil, err, errcode, detail: one datagram,
--- whole. The length may be left out altogether: send(s, addr), send(s, host, port). A connected socket needs
--- no address.
+-- send(s | data, [len], [addr | host, port], [expires]) -> len | nil, err, errcode, detail: sends one whole
+-- datagram. The length may be left out altogether: send(s, addr), send(s, host, port). A connected socket
+-- needs no address.
 function udp:send(data, len, host, port, expires)
 	inside'send'
 	if len ~= nil and type(len) ~= 'number' then
-		if port == nil then -- expires may be where it is with a length
+		if port == nil then -- expires may be where it would be after a length
 			port = expires
 		elseif expires ~= nil then
 			raise("too many arguments to 'send' without a length")
@@ -115,14 +115,14 @@ end
 local function begin_recv(self, time, buf, size, only, memory, from, room)
 	hold(self, READ, buf, memory, room)
 	local n = C.socket2_udp_recv(loop, self.h, buf, size, only, from, time)
-	-- Where it is shorter there was room for all of it.
+	-- If the datagram is shorter than the buffer, there was room for all of it.
 	return n, n == size and C.socket2_udp_truncated(loop, self.h) or 0
 end
 
 -- recv(buf, [maxlen], [addr | host, port], [expires], [ai]) -> len, ai, [truncated] | nil, err, errcode,
--- detail: one datagram and its sender; with an address given, the next one from there, and what others send
--- is dropped. `len` is what was copied; the third result is true when the datagram was longer. The sender
--- goes to the ai that is given behind all others, or to a new one.
+-- detail: receives one datagram and its sender. With an address given, it receives the next datagram from
+-- there and drops what others send. `len` is the number of bytes copied; the third result is true when the
+-- datagram was longer. The sender goes to the ai that is the last argument, or to a new one.
 function udp:recv(buf, maxlen, host, port, expires, ai)
 	inside'recv'
 	if is(port) then
@@ -194,11 +194,11 @@ udp.group_options = {
 	drop_membership = membership(C.socket2_udp_leave),
 }
 
--- Raw sockets are as UDP, without ports. On inet, recv() gives the IP header too.
+-- Raw sockets are like UDP, without ports. With inet, recv() returns the IP header, too.
 local raw = udp:class()
 raw.type_number = C.SOCKET2_RAW
 
--- raw([family='inet'], [protocol='raw']) -> raw | nil, err, errcode: a new socket; needs a privilege.
+-- raw([family='inet'], [protocol='raw']) -> raw | nil, err, errcode: a new socket; it needs a privilege.
 udp.new_raw = socket.constructor(raw, C.socket2_raw_new)
 udp.raw_class = raw
 

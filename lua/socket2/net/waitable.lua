@@ -1,4 +1,4 @@
--- What a thread can wait on: sockets and other descriptors.
+-- Objects that a thread can wait on: sockets and other descriptors.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -11,14 +11,15 @@ local type, select, pairs, setmetatable = type, select, pairs, setmetatable
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 
--- Timeouts of one operation in seconds, false for none; the lines (line.lua) of those who want to read and to
--- write.
+-- Timeouts of one operation in seconds, false for none; the lines (line.lua) of threads that want to read and
+-- to write.
 local waitable = {read_timeout = false, write_timeout = false, lookups = false, rline = false, wline = false}
 waitable.__index = waitable
 
--- Closes what was forgotten. Tables have no finalizer in LuaJIT, so each object has one of these. It has
--- the loop with it: when these modules are loaded again in a state whose ffi.metatype() gives the first
--- type once more (busted's), the finalizer is still the one of the first time, with another loop.
+-- Closes a handle when its object is forgotten. Tables have no finalizer in LuaJIT, so each object has one of
+-- these. The loop is one of its fields: when a state loads these modules again (busted does), ffi.metatype()
+-- gives the first type once more, and the finalizer is still the first one, which has another loop as
+-- upvalue.
 ffi.cdef'typedef struct { int32_t loop, handle, family, protocol; } socket2_lua_socket;'
 waitable.owner_of = ffi.metatype('socket2_lua_socket', {__gc = function(self)
 	C.socket2_socket_close(self.loop, self.handle)
@@ -27,22 +28,22 @@ end})
 -- A class derived from this one.
 function waitable:class()
 	local class = {}
-	for name, value in pairs(self) do -- one step for a look-up of what any of them has
+	for name, value in pairs(self) do -- so that finding an inherited field takes one step
 		class[name] = value
 	end
 	class.__index = class
 	return setmetatable(class, getmetatable(self))
 end
 
--- close() -> true: closes the connection and frees the socket. Threads that wait on it get
--- nil, 'closed'. Closing twice is harmless. A wrapped descriptor itself is left to the program.
+-- close() -> true: closes the connection and frees the socket. Threads that wait on it get nil, 'closed'.
+-- Closing twice is harmless. A wrapped descriptor itself stays open, because the program owns it.
 function waitable:close()
-	if self.lookups then -- of names that an operation on it began with
+	if self.lookups then -- lookups of names that operations on it began with
 		for h in pairs(self.lookups) do
 			sched.cancel(h, C.SOCKET2_LOOKUP)
 		end
 	end
-	settle() -- by the handle
+	settle() -- while the handle is still known
 	C.socket2_socket_close(loop, self.h)
 	self.h, self.owner.handle = 0, 0
 	if self.rline or self.wline then
@@ -51,7 +52,7 @@ function waitable:close()
 	return true
 end
 
--- fd() -> number | nil, err, errcode: the system's descriptor, for looking at.
+-- fd() -> number | nil, err, errcode: the system's descriptor, which the program may only inspect.
 function waitable:fd()
 	local fd = C.socket2_socket_fd(loop, self.h)
 	if fd < 0 then
@@ -60,7 +61,7 @@ function waitable:fd()
 	return fd
 end
 
--- Sockets that were made since the last collection for want of descriptors, and its time.
+-- How many sockets were made since the last collection for want of descriptors, and when that was.
 local made, collected_at, COLLECT_AFTER, COLLECT_EVERY = 0, -1/0, 100, 1
 
 -- counted(): a socket was made.
@@ -68,8 +69,9 @@ function waitable.counted()
 	made = made + 1
 end
 
--- collected(code) -> boolean: with this code, shall the caller try again? Descriptors may be held by what was
--- forgotten, which a collection closes. A program that is really out of them does not collect all the time.
+-- collected(code) -> boolean: tells whether the caller should try again after this code. Forgotten objects
+-- may hold descriptors, which a collection closes. The limits keep a program that is really out of
+-- descriptors from collecting all the time.
 function waitable.collected(code)
 	if code ~= C.SOCKET2_EMFILE then
 		return false
@@ -83,13 +85,13 @@ function waitable.collected(code)
 	return true
 end
 
--- take(h): has this handle from now on. An object is made before its handle, so that an error in between, for
--- want of memory, cannot lose that.
+-- take(h): the object has this handle from now on. An object is made before its handle, so that an error in
+-- between, for want of memory, cannot lose the handle.
 function waitable:take(h)
 	self.h, self.owner.handle = h, h
 end
 
--- opened_by(new, ...) -> handle | code: new(...), which makes a socket of C's.
+-- opened_by(new, ...) -> handle | code: calls new(...), a C function that makes a socket.
 function waitable.opened_by(new, ...)
 	local h = new(...)
 	if waitable.collected(h) then
@@ -111,8 +113,8 @@ local function negative(v)
 	return v and (v < 0 or v ~= v)
 end
 
--- settimeout([read], [write]) -> true | nil, err, errcode: how long, in seconds, an operation may wait
--- that is not given its own `expires`; nil: for ever, which is the default. With one argument both.
+-- settimeout([read], [write]) -> true | nil, err, errcode: sets how long, in seconds, an operation without
+-- its own `expires` may wait. nil is forever, the default. One argument sets both.
 function waitable:settimeout(read, ...)
 	read = seconds('read', read)
 	local write = read
@@ -136,7 +138,7 @@ local function wait_one(self, kind, deadline)
 	return r
 end
 
--- Whichever comes first ends the other wait, which is a thread's of its own.
+-- Waits for both in two threads. The wait that ends first ends the other one.
 local function wait_either(self, deadline)
 	if not sched.can_wait() then
 		return wait_one(self, READ, deadline), PENDING -- which raises
@@ -165,16 +167,16 @@ local function wait_either(self, deadline)
 	end
 	if writing then
 		sched.cancel(h, WRITE)
-		while writing do -- or it would be busy for the next write
+		while writing do -- otherwise the socket would be busy for the next write
 			sched.turn()
 		end
 	end
 	return read, write
 end
 
--- wait('r' | 'w' | 'rw', [expires]) -> 'r' | 'w' | 'rw' | nil, err, errcode: waits until reading
--- (accepting) or writing would find something to do, the end of the stream and errors included, without
--- a buffer meanwhile. Returns what it is ready for.
+-- wait('r' | 'w' | 'rw', [expires]) -> 'r' | 'w' | 'rw' | nil, err, errcode: waits until reading (or
+-- accepting) or writing would not block, and holds no buffer meanwhile. The end of the stream and errors
+-- count as ready. Returns what the socket is ready for.
 function waitable:wait(what, expires)
 	sched.inside'wait'
 	local r
