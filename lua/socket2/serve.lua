@@ -1,4 +1,5 @@
--- A TCP server on all processors: OS threads with a Lua state each, and the connections spread over them.
+-- A TCP server on all processors: OS threads, each with a Lua state, and connections that are spread over
+-- them.
 
 local lib = require'socket2.lib'
 local failure = require'socket2.run.failure'
@@ -19,12 +20,12 @@ local max = math.max
 
 local C = lib.C
 local ETIMEOUT = C.SOCKET2_ETIMEOUT
-local CONNECTIONS = 1024 -- so many on their way to a thread at most
+local CONNECTIONS = 1024 -- the most that may be on their way to a thread
 
 local server = {}
 server.__index = server
 
--- addr() -> ai: where it listens.
+-- addr() -> ai: the address that the server listens on.
 function server:addr()
 	return self.ai
 end
@@ -33,7 +34,7 @@ local function send_connection(control, s)
 	return control:send{'serve', s}
 end
 
--- A connection that cannot be handed over.
+-- Closes a connection that cannot be handed over, and reports that.
 local function lost(self, w, s, caught)
 	w.handed = w.handed - 1
 	s:close()
@@ -44,7 +45,7 @@ local function load_of(w)
 	return w.over and 0 or max(w.handed, w.started) - w.ended
 end
 
--- loads() -> {number of open connections of the first thread, of the second, ...}, as known by now.
+-- loads() -> {open connections of the first thread, of the second, ...}, as far as the server knows by now.
 function server:loads()
 	local loads = {}
 	for i, w in ipairs(self.workers) do
@@ -53,8 +54,9 @@ function server:loads()
 	return loads
 end
 
--- Gives a connection to the least loaded; of equals the one whose turn is longest ago. What a thread that
--- has failed cannot take goes to another; a connection that cannot be sent is closed, and that reported.
+-- Gives a connection to the least loaded thread; among equals, to the one that has waited longest for its
+-- turn. If the thread has failed, the connection goes to another one; a connection that cannot be sent is
+-- closed, and that is reported.
 local function hand_over(self, s)
 	local least
 	for _, w in ipairs(self.workers) do
@@ -84,7 +86,7 @@ local function watch(self, w)
 	local clean, err = w.thread:join()
 	w.over = true
 	w.control:close()
-	worker.take_all(w.control, function(message) -- what it has not come to
+	worker.take_all(w.control, function(message) -- messages that the thread has not taken
 		if message[1] == 'serve' then
 			hand_over(self, message[2])
 		elseif message[1] == 'listen' then
@@ -116,8 +118,8 @@ local function read_reports(self)
 	end, self.report, self.report)
 end
 
--- wait([expires]) -> true | nil, err, errcode: until it has been stopped, or all of its threads have failed:
--- then `err` is the text of the first failure.
+-- wait([expires]) -> true | nil, err, errcode: waits until the server has been stopped, or all of its threads
+-- have failed; then `err` is the text of the first failure.
 function server:wait(expires)
 	local ok, err, errcode = self.ended:wait(expires)
 	if not ok then
@@ -134,7 +136,7 @@ local function tell_to_stop(self, w)
 end
 
 -- stop([expires]) -> true | nil, err, errcode: accepts no more, and waits until all connections are over.
--- Those that are not by then are closed, and their handlers canceled: nil, 'timeout'.
+-- At `expires` the remaining ones are closed and their handlers canceled, and the result is nil, 'timeout'.
 function server:stop(expires)
 	sched.inside'stop'
 	expires = sched.deadline(expires)
@@ -152,7 +154,7 @@ function server:stop(expires)
 		for _, w in ipairs(self.workers) do
 			w.control:close()
 		end
-		-- A thread that does not wait for anything cannot be stopped from outside.
+		-- A thread that never waits cannot be stopped from outside.
 		ok, err, errcode = self:wait(loop.clock() + 2 * worker.GRACE)
 	end
 	if not ok then
@@ -225,19 +227,19 @@ local function check(o)
 end
 
 -- serve{handler =, ...} -> server | nil, err, errcode: listens, and calls handler(connection) in a socket
--- thread of one of several OS threads; the connection is closed when the handler is over. The handler is
--- copied to the threads with its upvalues, as by thread.new(); the name of a module that is a function will
--- do, too. With this state the server ends, too. Options:
---   host, port   as of socket.addr(); default: all IPv4 interfaces, any free port
---   threads      how many; default: as many as there are processors
+-- thread of one of several OS threads; the connection is closed when the handler returns. The handler is
+-- copied to the threads with its upvalues, like in thread.new(); the name of a module that is a function
+-- works, too. The server ends with this state. Options:
+--   host, port   as in socket.addr(); default: all IPv4 interfaces, any free port
+--   threads      the number of threads; default: as many as there are processors
 --   balance      'handoff', the default: this state accepts and gives each connection to the thread with
 --                the fewest; its loop has to run. 'reuseport': every thread has a listener of its own, and
 --                the system spreads the connections by their addresses; Windows cannot
 --   share_epoll  true: all threads work on this loop's epoll, or completion port
---   backlog, family  as of tcp:listen() and socket.addr()
---   onerror      called with what socket.onerror gets, in the thread, when a handler raises an error, and
---                in the thread or this state when a connection or a thread is lost to the server, which goes
---                on; default: they are written to stderr
+--   backlog, family  as in tcp:listen() and socket.addr()
+--   onerror      called with the arguments of socket.onerror: in the thread when a handler raises an error,
+--                and in the thread or in this state when the server loses a connection or a thread and goes
+--                on; by default errors are written to stderr
 return function(o)
 	local n, reuseport = check(o)
 	local listeners, err, errcode = listen(o, reuseport and n or 1)
@@ -250,7 +252,7 @@ return function(o)
 		report = worker.reporter(o.onerror)}, server)
 	for i = 1, n do
 		local control = thread.channel(CONNECTIONS)
-		channel.own(control) -- or the threads would outlive this state
+		channel.own(control) -- otherwise the threads would outlive this state
 		local ok, thr, _, code = pcall(thread.new, worker.run, i, control, self.reports, o.handler,
 			o.onerror, poller)
 		if not ok or not thr then

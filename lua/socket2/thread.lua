@@ -1,10 +1,11 @@
--- require'socket2.thread': threads of the system's, each with a Lua state and a loop of its own. They have
--- nothing in common with each other but channels; message.lua says what can be sent.
+-- require'socket2.thread': OS threads, each with its own Lua state and loop. They share nothing but channels;
+-- message.lua says what can be sent.
 --
--- A box is the channel between a thread and who started it. First it has the function and the arguments, then
--- a message of the results, which begins with 1, or of an error, which begins with 0; it is closed when
--- the state is. Who joins may only receive when the first message is gone. He knows by sending one himself,
--- for which there is no room before; it begins with something else, and comes back to him or is dropped.
+-- A box is the channel between an OS thread and the state that started it. It first carries the function and
+-- the arguments, then a message with the results, which begins with 1, or with an error, which begins with 0.
+-- It is closed when the thread's state is closed. join() must not receive before the thread has taken the
+-- first message. So it sends a message itself, for which the box has no room until then; that message begins
+-- with another byte, and comes back to join() or is dropped.
 
 local lib = require'socket2.lib'
 local failure = require'socket2.run.failure'
@@ -36,14 +37,14 @@ thr.__index = thr
 
 message.refuses(thr, 'thread object')
 
--- Objects of the library that only mean something in their own state.
+-- Objects of the library that mean something only in their own state.
 for what, class in pairs(sync.classes) do
 	message.refuses(class, what)
 end
 message.refuses(threadset.class, 'threadset')
 message.refuses(timer.class, 'timer')
 
--- What a new state begins with.
+-- The program that a new state begins with.
 local BOOT = [[
 package.path, package.cpath = %q, %q
 package.loaded['socket2.library'], package.loaded['socket2.began'] = %q, %.17g
@@ -64,10 +65,10 @@ local function name_of(f)
 	return ('%s:%d'):format(info.short_src:match'[^/\\]*$', info.linedefined)
 end
 
--- new(f | code, ...) -> thread | nil, err, errcode: runs f(...) in a new thread, in a socket thread of a new
--- state's loop. `code` is Lua source. The state has the package.path and package.cpath of this one. It ends
--- when f and all socket threads are over, or one fails; a thread that nobody joins does so as well.
--- Raises what message.lua does of values that cannot be sent, and for code with an error.
+-- new(f | code, ...) -> thread | nil, err, errcode: runs f(...) in a new OS thread, in a socket thread of the
+-- new state. `code` is Lua source. The state has the package.path and package.cpath of this one. The thread
+-- ends when f and all socket threads are over, or when one of them fails, even if no join() waits for that.
+-- Raises an error for values that cannot be sent (message.lua) and for code with a syntax error.
 function thread.new(f, ...)
 	f = function_of(f)
 	local lua, name = host(), name_of(f)
@@ -84,7 +85,7 @@ function thread.new(f, ...)
 	end
 	local ok
 	ok, err, errcode = box:send_written(w)
-	if not ok then -- a socket is busy: the state finds nothing to do
+	if not ok then -- a socket is busy, so the new state finds nothing to do
 		box:close()
 		return nil, err, errcode
 	end
@@ -96,7 +97,7 @@ local function pack(...)
 	return {n = select('#', ...), ...}
 end
 
--- For receive().
+-- Reads a message of the box, for receive().
 local function read_result(mem, size, handle)
 	if mem[0] == 0 then
 		return ffi.string(mem + 1, size - 1)
@@ -109,7 +110,7 @@ local function read_result(mem, size, handle)
 	return ok and results or failure.text_of(results)
 end
 
--- -> true | nil, err, errcode: until the state is closed.
+-- Waits until the state is closed: true | nil, err, errcode.
 local function finish(self, expires)
 	local box = self.box
 	local ok, err, errcode
@@ -160,9 +161,10 @@ local function wait(self, expires)
 	return true
 end
 
--- join([expires]) -> results of f (true if it has none) | nil, err, [errcode]: waits until the thread is over
--- and its state closed. `err` of a thread that failed is the error with its traceback, and there is no
--- errcode. May be called again, and by several threads. To tell a failure from results of nil: failed().
+-- join([expires]) -> results of f (true if there are none) | nil, err, [errcode]: waits until the thread is
+-- over and its state closed. If the thread failed, `err` is the error with its traceback, and there is no
+-- errcode. It may be called again, and by several threads. failed() tells a failure from results that begin
+-- with nil.
 function thr:join(expires)
 	while not self.over do
 		local ok, err, errcode = wait(self, expires)
@@ -174,20 +176,20 @@ function thr:join(expires)
 		return nil, self.err
 	end
 	local results = self.results
-	if results.n == 0 then -- so that a join can be asserted
+	if results.n == 0 then -- so that assert(thr:join()) works
 		return true
 	end
 	return unpack(results, 1, results.n)
 end
 
--- failed() -> boolean: did it end with an error? nil before a join() has seen the end.
+-- failed() -> boolean: did the thread end with an error? nil before a join() has seen the end.
 function thr:failed()
 	if self.over then
 		return self.err ~= nil
 	end
 end
 
--- name() -> the name it was started with: 'file:line' of its function.
+-- name() -> the name that the thread was started with: 'file:line' of its function.
 function thr:name()
 	return self.label
 end
@@ -199,7 +201,7 @@ end
 local SIZE = 256
 local text = ffi.new('char[?]', SIZE)
 
--- name([name]) -> name | nil, err, errcode: gets or sets what the system calls the thread that runs.
+-- name([name]) -> name | nil, err, errcode: gets or sets the system's name for the running thread.
 function thread.name(name)
 	if name ~= nil and type(name) ~= 'string' then
 		raise("bad argument #1 to 'name' (string expected, got %s)", type(name))
@@ -212,7 +214,7 @@ function thread.name(name)
 	return ffi.string(text)
 end
 
--- cpus() -> number of processors that this thread may run on, at least 1.
+-- cpus() -> the number of processors that this thread may run on, at least 1.
 function thread.cpus()
 	return C.socket2_thread_cpus()
 end

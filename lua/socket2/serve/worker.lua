@@ -1,5 +1,5 @@
--- The side of serve.lua that runs in the Lua state of each of its threads: connections come in, are served,
--- and are finished in the end.
+-- The side of serve.lua that runs in the Lua state of each of its threads: it receives connections, serves
+-- them, and finishes them in the end.
 
 local lib = require'socket2.lib'
 local failure = require'socket2.run.failure'
@@ -12,17 +12,17 @@ local loop = require'socket2.run.loop'
 local READ = lib.C.SOCKET2_READ
 local type, pairs, pcall, xpcall, error = type, pairs, pcall, xpcall, error
 
-local GRACE = 1    -- seconds for handlers whose connection was closed
-local INTERVAL = 0.1 -- seconds between two reports that nobody waits for
-local REST = 0.1 -- seconds after an error, of memory maybe, that the next try may raise, too
+local GRACE = 1    -- seconds that a handler has after its connection was closed
+local INTERVAL = 0.1 -- seconds between two reports that are not waited for
+local REST = 0.1 -- seconds to wait after an error (like one of memory) that the next try may raise, too
 
 local worker = {GRACE = GRACE}
 
 local function print_error(_, _, trace)
-	io.stderr:write('socket2.serve: ' .. trace .. '\n') -- in one: other threads write, too
+	io.stderr:write('socket2.serve: ' .. trace .. '\n') -- in one call, because other threads write, too
 end
 
--- reporter([onerror]) -> function(caught): tells onerror, or stderr, of what xpcall caught.
+-- reporter([onerror]) -> function(caught): reports what xpcall caught to onerror, or to stderr.
 function worker.reporter(onerror)
 	onerror = worker.report_to(onerror)
 	return function(caught)
@@ -30,7 +30,8 @@ function worker.reporter(onerror)
 	end
 end
 
--- One connection's error is no reason to end the others', nor is one in the program's report of it.
+-- An error of one connection must not end the others, and neither must an error in the program's own report
+-- of it.
 function worker.report_to(onerror)
 	return onerror and function(...)
 		local ok, caught = xpcall(onerror, failure.catch, ...)
@@ -41,7 +42,7 @@ function worker.report_to(onerror)
 	end or print_error
 end
 
--- repeat_until(f, report, ...): calls f(...) until it returns true. What it raises is reported.
+-- repeat_until(f, report, ...): calls f(...) until that returns true, and reports what it raises.
 local function repeat_until(f, report, ...)
 	repeat
 		local ok, result = xpcall(f, failure.catch, ...)
@@ -60,8 +61,8 @@ local function accept_one(listener, take)
 	return err == 'closed' or err == 'timeout'
 end
 
--- accept_all(listener, take, report): until it is closed, or shut() and all are taken whom the system has
--- accepted: it would reset them.
+-- accept_all(listener, take, report): accepts until the listener is closed, or until shut() and all
+-- connections that the system has accepted are taken, because the system would reset them.
 function worker.accept_all(listener, take, report)
 	repeat_until(accept_one, report, listener, take)
 	listener:close()
@@ -78,13 +79,13 @@ local function take_one(channel, take, lost)
 	end
 end
 
--- take_all(channel, take, lost, report): take(message) until the channel is closed and empty. What a message
--- that cannot be received has is closed: lost(caught).
+-- take_all(channel, take, lost, report): calls take(message) until the channel is closed and empty. For a
+-- message that cannot be received it calls lost(caught), after the sockets in the message were closed.
 function worker.take_all(channel, take, lost, report)
 	repeat_until(take_one, report, channel, take, lost)
 end
 
--- shut(listener): accepting waits no more.
+-- shut(listener): accepting does not wait any more.
 function worker.shut(listener)
 	listener:settimeout(0)
 	sched.cancel(listener.h, READ)
@@ -114,7 +115,7 @@ local function serve(handler, s)
 	end
 end
 
--- cut_off() -> boolean: closes the connections that are left. Were there none?
+-- cut_off() -> boolean: closes the connections that are left. Returns whether none were left.
 local function cut_off()
 	if started == ended then
 		return true
@@ -146,7 +147,7 @@ local function share(poller)
 	end
 end
 
--- The handler, or that which the module of this name is.
+-- The handler: a function, or the function that is the module of this name.
 local function handler_of(handler)
 	if type(handler) ~= 'string' then
 		return handler
@@ -158,20 +159,20 @@ local function handler_of(handler)
 	return f
 end
 
--- take(handler, report, connection): begins to serve it.
+-- take(handler, report, connection): begins to serve the connection.
 local function take(handler, report, s)
 	started = started + 1
 	idle:clear()
 	news:set()
 	local ok, caught = xpcall(threads.newthread, failure.catch, serve, handler, s)
-	if not ok then -- there was no memory for the thread
+	if not ok then -- no memory for the thread
 		s:close()
 		count_end()
 		report(caught)
 	end
 end
 
--- listen(handler, report, listener): accepts its connections itself, until the listener is shut.
+-- listen(handler, report, listener): accepts connections in this state, until the listener is shut.
 local function listen(handler, report, listener)
 	interval = INTERVAL
 	shut:clear()
@@ -189,9 +190,9 @@ local function close_when_idle(control)
 end
 
 -- run(index, control, reports, handler, [onerror], [poller]) -> boolean: the body of the thread. `control`
--- brings {'serve', connection}, {'listen', listener}, and at last {'stop'}; when it is closed what is left is
--- cut off, and the result is false. `reports` gets {index, number of connections that were begun, that are
--- over}.
+-- brings {'serve', connection}, {'listen', listener}, and at last {'stop'}. When `control` is closed, the
+-- remaining connections are cut off, and the result is false. `reports` gets {index, connections begun,
+-- connections over}.
 function worker.run(index, control, reports, handler, onerror, poller)
 	if poller then
 		share(poller)
@@ -225,7 +226,7 @@ function worker.run(index, control, reports, handler, onerror, poller)
 		listener:close()
 	end
 	local clean = cut_off()
-	loop.stop() -- without what the handlers have left behind
+	loop.stop() -- do not wait for what the handlers have left behind
 	return clean
 end
 

@@ -1,5 +1,5 @@
--- Addresses and sockets in messages. A socket moves: its descriptor goes along, what is buffered too, and
--- the object that is left is closed.
+-- Addresses and sockets in messages. A socket moves: its descriptor and its buffered bytes go along, and the
+-- object that is left behind is closed.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -78,10 +78,10 @@ for _, class in ipairs{tcp, udp, udp.raw_class} do
 	message.kind(SOCKET, class, put_socket, get_socket)
 end
 
-local MOVING = -1 -- in place of the handle in the owner of an object: on its way, not closed
+local MOVING = -1 -- replaces the handle in an object's owner: the socket is on its way, not closed
 
--- unload(sockets, fds, n): the first n of them have their descriptors again, unless they were closed since.
--- Those are closed for which that is not possible, as without memory.
+-- unload(sockets, fds, n): gives the first n sockets their descriptors back, unless they were closed since. A
+-- socket that cannot be taken back, for want of memory, is closed.
 function cargo.unload(sockets, fds, n)
 	for i = 1, n do
 		local s, fd = sockets[i], fds[i - 1]
@@ -89,7 +89,7 @@ function cargo.unload(sockets, fds, n)
 		if h > 0 then
 			s.h, s.owner.handle = h, h
 		else
-			if h ~= ENOHANDLE then -- which closes it
+			if h ~= ENOHANDLE then -- in that case attach() has closed the descriptor
 				C.socket2_descriptor_close(fd)
 			end
 			s:close()
@@ -111,7 +111,7 @@ function cargo.load(sockets)
 	return fds
 end
 
--- gone(sockets): they are somebody else's; what is left is closed.
+-- gone(sockets): closes the objects that are left, because the sockets belong to another state.
 function cargo.gone(sockets)
 	for _, s in ipairs(sockets) do
 		s:close()

@@ -1,4 +1,4 @@
--- Channels: values on their way from one Lua state to another, of threads of the process.
+-- Channels: they carry values from one Lua state to another, between the OS threads of the process.
 
 local ffi = require'ffi'
 local coro = require'coro'
@@ -23,20 +23,20 @@ local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
 local ETIMEOUT, ECLOSED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECLOSED
 local NEVER, AT_ONCE = 1/0, -1/0
 
--- Each side waits for the other every so many messages, which is seldom, and what is under way stays small.
+-- Each side waits for the other only once in so many messages, and what is under way stays small.
 local CAPACITY = 64
 
 local channel = {}
 channel.__index = channel
 
--- Lets go of what was forgotten, as waitable.lua's.
+-- Closes a handle when its object is forgotten, like the one of waitable.lua.
 ffi.cdef'typedef struct { int32_t loop, handle; } socket2_lua_channel;'
 local owner_of = ffi.metatype('socket2_lua_channel', {__gc = function(self)
 	C.socket2_channel_close(self.loop, self.handle)
 end})
 
--- Of those who want to send on the handle, or to receive. The turn is `taken` by a `thread`, which is false
--- outside of threads, since a `batch` of the scheduler's.
+-- The line of threads that want to send on the handle, or to receive. `taken` says that a `thread` (false
+-- outside threads) has the turn, which it has had since the scheduler's `batch`.
 local function new_line(h, kind)
 	local l = sync.list()
 	l.h, l.kind, l.taken, l.thread, l.batch = h, kind, false, false, 0
@@ -47,7 +47,7 @@ end
 local objects = setmetatable({}, {__mode = 'v'})
 
 -- made(opened, new, ...) -> channel | nil, err, errcode: for the handle that new(loop, ...) gives. The object
--- is made before, so that no want of memory can lose the handle.
+-- is made first, so that want of memory cannot lose the handle.
 local function made(opened, new, ...)
 	local owner, senders, receivers = owner_of(loop, 0), new_line(0, WRITE), new_line(0, READ)
 	local self = setmetatable({h = 0, owner = owner, id = 0, opened = opened, senders = senders,
@@ -68,8 +68,8 @@ local function made(opened, new, ...)
 	return self
 end
 
--- channel([capacity = 64]) -> channel | nil, err, errcode: as many messages wait in it, then send() waits;
--- with 0 each send() waits until its message is received.
+-- channel([capacity = 64]) -> channel | nil, err, errcode: holds so many messages before send() waits; with 0
+-- each send() waits until its message is received.
 function channel.new(capacity)
 	if capacity == nil then
 		capacity = CAPACITY
@@ -81,7 +81,7 @@ function channel.new(capacity)
 	return made(lib.caller(), C.socket2_channel_new, capacity < 2^31 and capacity or 2^31 - 1)
 end
 
--- open(id) -> channel | nil, err, errcode: the one with that number, which another state's channel has.
+-- open(id) -> channel | nil, err, errcode: the channel with that number, which another state has.
 function channel.open(id)
 	return made(nil, C.socket2_channel_open, id)
 end
@@ -101,14 +101,15 @@ end, function(r)
 	return reader.add(r, ch or error('cannot receive a channel: ' .. err, 0))
 end)
 
--- One thread sends on the handle at a time, and one receives; the others of this state are in line. The
--- scheduler passes the turn on, so that nothing that happens to the thread that has had it can stop that.
+-- One thread at a time sends on the handle, and one receives; the other threads of this state stand in line.
+-- The scheduler passes the turn on, so that nothing that happens to the thread that has the turn can stop the
+-- line.
 
-local OVER = -1 -- in place of the batch of a turn
+local OVER = -1 -- stands in place of a turn's batch
 
 -- For line.watch(), as long as there is a line. A turn is also over when the thread that has had it since
--- before this batch neither has an operation in flight nor runs: an error has stopped it, which it may have
--- caught.
+-- before this batch neither has an operation in flight nor runs: an error, which the thread may have caught,
+-- has stopped its call.
 local function pass_turn(l)
 	local waiter = l.next
 	if waiter == l then
@@ -132,7 +133,7 @@ local function end_turn(l)
 	end
 end
 
--- -> true | code
+-- Waits for the turn: true | code.
 local function take_turn(self, l, what, time)
 	if l.next ~= l or l.taken and (is_in_flight(l.h, l.kind) or not (l.thread and left(l.thread))) then
 		inside(what)
@@ -143,20 +144,20 @@ local function take_turn(self, l, what, time)
 	return true
 end
 
--- Who cannot wait tries all the same, as with a queue.
+-- A caller that cannot wait tries nevertheless, like with a queue.
 local function time_of(expires)
 	local time = deadline(expires)
 	return sched.can_wait() and time or AT_ONCE
 end
 
--- Raises, when the try came to nothing.
+-- Raises an error after a try that failed.
 local function cannot_wait(self, l, what)
 	inside(what)
 	l:wait(what, NEVER, nil, self)
 end
 
--- The turn is over: the results of what was done in it | raises its error. If that has ended an operation
--- which is still in flight, the turn is over with that.
+-- Ends the turn, and returns the results of what was done in it or raises its error. If the error ended the
+-- wait for an operation that is still in flight, the turn ends with the operation.
 local function after(l, ok, ...)
 	if not ok then
 		sched.settle()
@@ -170,7 +171,8 @@ local function after(l, ok, ...)
 	return ...
 end
 
--- The result of what is pending; `sockets` on their way are lost to the program when that raises.
+-- The result of a pending operation. When the wait raises, the program loses the `sockets` that are on their
+-- way.
 local function result_of(self, kind, sockets)
 	if not sockets then
 		return (wait(self, kind))
@@ -183,7 +185,7 @@ local function result_of(self, kind, sockets)
 	return r
 end
 
--- Whose the sockets are when their message was sent or was not.
+-- Gives the sockets away if their message was sent, and takes them back if it was not.
 local function settle(self, sockets, fds, r, was_pending)
 	if r >= 0 then
 		cargo.gone(sockets)
@@ -195,12 +197,12 @@ local function settle(self, sockets, fds, r, was_pending)
 	cargo.unload(sockets, fds, #sockets)
 end
 
--- Sends what the writer has, which is given back: 0 | code.
+-- Sends what the writer has, and gives back the writer: 0 | code.
 local function transmit(self, w, time)
 	local sockets, channels = w.sockets, w.channels
 	local n, nfds, fds, r = channels and #channels or 0, sockets and #sockets or 0, nil, 0
 	local handles = channels and int_array(n, channels) or nil
-	if sockets then -- from here on nothing needs memory until the descriptors are the message's
+	if sockets then -- from here on nothing needs memory until the message owns the descriptors
 		fds, r = cargo.load(sockets)
 	end
 	if not sockets or fds then
@@ -228,7 +230,8 @@ local function sent(self, r, time)
 	return fail(r)
 end
 
--- send_written(channel, w, [expires]) -> true | nil, err, errcode: what a writer has, which is given back.
+-- send_written(channel, w, [expires]) -> true | nil, err, errcode: sends what a writer has, and gives back
+-- the writer.
 function channel.send_written(self, w, expires)
 	local time, l = time_of(expires), self.senders
 	local r = take_turn(self, l, 'send', time)
@@ -243,9 +246,10 @@ local function write_and_transmit(self, v, time)
 	return transmit(self, write(v), time)
 end
 
--- send(v, [expires]) -> true | nil, err, errcode: a copy of any value but nil; message.lua says of which. It
--- is copied when the threads of this state that sent before have had their turn. 'closed' after close();
--- 'busy' when it has a socket that a thread waits on. After an error the sockets are this state's as before.
+-- send(v, [expires]) -> true | nil, err, errcode: sends a copy of any value but nil; message.lua says which
+-- values can be sent. The value is copied when the threads of this state that called send() before have had
+-- their turns. 'closed' after close(); 'busy' when the value has a socket that a thread waits on. After an
+-- error this state has its sockets as before.
 function channel:send(v, expires)
 	if v == nil then
 		raise("bad argument #1 to 'send' (value expected)")
@@ -258,7 +262,7 @@ function channel:send(v, expires)
 	return sent(self, after(l, pcall(write_and_transmit, self, v, time)), time)
 end
 
-local LARGE = 65536 -- a message of more bytes is not kept until the next comes
+local LARGE = 65536 -- the memory of a message of more bytes is not kept for the next one
 
 local function received(self, size, ok, ...)
 	if size > LARGE or not ok then
@@ -270,7 +274,7 @@ local function received(self, size, ok, ...)
 	return size, ...
 end
 
--- Receives in the thread's turn: size, results of f | code
+-- Receives during the thread's turn: size, results of f | code
 local function take(self, f, time)
 	local h = self.h
 	hold(self, READ)
@@ -305,7 +309,8 @@ function channel.receive(self, f, expires)
 end
 local receive = channel.receive
 
--- recv([expires]) -> value | nil, err, errcode: the oldest; 'closed' when there is none and will be none.
+-- recv([expires]) -> value | nil, err, errcode: the oldest value; 'closed' when the channel is closed and
+-- empty.
 function channel:recv(expires)
 	return receive(self, read, expires)
 end
@@ -322,7 +327,7 @@ function channel:values(expires)
 	end
 end
 
--- own(channel): it is closed with this state, for those who wait for messages of it.
+-- own(channel): closes the channel when this state ends, for threads elsewhere that wait for its messages.
 function channel.own(self)
 	C.socket2_channel_own(loop, self.h)
 end
@@ -332,8 +337,8 @@ function channel:count()
 	return C.socket2_channel_length(loop, self.h)
 end
 
--- close() -> true: for all states. What is in the channel can still be received; nothing more gets in, and
--- nobody waits any more.
+-- close() -> true: closes the channel for all states. What is in it can still be received; no more can be
+-- sent, and no thread waits on it any more.
 function channel:close()
 	C.socket2_channel_shutdown(loop, self.h)
 	return true

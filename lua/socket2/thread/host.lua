@@ -1,9 +1,9 @@
--- The Lua that runs this program, as C programs see it: what a thread needs for a state of its own.
+-- The C functions of the Lua that runs this program, which an OS thread needs to make a state of its own.
 
 local ffi = require'ffi'
 local pcall, pairs, error = pcall, pairs, error
 
--- Under names of our own: a program may have declared them in another way.
+-- Declared under names of their own, because the program may have declared the functions in another way.
 local functions = {
 	newstate = 'void *%s(void)', openlibs = 'void %s(void *)',
 	loadbuffer = 'int %s(void *, const char *, size_t, const char *)',

@@ -10,12 +10,12 @@ local select, unpack, error, assert, xpcall = select, unpack, error, assert, xpc
 
 local function nothing() end
 
--- Runs the thread whose box has this number. What it raises is the thread's error.
+-- Runs the thread that has the box with this number. What this function raises is the thread's error.
 return function(id)
 	local returned, over, stopped, trace
 
-	-- What takes the room in the box is the message of one who joins. He may be gone since, so it is not for
-	-- him to make room.
+	-- If the box has no room, the message of a thread that joins is in it. That thread may have gone since, so
+	-- this side makes the room.
 	local function send_results(box, ...)
 		returned = true
 		local ok, err
@@ -28,7 +28,7 @@ return function(id)
 
 	local function work(box)
 		local job = box:recv()
-		if not job then -- who started it took it back
+		if not job then -- the code that started the thread took the job back
 			return
 		end
 		local f = job.f
@@ -47,7 +47,7 @@ return function(id)
 		end
 	end)
 	assert(loop.start())
-	if returned and not over then -- f has stopped the loop, but nobody has made room for the results yet
+	if returned and not over then -- f has stopped the loop, but the box had no room for the results yet
 		stopped = true
 		assert(loop.start())
 	end

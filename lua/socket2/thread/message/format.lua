@@ -5,19 +5,19 @@ local tostring = tostring
 
 local format = {}
 
--- The first byte of a value. 0 is none: thread.lua has a use for it. LIST is none either, but the first byte
--- of a message of any number of values.
+-- The first byte of a value. No value begins with 0, which thread.lua uses, nor with LIST, which is the first
+-- byte of a message of any number of values.
 local tags = {LIST = 1, NIL = 3, FALSE = 4, TRUE = 5, NUMBER = 6, STRING = 7, LONG_STRING = 8, OBJECT = 9,
 	TABLE = 10, FUNCTION = 11, MODULE = 12, FIELD = 13, CDATA = 14, END = 15, ADDR = 16, SOCKET = 17,
 	CHANNEL = 18}
 format.tags = tags
 
 format.memory, format.pointer = ffi.typeof'uint8_t[?]', ffi.typeof'const uint8_t *'
--- To copy numbers from: where one belongs in a message is not where every processor would take it from.
+-- Numbers are copied through these, because not every processor can access one at any place in a message.
 format.number, format.word = ffi.new'double[1]', ffi.new'uint32_t[1]'
 
--- cdata numbers: their types by name, and arrays to copy them from and to. (By text: compiled, `typeof'$[1]'`
--- gives the same type for all.)
+-- cdata numbers: their types by name, and arrays to copy them from and to. (The array types are made by name,
+-- because compiled code gives the same type for every `typeof'$[1]'`.)
 local scalars = {}
 format.scalars = scalars
 for name in ([[bool,char,signed char,unsigned char,short,unsigned short,int,unsigned int,long,unsigned long,

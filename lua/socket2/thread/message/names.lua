@@ -1,4 +1,4 @@
--- What goes between Lua states by name: modules that are loaded, and what is a field of one.
+-- Values that go between Lua states by name: loaded modules, and the fields of one.
 
 local type, next, rawget, setmetatable = type, next, rawget, setmetatable
 local getinfo = debug.getinfo
@@ -6,7 +6,7 @@ local loaded = package.loaded
 
 local names = {}
 
--- What was found so far. Modules come and go, so that a name that was found is looked up again.
+-- The names that were found so far. Modules come and go, so a name that was found is checked again.
 local module_names = setmetatable({}, {__mode = 'k'})
 local field_modules = setmetatable({}, {__mode = 'k'})
 local field_names = setmetatable({}, {__mode = 'k'})
@@ -20,7 +20,7 @@ local fields_found = false -- for the present message
 
 local named_types = {table = true, ['function'] = true, userdata = true, cdata = true}
 
--- find_modules(): to be called before the others, for each message.
+-- find_modules(): call it before the others, for each message.
 function names.find_modules()
 	fields_found = false
 	for name, module in next, loaded do
@@ -48,7 +48,7 @@ local function find_fields(name, module)
 	end
 end
 
--- Of several names one in the standard library counts, which every state has.
+-- If a value has several names, one in the standard library wins, because every state has that.
 local function find_all_fields()
 	for name, module in next, loaded do
 		if type(module) == 'table' and type(name) == 'string' and not standard[name] then

@@ -13,16 +13,18 @@ local new_memory, pointer, number, word, scalars = format.memory, format.pointer
 local tags = format.tags
 local LIST, NUMBER, STRING, TRUE, END = tags.LIST, tags.NUMBER, tags.STRING, tags.TRUE, tags.END
 
-local KEPT = 64 -- objects of the largest message whose reader is kept
+local KEPT = 64 -- a reader is kept if its message had at most so many objects
 
 local reader = {}
 
 local readers = {} -- tag -> get(reader)
 reader.readers = readers
 
-local spare = false -- code of the program's that runs meanwhile, and reads, finds none
+-- False while a reader is in use: program code that runs meanwhile, and reads, makes its own.
+local spare = false
 
--- A reader: `mem` has `size` bytes, of which `pos` are read; `handle` is the channel's that it came through.
+-- A reader: `mem` has `size` bytes, of which `pos` are read; `handle` is that of the channel that the message
+-- came through.
 
 local function malformed()
 	error('malformed message', 0)
@@ -48,7 +50,7 @@ local function get_number(r)
 end
 reader.get_number = get_number
 
--- The bytes are taken from C's memory before code of the program's runs, which may do anything.
+-- Copies the bytes out of C's memory before program code runs, because that may do anything.
 local function own(r)
 	if not r.own then
 		r.own = new_memory(max(r.size, 1))
@@ -212,7 +214,7 @@ local function get_contents(r)
 	end
 end
 
--- Its tables are for the next reader, unless they are large.
+-- Keeps the reader's tables for the next message, unless they are large.
 local function done(r, ...)
 	if r.n <= KEPT then
 		for i = 1, r.n do
@@ -224,11 +226,11 @@ local function done(r, ...)
 	return ...
 end
 
--- read(mem, size, [handle]) -> values: of a message, which came through that handle of a channel. Raises
--- when a module is not to be had here.
+-- read(mem, size, [handle]) -> the values of a message that came through that handle of a channel. Raises an
+-- error when this state cannot load one of its modules.
 function reader.read(mem, size, handle)
 	local tag = size > 0 and mem[0]
-	if tag == NUMBER and size == 9 then -- the common ones without a reader
+	if tag == NUMBER and size == 9 then -- the common messages need no reader
 		copy(number, mem + 1, 8)
 		return number[0]
 	elseif tag == STRING and size > 1 and size == mem[1] + 2 then

@@ -1,7 +1,7 @@
 -- Writes messages: see message.lua.
 --
--- Tables and functions are written where they are met first, their contents in that order after all else,
--- so that neither writing nor reading goes deep.
+-- A table or function is written where it is met first. Their contents follow in the same order after
+-- everything else, so that neither writing nor reading recurses.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -25,17 +25,17 @@ local OBJECT, TABLE, FUNCTION, MODULE, FIELD, CDATA, END = tags.OBJECT, tags.TAB
 	tags.MODULE, tags.FIELD, tags.CDATA, tags.END
 
 local MAX = 2^31 - 1
-local SMALL = 65536 -- one with more memory is not kept
+local SMALL = 65536 -- a writer with more memory is not kept
 
 local writer = {}
 
 local kinds = setmetatable({}, {__mode = 'k'}) -- metatable -> put(writer, object)
-local refused = setmetatable({}, {__mode = 'k'}) -- metatable -> what it is
+local refused = setmetatable({}, {__mode = 'k'}) -- metatable -> the name of such objects
 writer.kinds, writer.refused = kinds, refused
 
--- A writer: `pos` bytes are in mem; `seen` has the numbers of the n objects so far, `queue` those with
--- contents to be written; `channels` and `sockets` that go along.
-local spare = false -- a finalizer of the program's that runs meanwhile finds none
+-- A writer: `pos` bytes are in mem; `seen` has the numbers of the n objects so far, `queue` the objects with
+-- contents still to be written; `channels` and `sockets` go along with the message.
+local spare = false -- while a writer is in use, so that a finalizer which runs meanwhile makes its own
 
 local function new_writer()
 	return {mem = new_memory(1024), size = 1024, pos = 0, n = 0, nqueue = 0, ncells = 0,
@@ -53,7 +53,7 @@ local function grow(w, n)
 	w.mem, w.size = mem, size
 end
 
--- A tag and a whole number.
+-- Writes a tag and a whole number.
 local function put_number(w, tag, n)
 	local pos = w.pos
 	if pos + 6 > w.size then
@@ -73,7 +73,7 @@ local function put_number(w, tag, n)
 end
 writer.put_number = put_number
 
--- put_bytes(writer, p, n): n bytes alone.
+-- put_bytes(writer, p, n): writes n bytes, without a tag.
 local function put_bytes(w, p, n)
 	if w.pos + n > w.size then
 		grow(w, n)
@@ -83,7 +83,7 @@ local function put_bytes(w, p, n)
 end
 writer.put_bytes = put_bytes
 
--- Where in the message something is: for the error.
+-- Says where in the message something is, for the error.
 
 local function key_text(k)
 	if type(k) == 'string' then
@@ -136,7 +136,7 @@ local function place(w, culprit)
 	return table.concat(text)
 end
 
--- refuse(writer, value, [what]): raises an error that tells where in the message it is.
+-- refuse(writer, value, [what]): raises an error that says where in the message the value is.
 local function refuse(w, v, what)
 	if not what then
 		what = type(v)
@@ -152,7 +152,7 @@ writer.refuse = refuse
 
 local put
 
--- -> is it a number?
+-- Writes a cdata number. Returns whether it is one.
 local function put_scalar(w, v)
 	local scalar = ffi.istype(int64.new, v) and int64 or ffi.istype(uint64.new, v) and uint64
 	if not scalar then
@@ -185,7 +185,7 @@ local function put_function(w, f)
 	put(w, module_of(env) or '_G')
 end
 
--- An object that is met for the first time.
+-- Writes an object that is met for the first time.
 local function put_object(w, v, t)
 	if not w.seen then
 		names.find_modules()
@@ -283,8 +283,7 @@ local function put_fields(w, t)
 	put_number(w, END, 0)
 end
 
--- An upvalue that two functions share is a cell with a number, which is followed by the value where it is
--- met first.
+-- An upvalue that two functions share is a cell with a number. The value follows where the cell is met first.
 local function put_upvalues(w, f)
 	local cells = w.cells or {}
 	w.cells = cells
@@ -322,7 +321,7 @@ local function take_writer()
 end
 
 -- write(value) -> writer: its `pos` bytes at `mem` are the message of one value; `channels` and `sockets`,
--- lists or false, go along. To be given back by done().
+-- lists or false, go along. The caller gives it back by done().
 function writer.write(v)
 	local w = take_writer()
 	w.root = v
@@ -333,7 +332,7 @@ function writer.write(v)
 	return w
 end
 
--- write_all(...) -> writer: of any number of values, nil among them. Its first byte is 1.
+-- write_all(...) -> writer: for any number of values, including nil. The message's first byte is 1.
 function writer.write_all(...)
 	local w = take_writer()
 	local n = select('#', ...)
@@ -346,7 +345,7 @@ function writer.write_all(...)
 	return w
 end
 
--- done(writer): its memory is for the next writer.
+-- done(writer): keeps its memory for the next message.
 function writer.done(w)
 	w.pos = 0
 	if w.seen or w.roots then
