@@ -1,10 +1,10 @@
--- Filters, sources, sinks and pumps, as LuaSocket's ltn12 has them. All is plain Lua, so that each of them
--- may wait in its thread.
+-- Filters, sources, sinks and pumps, like LuaSocket's ltn12. All of it is plain Lua, so that each of them may
+-- wait in its thread.
 --
--- A source gives a chunk each time, nil at the end, and nil, err when it fails. A sink takes a chunk, or
--- nil (and err, if the source failed) at the end, and gives true, or nil, err. A filter takes a chunk and
--- gives one: '' for '' means that it has no more for now and wants input, nil for nil that it is at its
--- end. As long as it gives something else it is asked again, with '' and nil.
+-- A source gives a chunk each time, nil at the end, and nil, err when it fails. A sink takes a chunk, or nil
+-- (and err, if the source failed) at the end, and gives true, or nil, err. A filter takes a chunk and gives
+-- one: '' for '' means that it has no more for now and wants input; nil for nil means that it is at its end.
+-- As long as it gives something else it is called again, with '' or nil.
 
 local assert, error, select, type, unpack = assert, error, select, type, unpack
 local insert, remove = table.insert, table.remove
@@ -16,7 +16,7 @@ ltn12.filter, ltn12.source, ltn12.sink, ltn12.pump = filter, source, sink, pump
 
 -- Filters -------------------------------------------------------------------------------------------------
 
--- cycle(low, ctx, extra) -> filter: of a function low(ctx, chunk, extra) -> result, the next ctx
+-- cycle(low, ctx, extra) -> filter: made from a function low(ctx, chunk, extra) -> result, the next ctx
 function filter.cycle(low, ctx, extra)
 	assert(low)
 	return function(chunk)
@@ -26,12 +26,12 @@ function filter.cycle(low, ctx, extra)
 	end
 end
 
--- chain(f...) -> filter: each feeds the next. `at` is the filter whose turn it is. Those before `done` have
--- come to their end. A filter that wants input makes it the turn of the one before it.
+-- chain(f...) -> filter: each filter feeds the next. `at` is the filter that has its turn. Those before
+-- `done` are at their end. A filter that wants input gives the turn to the one before it.
 function filter.chain(...)
 	local filters, n = {...}, select('#', ...)
 	local done, at = 1, 1
-	local more = '' -- what a filter is asked with when it may have more
+	local more = '' -- the argument for a filter that may have more
 	return function(chunk)
 		more = chunk and more
 		while true do
@@ -79,7 +79,7 @@ function source.error(err)
 	end
 end
 
--- file(handle, [err]) -> source: of a file, which it closes at the end; a failing one without a handle
+-- file(handle, [err]) -> source: reads a file, and closes it at the end; without a handle the source fails
 function source.file(handle, err)
 	if not handle then
 		return source.error(err or 'unable to open file')
@@ -93,7 +93,7 @@ function source.file(handle, err)
 	end
 end
 
--- simplify(src) -> source: of one that may give, second, the source to go on with
+-- simplify(src) -> source: from a source that may give, as second result, the source to go on with
 function source.simplify(src)
 	assert(src)
 	return function()
@@ -130,7 +130,7 @@ function source.table(t)
 	end
 end
 
--- rewind(src) -> source: to which chunks can be given back
+-- rewind(src) -> source: takes back chunks that are passed to it
 function source.rewind(src)
 	assert(src)
 	local t = {}
@@ -147,8 +147,8 @@ function source.rewind(src)
 	end
 end
 
--- chain(src, f...) -> source: through filters. While `hungry` the filter needs input; else it may have more
--- of the input before.
+-- chain(src, f...) -> source: passes through filters. While `hungry` the filter needs input; otherwise it may
+-- have more from the last input.
 function source.chain(src, f, ...)
 	local through = ... and filter.chain(f, ...) or f
 	assert(src and through)
@@ -188,7 +188,7 @@ function source.chain(src, f, ...)
 	end
 end
 
--- cat(src...) -> source: one after the other
+-- cat(src...) -> source: one source after the other
 function source.cat(...)
 	local sources = {...}
 	local src = remove(sources, 1)
@@ -218,7 +218,7 @@ function sink.table(t)
 	end, t
 end
 
--- simplify(snk) -> sink: of one that may give, second, the sink to go on with
+-- simplify(snk) -> sink: from a sink that may give, as second result, the sink to go on with
 function sink.simplify(snk)
 	assert(snk)
 	return function(chunk, err)
@@ -231,7 +231,7 @@ function sink.simplify(snk)
 	end
 end
 
--- file(handle, [err]) -> sink: to a file, which it closes at the end; a failing one without a handle
+-- file(handle, [err]) -> sink: writes to a file, and closes it at the end; without a handle the sink fails
 function sink.file(handle, err)
 	if not handle then
 		return sink.error(err or 'unable to open file')
@@ -259,7 +259,7 @@ function sink.error(err)
 	end
 end
 
--- chain(f..., snk) -> sink: through filters
+-- chain(f..., snk) -> sink: passes through filters
 function sink.chain(f, snk, ...)
 	if ... then
 		local filters = {f, snk, ...}
@@ -287,7 +287,7 @@ end
 
 -- Pumps ---------------------------------------------------------------------------------------------------
 
--- step(src, snk) -> 1 | nil, err: one chunk
+-- step(src, snk) -> 1 | nil, err: pumps one chunk
 function pump.step(src, snk)
 	local chunk, failure = src()
 	local ok, err = snk(chunk, failure)
@@ -312,6 +312,6 @@ function pump.all(src, snk, step)
 	end
 end
 
-_G.ltn12 = ltn12 -- as the original does
+_G.ltn12 = ltn12 -- like the original
 
 return ltn12

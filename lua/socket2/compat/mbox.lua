@@ -1,4 +1,4 @@
--- Messages and mailboxes: what LuaSocket's mbox has.
+-- Messages and mailboxes, like LuaSocket's mbox.
 
 local find, match, gmatch, gsub, sub, lower =
 	string.find, string.match, string.gmatch, string.gsub, string.sub, string.lower
@@ -10,7 +10,7 @@ local function unix_lines(s)
 	return (gsub(s, '\r\n', '\n'))
 end
 
--- split_message(s) -> headers, body, which an empty line parts
+-- split_message(s) -> headers, body: an empty line separates them
 function mbox.split_message(s)
 	s = unix_lines(s)
 	local i, j = find(s, '\n\n', 1, true)
@@ -22,7 +22,7 @@ function mbox.split_message(s)
 	return headers or '', body or ''
 end
 
--- split_headers(s) -> the lines, with those that continue others joined
+-- split_headers(s) -> the lines, with continuation lines joined
 function mbox.split_headers(s)
 	local lines = {}
 	for line in gmatch(gsub(unix_lines(s), '\n +', ' '), '[^\n]+') do
@@ -38,7 +38,7 @@ function mbox.parse_header(s)
 	return name, value
 end
 
--- parse_headers(s) -> {name in lower case -> value}, those of the same name joined by commas
+-- parse_headers(s) -> {name in lower case -> value}, with values of the same name joined by commas
 function mbox.parse_headers(s)
 	local headers = {}
 	for _, line in ipairs(mbox.split_headers(s)) do
@@ -51,7 +51,7 @@ function mbox.parse_headers(s)
 	return headers
 end
 
--- parse_from(s) -> name, address: of `name <address>`, or of an address
+-- parse_from(s) -> name, address: from `name <address>`, or from an address
 function mbox.parse_from(s)
 	local name, address = match(s, '^%s*(.-)%s*<(.-)>')
 	if not address then
@@ -63,7 +63,7 @@ function mbox.parse_from(s)
 	return gsub(name, '"', ''), address
 end
 
--- split_mbox(s) -> the messages, which lines that begin with `From ` after an empty one part
+-- split_mbox(s) -> the messages; a line that begins with `From ` after an empty line separates them
 function mbox.split_mbox(s)
 	local messages = {}
 	s = unix_lines(s) .. '\n\nFrom \n'
@@ -78,7 +78,7 @@ function mbox.split_mbox(s)
 	end
 end
 
--- parse(s) -> the messages as parse_message() gives them
+-- parse(s) -> the messages, each like the result of parse_message()
 function mbox.parse(s)
 	local messages = mbox.split_mbox(s)
 	for i, message in ipairs(messages) do
@@ -87,12 +87,12 @@ function mbox.parse(s)
 	return messages
 end
 
--- parse_message(s) -> {headers = as parse_headers() gives them, body = string}
+-- parse_message(s) -> {headers = the result of parse_headers(), body = string}
 function mbox.parse_message(s)
 	local headers, body = mbox.split_message(s)
 	return {headers = mbox.parse_headers(headers), body = body}
 end
 
-_G.mbox = mbox -- as the original does
+_G.mbox = mbox -- like the original
 
 return mbox

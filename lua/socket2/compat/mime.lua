@@ -1,4 +1,4 @@
--- MIME encodings as filters for ltn12: what LuaSocket's mime has. The filters themselves are mime.core's.
+-- MIME encodings as filters for ltn12, like LuaSocket's mime. The filters themselves are in mime.core.
 
 local ltn12 = require'ltn12'
 local mime = require'mime.core'
@@ -6,7 +6,7 @@ local mime = require'mime.core'
 local type, tostring, error = type, tostring, error
 local cycle = ltn12.filter.cycle
 
--- What gives the filters, by the name of the encoding.
+-- The functions that make the filters, by the names of the encodings.
 local encodet, decodet, wrapt = {}, {}, {}
 mime.encodet, mime.decodet, mime.wrapt = encodet, decodet, wrapt
 
@@ -33,12 +33,13 @@ end
 wrapt['base64'] = wrapt['text']
 wrapt['default'] = wrapt['text']
 
--- The original takes no length here either.
+-- Like in the original, there is no length here.
 wrapt['quoted-printable'] = function()
 	return cycle(mime.qpwrp, 76, 76)
 end
 
--- A function that gives the filter of that name. What is no name is the first option of the default.
+-- A function that makes the filter of that name. An argument that is not a name is the first option of the
+-- default.
 local function by_name(makers)
 	return function(name, option, more)
 		if type(name) ~= 'string' then
@@ -59,7 +60,7 @@ function mime.normalize(marker)
 	return cycle(mime.eol, 0, marker)
 end
 
--- stuff() -> filter: doubles dots where lines begin, as SMTP wants it.
+-- stuff() -> filter: doubles dots at the beginnings of lines, as SMTP requires.
 function mime.stuff()
 	return cycle(mime.dot, 2)
 end

@@ -68,7 +68,7 @@ function socket.bind(host, port, backlog)
 	return nil, err
 end
 
--- choose(t) -> function(name, a, b): the maker of that name out of t, called with the rest.
+-- choose(t) -> function(name, a, b): calls the maker that t has under that name with the other arguments.
 function socket.choose(t)
 	return function(name, a, b)
 		if type(name) ~= 'string' then
@@ -112,7 +112,7 @@ socket.sinkt = {
 socket.sinkt.default = socket.sinkt['keep-open']
 socket.sink = socket.choose(socket.sinkt)
 
--- What came before a timeout is a chunk; a source that is called again goes on.
+-- What came before a timeout is a chunk; when the source is called again, it goes on.
 local function take(s, n)
 	local chunk, err, part = s:receive(n)
 	if not chunk and err ~= 'closed' and part and part ~= '' then

@@ -1,5 +1,5 @@
 -- luapower's socketloop, on socket2: a scheduler for LuaSocket's API. loop and loop.coro are the same here,
--- as all threads are of coro.
+-- because all threads are coro's.
 
 local api = require'socket2'
 local socket = require'socket'
@@ -12,7 +12,7 @@ loop.coro = loop
 
 local asocket = {}
 
--- What it has no method for goes to the socket inside.
+-- A method that the wrapper lacks is called on the socket inside.
 local function forward(_, name)
 	local function method(self, ...)
 		local s = rawget(self, 'socket')
@@ -69,8 +69,8 @@ function asocket:connect(host, port)
 	return true
 end
 
--- receive([pattern], [prefix], [less_is_ok]) -> data | nil, err, partial. less_is_ok: what has come, as soon
--- as anything has.
+-- receive([pattern], [prefix], [less_is_ok]) -> data | nil, err, partial. With less_is_ok it returns what has
+-- come, as soon as anything has.
 function asocket:receive(pattern, prefix, less_is_ok)
 	local s = self.socket
 	if not less_is_ok then
@@ -114,8 +114,8 @@ local function again(self, f, args, more, ...)
 	return again(self, f, args, called(self, f(self.socket, unpack(args, 1, args.n))))
 end
 
--- call_async(f, ...) -> results of f(socket, ...), which is called again after each wait that it asks for by
--- nil, 'wantread' or 'wantwrite'.
+-- call_async(f, ...) -> results of f(socket, ...). f asks for a wait by nil, 'wantread' or 'wantwrite', and
+-- is called again after it.
 function asocket:call_async(f, ...)
 	return again(self, f, {n = select('#', ...), ...}, true)
 end
@@ -170,12 +170,12 @@ function loop.newserver(host, port, handler)
 	return server
 end
 
--- start([timeout]): until stop(), or nothing waits any more.
+-- start([timeout]): runs until stop(), or until nothing waits any more.
 function loop.start(timeout)
 	return api.start(timeout)
 end
 
--- step([timeout]) -> true | nil: one round; nil when nothing waits.
+-- step([timeout]) -> true | nil: runs one round; nil when nothing waits.
 function loop.step(timeout)
 	return api.poll(timeout) or nil
 end

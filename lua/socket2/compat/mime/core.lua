@@ -1,10 +1,10 @@
--- The filters under `mime`, as LuaSocket's mime.core has them: base64, quoted-printable, the breaking of
--- lines, ends of lines, and the dots of SMTP. Each takes what is left from the chunk before (`C`), or a
--- number that stands for it, and a chunk, and gives what it made and what is left for the next time; a
--- chunk that is nil is the end of the input.
+-- The filters under `mime`, like LuaSocket's mime.core: base64, quoted-printable, line breaking, line ends,
+-- and the dots of SMTP. Each filter takes what is left of the chunk before (`C`), or a number that stands for
+-- it, and a chunk. It returns its output and what is left for the next call. A chunk that is nil is the end
+-- of the input.
 --
--- They read strings in place and write to memory that all calls share, which is why they make no other
--- string while they work. No call can be interrupted by another: nothing here calls back or waits.
+-- The filters read strings in place and write to memory that all calls share, so they make no other string
+-- while they work. No call can interrupt another, because nothing here calls back or waits.
 
 local ffi = require'ffi'
 local bit = require'bit'
@@ -23,9 +23,10 @@ local CRLF, SOFT_BREAK = '\r\n', '=\r\n'
 local INVALID = 256
 
 local core = {_VERSION = 'MIME 1.0.3'}
-local public = {} -- its functions -> true
+local public = {} -- the module's functions -> true
 
--- Raises what the C functions raise, for argument i of the function of ours that was called, at its caller.
+-- Raises the error that LuaSocket's C function raises, for argument i of our function that was called, at
+-- that function's caller.
 local function bad(i, expected, actual)
 	local level = 3
 	while not public[getinfo(level, 'f').func] do
@@ -51,14 +52,14 @@ local function optional_string(v, i)
 	return tostring(v)
 end
 
--- As C takes it: up to the first NUL.
+-- A string as C reads it: up to the first NUL.
 local function marker_of(v, i)
 	local marker = optional_string(v, i) or CRLF
 	local zero = find(marker, '\0', 1, true)
 	return zero and sub(marker, 1, zero - 1) or marker
 end
 
--- A whole number, of a call with n arguments. A string may be a number.
+-- A whole number, from a call with n arguments. A string may be a number.
 local function integer(v, i, n)
 	local number = type(v) == 'number' and v or type(v) == 'string' and tonumber(v)
 	if not number then
@@ -67,13 +68,14 @@ local function integer(v, i, n)
 	return number >= 0 and floor(number) or ceil(number)
 end
 
--- One that fits into 32 bits, for the loops to be fast: what is larger is as much as does.
+-- A whole number that fits into 32 bits, so that the loops are fast; a larger one becomes the largest that
+-- fits.
 local function count_of(v, i, n)
 	local whole = type(v) == 'number' and tobit(v)
 	return whole == v and whole or tobit(max(-2^31, min(integer(v, i, n), 2^31 - 1)))
 end
 
--- The strings C .. D; nil when C is. Either may be empty, which copies nothing, and D may be nil, too.
+-- The string C .. D; nil when C is nil. D may be nil, too. If either is empty, nothing is copied.
 local function input(C, D)
 	C = optional_string(C, 1)
 	D = C and optional_string(D, 2)
@@ -91,7 +93,7 @@ end
 -- The memory that results are written to.
 local KEPT = 65536
 local small = new_bytes(KEPT)
-local large = setmetatable({}, {__mode = 'v'}) -- the last one that was larger, until it is collected
+local large = setmetatable({}, {__mode = 'v'}) -- the last larger memory, until it is collected
 
 local function memory(size)
 	if size <= KEPT then
@@ -105,24 +107,25 @@ local function memory(size)
 	return m
 end
 
--- What a filter gives: at the end of the input (D is nil) nothing is nil; else with what is left of s.
+-- The results of a filter: at the end of the input (D is nil) an empty output is nil; before that, the output
+-- and what is left of s.
 local function results(out, o, D, s, i)
 	local result = (D or o > 0) and string_of(out, o) or nil
 	return result, D and sub(s, i + 1) or nil
 end
 
--- By twelve bits: two characters.
+-- The two characters for twelve bits.
 local pairs_of = ffi.new'uint8_t[8192]'
--- By a character: its six bits, -1 when it is none of them. '=' is none, but counts as one of a group.
+-- The six bits of a character, or -1 when it is not base64. '=' is not, but counts as a character of a group.
 local six_bits = ffi.new'int32_t[256]'
--- By a byte: what quoted-printable makes of it, three bytes, of which the first `quoted_size` count; that
--- is 0 when it depends on what follows.
+-- What quoted-printable makes of a byte: three bytes, of which the first `quoted_size` count. The size is 0
+-- when the result depends on what follows.
 local quoted, quoted_size = ffi.new'uint8_t[256][3]', ffi.new'uint8_t[256]'
--- By a character: its hexadecimal value, as the left digit and as the right one, or INVALID.
+-- The hexadecimal value of a character, as the left digit and as the right one, or INVALID.
 local high_nibble, low_nibble = ffi.new'uint16_t[256]', ffi.new'uint16_t[256]'
--- By a byte: 1 when unqp lets it through, else 0.
+-- 1 for a byte that unqp lets through, otherwise 0.
 local printable = ffi.new'uint8_t[256]'
--- By a byte: what wrp and qpwrp want to have more room for than this.
+-- For a byte: wrp and qpwrp need more room in a line than this.
 local hard_room, soft_room = ffi.new'uint8_t[256]', ffi.new'uint8_t[256]'
 
 do
@@ -174,7 +177,7 @@ end
 
 local group = new_bytes(4)
 
--- unb64(C, [D]) -> s, left. What is not base64 is skipped, what is less than a group is left.
+-- unb64(C, [D]) -> s, left. Bytes that are not base64 are skipped; less than a group is left.
 function core.unb64(C, D)
 	local s = input(C, D)
 	if not s then
@@ -185,7 +188,7 @@ function core.unb64(C, D)
 	local p = cast(bytes, s)
 	local i, o, have = 0, 0, 0
 	while i < n do
-		-- Whole groups without '=' and without what is to be skipped.
+		-- Whole groups without '=' and without bytes to skip.
 		while i + 4 <= n do
 			local v = bor(lshift(six_bits[p[i]], 18), lshift(six_bits[p[i + 1]], 12),
 				lshift(six_bits[p[i + 2]], 6), six_bits[p[i + 3]])
@@ -195,7 +198,7 @@ function core.unb64(C, D)
 			out[o], out[o + 1], out[o + 2] = rshift(v, 16), rshift(v, 8), v
 			i, o = i + 4, o + 3
 		end
-		-- One that is not so.
+		-- A group with '=' or with bytes to skip.
 		while i < n and have < 4 do
 			local c = p[i]
 			if c == EQUALS or six_bits[c] >= 0 then
@@ -217,8 +220,9 @@ function core.unb64(C, D)
 	return results(out, o, D, string_of(group, have), 0)
 end
 
--- qp(C, [D], [marker = CRLF]) -> s, left. CRLF becomes the marker. A CR waits for one byte more, blanks
--- wait for two: only before a CRLF they are quoted. At the end they are, and a soft break follows.
+-- qp(C, [D], [marker = CRLF]) -> s, left. CRLF becomes the marker. A CR waits for one byte more, and blanks
+-- wait for two, because they are quoted only before a CRLF. At the end they are quoted, too, and a soft break
+-- follows.
 function core.qp(C, D, marker)
 	C, marker = optional_string(C, 1), marker_of(marker, 3)
 	local s = input(C, D)
@@ -272,8 +276,8 @@ function core.qp(C, D, marker)
 	return results(out, o, D, s, i)
 end
 
--- unqp(C, [D]) -> s, left. What is no escape stays as it is; bytes that cannot be are dropped, and so is a
--- CR without its LF, with the byte in its place.
+-- unqp(C, [D]) -> s, left. A '=' that begins no escape stays as it is. Bytes that quoted-printable cannot
+-- have are dropped, and so are a CR without its LF and the byte that stands in the place of the LF.
 function core.unqp(C, D)
 	local s = input(C, D)
 	if not s then
@@ -318,7 +322,7 @@ function core.unqp(C, D)
 	return results(out, o, D, s, i)
 end
 
--- Breaks lines. With soft breaks the '=' of a break has room as well, and no escape is parted.
+-- Breaks lines. With soft breaks a line has room for the '=' of a break, and no escape is split.
 local function wrapped(soft, ...)
 	local n, B, size = ...
 	n = count_of(n, 1, select('#', ...))
@@ -330,8 +334,8 @@ local function wrapped(soft, ...)
 	local count = #B
 	local out, room = memory(4 * count), soft and soft_room or hard_room
 	local p = cast(bytes, B)
-	-- What i and the room for what follows add up to stays the same while no line ends, and so does how far
-	-- the output is ahead: less to do for each byte.
+	-- While no line ends, the sum of i and the remaining room stays the same, and so does the distance by which
+	-- the output is ahead; that saves work for each byte.
 	local edge, ahead = n, 0
 	for i = 0, count - 1 do
 		local c = p[i]
@@ -356,7 +360,8 @@ local function wrapped(soft, ...)
 	return string_of(out, count + ahead), edge - count
 end
 
--- wrp(n, [B], [length = 76]) -> s, n. Lines of at most `length` bytes; n is for how many there is room.
+-- wrp(n, [B], [length = 76]) -> s, n. Lines have at most `length` bytes; n is how many still fit into the
+-- last line.
 function core.wrp(...)
 	local s, n = wrapped(false, ...)
 	return s, n
@@ -368,8 +373,8 @@ function core.qpwrp(...)
 	return s, n
 end
 
--- eol(C, [B], [marker = CRLF]) -> s, C. CR, LF, CRLF and LFCR become the marker; C is the last byte if it
--- was a half of the latter two.
+-- eol(C, [B], [marker = CRLF]) -> s, C. CR, LF, CRLF and LFCR become the marker; C is the last byte if it may
+-- be the first half of a pair.
 function core.eol(...)
 	local C, B, marker = ...
 	local before = C == 0 and 0 or tobit(integer(C, 1, select('#', ...)))
@@ -408,7 +413,7 @@ function core.dot(...)
 	if B == '' then
 		return B, m
 	end
-	-- With what is known to be before it. Only where dots are doubled there is more to do than to look.
+	-- The first dot depends on m, which says what is before it. Elsewhere only dots that are doubled need work.
 	local s = (m == 2 and CRLF or m == 1 and '\r' or '') .. B
 	local _, to = find(s, '\r\n.', 1, true)
 	local result = B
@@ -433,7 +438,7 @@ for _, f in pairs(core) do
 	public[f] = true
 end
 
--- What a loop does when it gets hot is what LuaJIT makes fast. In eol() that should not be a line's end.
+-- LuaJIT compiles what a loop does when it gets hot. In eol() that should not be the end of a line.
 core.eol(0, ('x'):rep(200))
 
 return core

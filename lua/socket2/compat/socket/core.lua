@@ -7,7 +7,7 @@ local udp = require'socket2.luasocket.udp'.udp
 
 local C = lib.C
 
-C.socket2_ignore_sigpipe() -- as there: LuaSec, for one, relies on it
+C.socket2_ignore_sigpipe() -- like LuaSocket does: LuaSec, for one, relies on it
 
 local core = {
 	_VERSION = 'LuaSocket 3.1.0',
@@ -22,7 +22,7 @@ local core = {
 
 function core.__unload() end
 
--- tcp() -> master: of the family that bind() or connect() find out.
+-- tcp() -> master: bind() or connect() find out its family.
 function core.tcp() return tcp() end
 function core.tcp4() return tcp'inet' end
 function core.tcp6() return tcp'inet6' end

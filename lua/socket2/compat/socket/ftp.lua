@@ -1,9 +1,8 @@
 -- The FTP client of LuaSocket: get(), put(), command(), and the connection behind them.
 --
--- Where it is not as the original, it is to be safe: data connections go to the host that the commands go to,
--- whatever address a reply to PASV names, and are accepted (after PORT) from that host only; an argument
--- with a line break, which would be another command, is refused; what is received may be limited. And port()
--- works.
+-- It differs from the original to be safe: data connections go to the host that the commands go to, whatever
+-- address a reply to PASV names, and are accepted (after PORT) only from that host; an argument with a line
+-- break, which would be another command, is refused; what is received may be limited. And port() works.
 
 local socket = require'socket'
 local url = require'socket.url'
@@ -20,15 +19,16 @@ local ftp = {
 	TIMEOUT = 60,
 	USER = 'ftp',
 	PASSWORD = 'anonymous@anonymous.org',
-	-- MAXBODY: no file that is received may be longer (bytes). get(url), whose result is a string, takes
-	-- limit.STRING bytes at most.
+	-- MAXBODY: the most bytes that a received file may have. Without it get(url), which returns a string, takes
+	-- at most limit.STRING bytes.
 }
 socket.ftp = ftp
 
 local PORT = 21
 
--- A connection: open() -> object with `tp` and `try`, which closes it; `pasvt` or `server` is where the next
--- data connection comes from, `data` is that. Its methods raise what socket.protect() catches.
+-- A connection: open() -> object with `tp` and with `try`, which closes the connection on an error. The next
+-- data connection comes from `pasvt` or `server`, and is then `data`. The methods raise what socket.protect()
+-- catches.
 
 local methods = {}
 local class = {__index = methods}
@@ -49,7 +49,7 @@ local function complete(code)
 	return code >= 200 and code < 300
 end
 
--- Waits for the reply that follows one of 1xx.
+-- Waits for the reply that follows a 1xx reply.
 local function finish(self, code)
 	if not complete(code) then
 		self.try(self.tp:check'2..')
@@ -127,7 +127,7 @@ end
 
 -- Data connections that the server makes.
 
--- Where it is told to connect to: the address and port of what listens, unless they are given.
+-- The address and port that the server is to connect to: those of the listener, unless they are given.
 local function active(self, address, port)
 	self.pasvt = nil
 	if self.server then
@@ -168,7 +168,7 @@ end
 
 -- Transfers.
 
--- Asks for one: the code of the reply, the reply. The data connection is there afterwards.
+-- Asks for a transfer: the code of the reply, the reply. Afterwards there is a data connection.
 local function transfer(self, t, default)
 	self.try(self.pasvt or self.server, 'need port or pasv first')
 	if self.pasvt then
@@ -184,8 +184,8 @@ local function ended(self, code)
 	self.data = nil
 end
 
--- receive{[path=] | [argument=], sink=, [step=], [command='retr']} -> 1. What needs no data connection comes
--- as a reply, which goes to the sink.
+-- receive{[path=] | [argument=], sink=, [step=], [command='retr']} -> 1. If the server needs no data
+-- connection, it answers with a reply, which goes to the sink.
 function methods:receive(t)
 	local code, reply = transfer(self, t, 'RETR')
 	local sink = limit.sink(t.sink, ftp.MAXBODY)
@@ -201,7 +201,8 @@ function methods:receive(t)
 	return 1
 end
 
--- send{[path=] | [argument=], source=, [step=], [command='stor']} -> bytes sent. The server may end it.
+-- send{[path=] | [argument=], source=, [step=], [command='stor']} -> bytes sent. The server may end the
+-- transfer.
 function methods:send(t)
 	local code = transfer(self, t, 'STOR')
 	if not self.pasvt then
@@ -220,7 +221,7 @@ function methods:send(t)
 	return sent
 end
 
--- What callers ask for.
+-- What callers can ask for.
 
 local function parse(u)
 	local t, err = url.parse(u, {path = '/', scheme = 'ftp'})
@@ -230,7 +231,7 @@ local function parse(u)
 	return t, err
 end
 
--- The table without a url: its fields over those of the url.
+-- The table without its url: its fields override those of the url.
 local function of_url(t)
 	if not t.url then
 		return t
@@ -242,7 +243,7 @@ local function of_url(t)
 	return all
 end
 
--- A connection that is logged in.
+-- Opens a connection and logs in.
 local function session(t)
 	try(t.host, 'missing hostname')
 	local f = ftp.open(t.host, t.port, t.create)
@@ -267,7 +268,8 @@ local function transferred(t, method)
 	return over(f, f[method](f, t))
 end
 
--- genericform(url) -> the table for get() or put() that a url stands for, without sink and source. Raises.
+-- genericform(url) -> the table for get() or put() that a url stands for, without sink and source. Raises on
+-- an error.
 function ftp.genericform(u)
 	local t = try(parse(u))
 	try(t.scheme == 'ftp', ("wrong scheme '%s'"):format(t.scheme))
@@ -302,8 +304,8 @@ ftp.put = socket.protect(function(t, content)
 	return transferred(t, 'send')
 end)
 
--- command{host=, command=, [argument=], [check=], ...} -> 1 | nil, err: a command, of which the reply is read
--- if there is a check for it, or an array of them.
+-- command{host=, command=, [argument=], [check=], ...} -> 1 | nil, err: sends a command, or an array of them,
+-- and reads the reply to each if there is a check for it.
 ftp.command = socket.protect(function(t)
 	t = of_url(t)
 	try(t.host, 'missing hostname')

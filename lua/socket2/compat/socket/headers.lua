@@ -1,4 +1,4 @@
--- The canonical spelling of header names, by their lower case: what LuaSocket's socket.headers has.
+-- The canonical spellings of header names, by their lower-case forms, like LuaSocket's socket.headers.
 
 local socket = require'socket'
 

@@ -1,11 +1,11 @@
 -- The HTTP client of LuaSocket: request(), the connection behind it, and the chunked encoding as a source
 -- and a sink. What a server says is limited: see the numbers below.
 --
--- Where it is not as the original, it is to be safe: an answer that is malformed or beyond the limits is an
--- error; a method, uri or header that would begin another one is refused; a redirect to another host, port
--- or scheme does not take along who the user is; a body whose source failed is not ended as if it were
--- complete, nor by an empty chunk; a proxy is asked for a tunnel to an https server. 308 is not followed, as
--- 300 and 305 are not: as in the original.
+-- It differs from the original to be safe: an answer that is malformed or beyond the limits is an error; a
+-- method, uri or header that would begin another one is refused; a redirect to another host, port or scheme
+-- does not take along the user's credentials; a body is not ended as if it were complete when its source
+-- failed or gave an empty chunk; a proxy is asked for a tunnel to an https server. Like the original it
+-- follows neither 300, 305 nor 308.
 
 local socket = require'socket'
 local url = require'socket.url'
@@ -26,14 +26,14 @@ local http = {
 	TIMEOUT = 60,
 	USERAGENT = socket._VERSION,
 	-- PROXY: the url of a proxy, for requests that do not name one.
-	-- MAXBODY: no body may be longer (bytes). Without it request(url), whose result is a string, takes
+	-- MAXBODY: the most bytes that a body may have. Without it request(url), which returns a string, takes
 	-- limit.STRING bytes, and a sink gets all that comes.
 }
 socket.http = http
 
-local MAX_INTERIM = 32 -- answers of 1xx before the one that counts
-local PIECE = 65536 -- a chunk that is longer comes in pieces
-local DIGITS = 13 -- hexadecimal ones, of numbers that are exact
+local MAX_INTERIM = 32 -- 1xx answers before the one that counts
+local PIECE = 65536 -- a longer chunk comes in pieces
+local DIGITS = 13 -- the hexadecimal digits of a number that is still exact
 
 local function header_lines(headers)
 	return head.header_lines(headers, canonic)
@@ -52,9 +52,9 @@ local function callable(c, call)
 	}, {__call = call})
 end
 
--- The source that takes a body out of its chunks. The headers that follow the last one go to `headers`.
+-- The source that takes a body out of its chunks. The headers that follow the last chunk go to `headers`.
 socket.sourcet['http-chunked'] = function(c, headers)
-	local left, over = 0, false -- left: bytes that are to come of a chunk
+	local left, over = 0, false -- left: bytes of a chunk that are still to come
 	return callable(c, function()
 		if over then
 			return nil
@@ -94,7 +94,7 @@ end
 socket.sinkt['http-chunked'] = function(c)
 	return callable(c, function(_, chunk, err)
 		if chunk == '' then
-			return 1 -- on the wire it would be the end
+			return 1 -- on the wire an empty chunk would be the end
 		elseif chunk then
 			return c:send(('%X\r\n%s\r\n'):format(#chunk, chunk))
 		elseif err then
@@ -104,7 +104,7 @@ socket.sinkt['http-chunked'] = function(c)
 	end)
 end
 
--- The bytes of a body by its content-length, which may have come more than once: number or nil | nil, err.
+-- The length of a body by its content-length, which may have come more than once: number or nil | nil, err.
 local function content_length(headers)
 	local text = headers['content-length']
 	if not text then
@@ -122,8 +122,8 @@ local function content_length(headers)
 	return length
 end
 
--- A connection: open() -> object with the socket `c` and `try`, which closes it. Its methods raise what
--- socket.protect() catches.
+-- A connection: open() -> object with the socket `c` and with `try`, which closes the connection on an error.
+-- The methods raise what socket.protect() catches.
 
 local methods = {}
 local class = {__index = methods}
@@ -152,7 +152,7 @@ function methods:sendbody(headers, source, step)
 		step or ltn12.pump.step))
 end
 
--- receivestatusline() -> code, line | nil, five bytes: those of a server without one, of HTTP/0.9
+-- receivestatusline() -> code, line | nil, the first five bytes, if the server has no status line (HTTP/0.9)
 function methods:receivestatusline()
 	local status = self.try(self.c:receive(5))
 	if status ~= 'HTTP/' then
@@ -218,7 +218,7 @@ local function basic(user, password)
 	return 'Basic ' .. (mime.b64(user .. ':' .. password))
 end
 
--- The host as it stands in a url: an IPv6 address in brackets.
+-- The host as a url has it: an IPv6 address is in brackets.
 local function host_in_url(host)
 	return host:find(':', 1, true) and not host:find'^%[' and '[' .. host .. ']' or host
 end
@@ -232,7 +232,7 @@ local function all_headers(r, proxy)
 		te = 'trailers',
 	}
 	if r.user and r.password then
-		headers.authorization = basic(r.user, url.unescape(r.password)) -- a field's, too, as in the original
+		headers.authorization = basic(r.user, url.unescape(r.password)) -- a field's, too, like the original
 	end
 	if proxy and proxy.user and proxy.password then
 		headers['proxy-authorization'] = basic(url.unescape(proxy.user), url.unescape(proxy.password))
@@ -246,14 +246,15 @@ local function all_headers(r, proxy)
 	return headers
 end
 
--- What is asked for: of a proxy the whole url. A fragment is the program's own, and the user is in a header.
+-- The request's target; a proxy gets the whole url. A fragment is private to the program, and the user is in
+-- a header.
 local function request_uri(r, proxy)
 	local uri = url.build{path = proxy and r.path or try(r.path, "invalid path 'nil'"), params = r.params,
 		query = r.query}
 	return proxy and url.build{scheme = r.scheme, host = r.host, port = r.port, path = uri} or uri
 end
 
--- All that a request is made of: its fields over those of its url. Raises.
+-- Everything that a request is made of: its fields override those of its url. Raises on an error.
 local function complete(reqt)
 	local r = reqt.url and try(url.parse(reqt.url, {path = '/', scheme = 'http'})) or {scheme = 'http'}
 	r.user = r.user and url.unescape(r.user)
@@ -279,7 +280,7 @@ end
 
 local REDIRECTS = {[301] = true, [302] = true, [303] = true, [307] = true}
 
--- The place where an answer sends the request, when it goes there by itself.
+-- The location that an answer redirects to, when the request follows it by itself.
 local function redirection(reqt, r, code, headers, redirects)
 	local location = (headers.location or ''):match'^%s*(.-)%s*$':gsub(' ', '%%20')
 	if location == '' or not REDIRECTS[code] or reqt.redirect == false or r.source
@@ -295,7 +296,7 @@ local function redirection(reqt, r, code, headers, redirects)
 	return location
 end
 
--- What only the server that was asked may see; the name of the host is wrong for any other.
+-- Headers that only the server that was asked may see; the name of the host is wrong for any other.
 local PRIVATE = {authorization = true, cookie = true, host = true}
 
 local function without_private(headers, proxy)
@@ -344,7 +345,8 @@ local function receive_status(h)
 	return code, status
 end
 
--- A connect of a socket that gets to its host through a proxy: what is sent from then on is between the two.
+-- A connect() for a socket that reaches its host through a proxy: what is sent afterwards is between program
+-- and host.
 local function connect_through(proxy, headers)
 	return function(c, host, port)
 		local h = setmetatable({c = c, try = socket.newtry(function() c:close() end)}, class)
@@ -359,7 +361,8 @@ local function connect_through(proxy, headers)
 	end
 end
 
--- The create() whose object connects through a proxy: itself, or, as LuaSec's, the socket in it.
+-- A create() that makes an object which connects through a proxy: the object itself, or, like LuaSec's, the
+-- socket in it.
 local function tunnel(r, proxy)
 	local headers = {['user-agent'] = http.USERAGENT, ['proxy-authorization'] = r.headers['proxy-authorization']}
 	r.headers['proxy-authorization'] = nil
@@ -376,7 +379,7 @@ local function tunnel(r, proxy)
 	end
 end
 
--- One request and its answer: 1, code, headers, status, [the request that shall follow, its location].
+-- Makes one request: 1, code, headers, status, [the request that is to follow, its location].
 local function exchange(reqt, redirects, most)
 	local r, proxy = complete(reqt)
 	local to, create = r, r.create
@@ -430,8 +433,8 @@ local function perform(reqt, most)
 	end
 end
 
--- genericform(url, [body]) -> the table for request() that request(url, [body]) stands for. Its target is
--- an array of what the body's pieces will be.
+-- genericform(url, [body]) -> the table for request() that request(url, [body]) stands for. Its target is an
+-- array that gets the pieces of the body.
 function http.genericform(u, body)
 	local sink, target = ltn12.sink.table()
 	local reqt = {url = u, sink = sink, target = target}

@@ -1,9 +1,9 @@
 -- The SMTP client of LuaSocket: send(), message(), and the connection behind them.
 --
--- Where it is not as the original, it is to be safe: an address, a domain or a header that would begin
--- another command or header is refused, and so that no text can end the message, CR and LF alone become CRLF
--- before its dots are stuffed. And message() needs no coroutine, so that the functions that give its bodies
--- may wait for sockets.
+-- It differs from the original to be safe: an address, a domain or a header that would begin another command
+-- or header is refused, and a CR or LF that stands alone becomes CRLF before the dots are stuffed, so that no
+-- text can end the message. And message() needs no coroutine, so that the functions that give its bodies may
+-- wait for sockets.
 
 local socket = require'socket'
 local ltn12 = require'ltn12'
@@ -24,8 +24,8 @@ local smtp = {
 }
 socket.smtp = smtp
 
--- A connection: open() -> object with `tp` and `try`, which closes it. Its methods raise what
--- socket.protect() catches.
+-- A connection: open() -> object with `tp` and with `try`, which closes the connection on an error. The
+-- methods raise what socket.protect() catches.
 
 local methods = {}
 local class = {__index = methods}
@@ -85,7 +85,7 @@ function methods:plain(user, password)
 	return ask(self, '2..', 'AUTH', 'PLAIN ' .. mime.b64('\0' .. user .. '\0' .. password))
 end
 
--- auth([user, password], extensions): the way that the server knows.
+-- auth([user, password], extensions): logs in by a method that the server knows.
 function methods:auth(user, password, extensions)
 	if not user or not password then
 		return 1
@@ -119,7 +119,8 @@ smtp.send = socket.protect(function(mail)
 	return s:close()
 end)
 
--- Messages: an array of pieces, strings and the functions that give a part of the text, to be gone through.
+-- A message is an array of pieces: strings, and functions that give a part of the text. They are sent in
+-- order.
 
 local boundaries = 0
 local function new_boundary()
@@ -135,7 +136,7 @@ local function lowercase(headers)
 	return lower
 end
 
--- A value may be folded: a line break in it is followed by white space.
+-- A value may be folded: then white space follows each line break in it.
 local function header_lines(headers)
 	local lines = {}
 	for name, value in pairs(headers) do
@@ -185,8 +186,8 @@ function add_message(pieces, message)
 end
 
 -- message{[headers=], [body=string | source | {parts..., [preamble=], [epilogue=]}]} -> a source of its text.
--- The headers of the table become lowercase, with those that are added. An error of a body's function is an
--- error of the source.
+-- The table's headers become lower-case, and some are added. An error of a body's function is an error of the
+-- source.
 function smtp.message(message)
 	local headers = lowercase(message.headers)
 	headers.date = headers.date or date'!%a, %d %b %Y %H:%M:%S ' .. (message.zone or smtp.ZONE)

@@ -1,4 +1,4 @@
--- Commands and their three-digit replies over a connection: what FTP and SMTP are made of.
+-- Commands and their three-digit replies over a connection, which FTP and SMTP are made of.
 
 local socket = require'socket'
 local ltn12 = require'ltn12'
@@ -13,8 +13,8 @@ socket.tp = tp
 -- A reply that is longer than any that makes sense fails.
 local MAX_REPLY = 262144
 
--- code (a string), text (its lines with LF between them) | nil, err. A reply whose first line has '-' after
--- the code goes on to the line that has a space after the same code.
+-- Reads a reply: code (a string), text (its lines with LF between them) | nil, err. If the first line has '-'
+-- after the code, the reply goes on to the line that has a space after the same code.
 local function read_reply(c)
 	local line, n = read_line(c, 'reply')
 	if not line then
@@ -43,8 +43,8 @@ end
 
 local methods = {}
 
--- check(ok) -> code, reply | nil, reply or err: reads a reply and tells whether it is one of those that are
--- wanted: a pattern for the code, an array of patterns, or a function(code, reply) that gives the results.
+-- check(ok) -> code, reply | nil, reply or err: reads a reply and compares it with the wanted ones. `ok` is a
+-- pattern for the code, an array of patterns, or a function(code, reply) that gives the results.
 function methods:check(ok)
 	local code, reply = read_reply(self.c)
 	if not code then
@@ -60,7 +60,7 @@ function methods:check(ok)
 	return nil, reply
 end
 
--- command(cmd, [arg]) -> bytes sent | nil, err. Neither can start another command.
+-- command(cmd, [arg]) -> bytes sent | nil, err. Neither argument can start another command.
 function methods:command(cmd, arg)
 	local line = cmd:upper()
 	if arg then
@@ -72,7 +72,7 @@ function methods:command(cmd, arg)
 	return self.c:send(line .. '\r\n')
 end
 
--- sink(snk, pattern) -> what snk gives for what is received
+-- sink(snk, pattern) -> the result of snk for what is received
 function methods:sink(snk, pattern)
 	local chunk, err = self.c:receive(pattern)
 	return snk(chunk, err)
@@ -107,7 +107,7 @@ function methods:getpeername()
 	return self.c:getpeername()
 end
 
--- The *peer's* name, as in the original. The own one is getcontrol():getsockname().
+-- The *peer's* name, like in the original. The local name is getcontrol():getsockname().
 function methods:getsockname()
 	return self.c:getpeername()
 end

@@ -1,4 +1,4 @@
--- URLs: what LuaSocket's socket.url has.
+-- URLs, like LuaSocket's socket.url.
 
 local ffi = require'ffi'
 local socket = require'socket'
@@ -16,7 +16,7 @@ socket.url = url
 
 -- Escapes -------------------------------------------------------------------------------------------------
 
--- How bytes are escaped: three bytes for each, of which the first `size` count.
+-- How bytes are escaped: three bytes for each byte, of which the first `size` count.
 local function escapes(plain, hexadecimal)
 	local made, size = ffi.new'uint8_t[256][3]', ffi.new'uint8_t[256]'
 	for c = 0, 255 do
@@ -37,7 +37,7 @@ for v = 0, 15 do
 	nibble[format('%X', v):byte()] = v
 end
 
--- Memory for results, which is the strings' before anything else can be called.
+-- Memory for results. A string is made from it before anything else can be called.
 local KEPT = 16384
 local kept = new_bytes(KEPT)
 
@@ -122,16 +122,16 @@ function url.build_path(parsed, unsafe)
 	return (parsed.is_absolute and '/' or '') .. concat(segments, '/')
 end
 
--- A path without dot segments. As the original sees it, a `..` takes the segment before it along only if a
--- segment follows or nothing does; that segment may be another `..`.
+-- A path without dot segments. Like in the original, a `..` removes the segment before it only if another
+-- segment or nothing follows; the segment that it removes may be another `..`.
 local function without_dots(path)
 	local s, n, from = {}, 0, 1
-	local rooted = sub(path, 1, 1) == '/' -- then s[1] is '' and no segment
+	local rooted = sub(path, 1, 1) == '/' -- then s[1] is '', which is not a segment
 	repeat
 		local slash = find(path, '/', from, true)
 		local segment = sub(path, from, (slash or 0) - 1)
 		local first, last = from == 1, not slash
-		-- An empty one is a segment if it is between two slashes.
+		-- An empty string is a segment if it is between two slashes.
 		local is_one = segment ~= '' or not first and not last
 		if first or last or segment ~= '.' then
 			if n >= 2 and s[n] == '..' and is_one and (n > 2 or not rooted) then
@@ -156,7 +156,7 @@ local function without_dots(path)
 	return concat(s, '/', 1, n)
 end
 
--- Of a whole URL: in its path and what follows that up to `?` or `#`.
+-- The same for a whole URL: in its path and in what follows that, up to `?` or `#`.
 local function clean(s)
 	local from = match(s, '^%w[%w+.-]*:()') or 1
 	from = match(s, '^//[^/?#]*()', from) or from
@@ -165,7 +165,7 @@ local function clean(s)
 	return sub(s, 1, from - 1) .. without_dots(path) .. sub(s, from + #path)
 end
 
--- What the path of a reference is, seen from the base's.
+-- The path of a reference, relative to the base's path.
 local function absolute_path(base, path)
 	if sub(path, 1, 1) ~= '/' then
 		base = gsub(base, '[^/]*$', '')
@@ -176,12 +176,12 @@ end
 
 -- URLs ----------------------------------------------------------------------------------------------------
 
-local TAILS = { -- what follows a path, from its end
+local TAILS = { -- what follows a path, beginning at the end
 	{mark = '#', name = 'fragment'}, {mark = '?', name = 'query'}, {mark = ';', name = 'params'}
 }
 
--- [user[:password]@]host[:port], of which all may be missing. The last @ counts, as for all who might look
--- at the host before.
+-- [user[:password]@]host[:port], of which every part may be missing. The last @ ends the user, so that this
+-- agrees with code that has checked the host before.
 local function parse_authority(parsed, authority)
 	local userinfo, rest = match(authority, '^(.*)@([^@]*)$')
 	if userinfo then
@@ -194,7 +194,7 @@ local function parse_authority(parsed, authority)
 	if authority ~= '' then
 		parsed.host = match(authority, '^%[(.+)%]$') or authority
 	end
-	userinfo = parsed.userinfo -- which may be a default
+	userinfo = parsed.userinfo -- it may be a default
 	if userinfo then
 		local user, password = match(userinfo, '^(.*):([^:]*)$')
 		parsed.user, parsed.password = user or userinfo, password or parsed.password
@@ -202,7 +202,7 @@ local function parse_authority(parsed, authority)
 end
 
 -- parse(url, [default]) -> {scheme, authority, userinfo, user, password, host, port, path, params, query,
--- fragment: strings}, with those of `default` in it | nil, 'invalid url'
+-- fragment: strings}, with the fields of `default` where the url has none | nil, 'invalid url'
 function url.parse(text, default)
 	local parsed = {}
 	for k, v in pairs(default or parsed) do
@@ -220,7 +220,7 @@ function url.parse(text, default)
 	end
 	authority, more = match(rest, '^//([^/?#]*)(.*)$')
 	if authority then
-		if find(authority, '\\', 1, true) then -- for some the host ends there, for others it does not
+		if find(authority, '\\', 1, true) then -- some programs end the host there, others do not
 			return nil, 'invalid url'
 		end
 		parsed.authority, rest = authority, more
@@ -241,8 +241,7 @@ function url.parse(text, default)
 	return parsed
 end
 
--- build(parsed) -> url. `host` and what goes with it counts more than `authority`, `user` more than
--- `userinfo`.
+-- build(parsed) -> url. `host` and its fields override `authority`, and `user` overrides `userinfo`.
 function url.build(parsed)
 	local s = parsed.path or ''
 	if parsed.params then
@@ -280,7 +279,7 @@ function url.build(parsed)
 	return s
 end
 
--- absolute(base, reference) -> url; the base may be a table as parse() gives it
+-- absolute(base, reference) -> url; the base may be a table from parse()
 function url.absolute(base, reference)
 	local text, from = base, base
 	if type(base) == 'table' then
