@@ -14,8 +14,8 @@ function lib.is_own(source)
 	return source == switching or own_sources and source:sub(1, #own_sources) == own_sources
 end
 
--- program_level() -> the level of the program's function that called us, however deep we are, as error() and
--- getinfo() of this function's caller count it.
+-- program_level() -> the level of the program's function that called us, however deep we are. The caller of
+-- this function can pass it to error() and getinfo().
 function lib.program_level()
 	local level = 2
 	local info = getinfo(level, 'S')
