@@ -12,7 +12,7 @@ static inline void await(int fd, short events) {
     CHECK_INT(poll(&entry, 1, (int)(LIMIT * 1000)), 1);
 }
 
-/* A listener whose queue is full: who connects waits for its answer. */
+/* A listener with a full queue: a connect to it waits for its answer. */
 static inline int new_deaf_listener(int loop) {
     const int listener = new_listener(loop, 0);
     const socket2_addr addr = local_addr(loop, listener);

@@ -13,7 +13,7 @@ namespace socket2 {
 // Long enough for a loaded machine; nothing that works waits for it.
 constexpr double kLimit = 20;
 
-// As the loop hands it over.
+// The way the loop hands it over.
 inline void prepare(IoOp& op, OpKind kind, void* data, size_t size) {
     op.kind = kind;
     op.data = data;

@@ -139,7 +139,7 @@ class Program {
         while (!queries_.empty()) close(queries_.begin()->first);
     }
 
-    // As LoopEntry's end: everything is closed, then the loop goes.
+    // Like LoopEntry's end: everything is closed, then the loop goes.
     void end() {
         close_all();
         loop_.reset();

@@ -65,7 +65,7 @@ class TimerTest : public ::testing::Test {
         return take_all();
     }
 
-    // Polls until some go off or the time is over.
+    // Polls until some fire or the time is over.
     Timers poll(double until = kNever) {
         for (int turn = 0; turn < 1000; ++turn) {
             EXPECT_TRUE(loop->poll(until).ok());
