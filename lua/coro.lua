@@ -10,7 +10,7 @@
 
 local ncreate, nresume, nyield, nwrap = coroutine.create, coroutine.resume, coroutine.yield, coroutine.wrap
 local nrunning, nstatus, nisyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
-local getinfo, traceback = debug.getinfo, debug.traceback
+local getinfo, traceback, gethook, sethook = debug.getinfo, debug.traceback, debug.gethook, debug.sethook
 local type, error, pcall, tostring, setmetatable = type, error, pcall, tostring, setmetatable
 
 local coro = {}
@@ -116,8 +116,28 @@ local function away(me, st, p, t, ...)
 	return back(me, parent, nyield(SET, t, ...))
 end
 
-local function unnest(c, s, r, w, p, ok, ...)
-	state[c], current, root, waits, parent = s, c, r, w, p
+local probed
+
+local function probe()
+	probed = true
+end
+
+-- interrupted() -> boolean: does the caller run in a finalizer or a hook, and so perhaps in the middle of
+-- anything? LuaJIT calls no hooks there. Where a hook of C's is set, which nothing could set again: false.
+local function interrupted()
+	local hook, mask, count = gethook()
+	if type(hook) == 'string' then
+		return false
+	end
+	probed = false
+	sethook(probe, '', 1)
+	sethook(hook, mask, count)
+	return not probed
+end
+jit.off(interrupted) -- compiled code calls no hooks, either
+
+local function unnest(c, s, r, w, p, ns, np, ok, ...)
+	state[c], current, root, waits, parent, newstate, newparent = s, c, r, w, p, ns, np
 	if not ok then
 		error((...), 0)
 	end
@@ -127,13 +147,13 @@ end
 -- Calls f, which starts a trampoline, on top of one further down the native
 -- stack. Threads down there cannot be reached meanwhile.
 local function nested(f, ...)
-	if (nrunning() or main) == root then -- an error (of a debug hook) has ended that trampoline
+	if (nrunning() or main) == root and not interrupted() then -- an error (of a hook) has ended that trampoline
 		current, root, waits, parent = nil, nil, nil, nil
 		return f(...)
 	end
-	local c, s, r, w, p = current, state[current], root, waits, parent
+	local c, s, r, w, p, ns, np = current, state[current], root, waits, parent, newstate, newparent
 	state[c], current, root, waits, parent = nil, nil, nil, nil, nil
-	return unnest(c, s, r, w, p, pcall(f, ...))
+	return unnest(c, s, r, w, p, ns, np, pcall(f, ...))
 end
 
 -- Why `me` cannot transfer to t; nil if it can.
@@ -473,6 +493,6 @@ coro.create, coro.transfer, coro.ptransfer = create, transfer, ptransfer
 coro.resume, coro.yield, coro.isyieldable = resume, yield, isyieldable
 coro.wrap, coro.safewrap, coro.status = wrap, safewrap, status
 coro.running, coro.current, coro.install = running, running, install
-coro.self, coro.park, coro.enter, coro.leave = self, park, enter, leave
+coro.self, coro.park, coro.enter, coro.leave, coro.interrupted = self, park, enter, leave, interrupted
 
 return coro

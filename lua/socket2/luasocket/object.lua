@@ -148,10 +148,12 @@ local function outside(f, ...)
 end
 
 -- wait(f, ...) -> results of f, which waits: in a thread as it is, elsewhere in a thread of its own, for
--- which the caller waits while all others go on.
+-- which the caller waits while all others go on; but nobody goes on in a finalizer or a hook.
 function object.wait(f, ...)
 	if sched.can_wait() then
 		return f(...)
+	elseif sched.interrupted() then
+		return sched.block(f, ...)
 	end
 	local results = sched.outside(outside, f, ...)
 	if not results[1] then
@@ -188,11 +190,19 @@ function object.class_of(modern)
 	return class
 end
 
--- sleep(seconds): in a thread the others go on, and so they do elsewhere.
+local function sleep(seconds)
+	if sched.can_wait() then
+		timer.sleep(seconds)
+	else
+		sched.rest(C.socket2_clock() + seconds)
+	end
+end
+
+-- sleep(seconds): the others go on as with wait().
 function object.sleep(seconds)
 	seconds = object.number(1, seconds)
 	if seconds > 0 then -- NaN is not
-		object.wait(timer.sleep, seconds)
+		object.wait(sleep, seconds)
 	end
 end
 

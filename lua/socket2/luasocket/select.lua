@@ -102,6 +102,10 @@ end
 -- Lets the loop poll once, at the longest until `time`. -> true: the thread was canceled
 local function poll(time)
 	if not sched.can_wait() then
+		if sched.interrupted() then
+			sched.poll_in_place(time)
+			return
+		end
 		local ok, err = sched.outside(sched.round, time, true)
 		err = failure.take() or ok == nil and err
 		if err then

@@ -6,7 +6,7 @@ local sched = require'socket2.run.sched'
 
 local C, fail, raise = lib.C, sched.fail, lib.raise
 local line = require'socket2.run.line'
-local loop, wait, hold, over, settle = sched.loop, sched.wait, sched.hold, sched.over, sched.settle
+local loop, wait, hold, over = sched.loop, sched.wait, sched.hold, sched.over
 local type, select, pairs, setmetatable = type, select, pairs, setmetatable
 
 local PENDING, READ, WRITE = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE
@@ -43,7 +43,7 @@ function waitable:close()
 			sched.cancel(h, C.SOCKET2_LOOKUP)
 		end
 	end
-	settle() -- while the handle is still known
+	sched.settle_left() -- while the handle is still known
 	C.socket2_socket_close(loop, self.h)
 	self.h, self.owner.handle = 0, 0
 	if self.rline or self.wline then

@@ -7,7 +7,7 @@ local sync = require'socket2.run.sync'
 local pending = require'socket2.run.pending'
 
 local C = lib.C
-local wait, over, wake, settle = sched.wait, sched.over, sched.wake, sched.settle
+local wait, over, wake, settle_left = sched.wait, sched.over, sched.wake, sched.settle_left
 local take_cancel = sched.take_cancel
 local lines = pending.lines
 local next, pairs = next, pairs
@@ -52,7 +52,7 @@ end
 
 -- The next one's turn. It has the side until it waits for its operation.
 local function call_next(l)
-	settle()
+	settle_left()
 	local waiter = l.next
 	if waiter == l then
 		dissolve(l)

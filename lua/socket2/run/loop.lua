@@ -87,6 +87,8 @@ end
 local function check_outside(what, timeout)
 	if sched.running() then
 		raise('%s() inside a socket thread: it would wait for itself', what)
+	elseif sched.in_turn() and sched.interrupted() then
+		raise('%s() in a finalizer or a hook that has interrupted it', what)
 	elseif timeout ~= nil and type(timeout) ~= 'number' then
 		raise("bad argument #1 to '%s' (number expected, got %s)", what, type(timeout))
 	end

@@ -5,7 +5,7 @@ local coro = require'coro'
 local lib = require'socket2.lib'
 
 local C = lib.C
-local status = coro.status
+local status, interrupted = coro.status, coro.interrupted
 local type, next, pairs, error, setmetatable = type, next, pairs, error, setmetatable
 
 local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
@@ -61,30 +61,11 @@ local function remove(h, kind)
 end
 pending.remove = remove
 
-local missed = nil -- timers that fired, in a finalizer, before anybody stood for them: a set
-
--- miss(handle, kind): its event has come, and is for nobody.
-function pending.miss(h, kind)
-	if kind == TIMER then
-		missed = missed or {}
-		missed[h] = true
-	end
-end
-
 -- arm(who, time) -> handle of the timer, or an error code
 function pending.arm(who, time)
 	local h = C.socket2_timer_new(loop, time)
 	if h > 0 then
 		add(h, TIMER, who)
-	end
-	if missed then
-		local again = missed[h]
-		missed[h] = nil
-		missed = next(missed) and missed
-		if again then
-			remove(h, TIMER)
-			return pending.arm(who, time)
-		end
 	end
 	return h
 end
@@ -164,10 +145,29 @@ end
 local held, held_kind = false, nil
 local data, addr, from
 local parker, parked -- the thread that is about to park, and its coroutine
+local outer = false -- what was held when a finalizer in the middle of that began something itself: a list
 
-local function drop()
+local function clear()
 	held = false
 	held_kind, data, addr, from, parker, parked = nil, nil, nil, nil, nil, nil
+end
+
+local function put_back(taken)
+	held_kind, data, addr, from = taken.kind, taken.data, taken.addr, taken.from
+	parker, parked = taken.parker, taken.parked
+	held = taken.object
+end
+
+-- put_back(taken): it is held again.
+pending.put_back = put_back
+
+local function drop()
+	clear()
+	if outer then
+		local taken = outer
+		outer = taken.outer
+		put_back(taken)
+	end
 end
 
 -- drop(): what was held is over, or its thread is parked.
@@ -234,23 +234,36 @@ local function settle(h)
 end
 pending.settle = settle
 
--- take() -> {object =, ...} | nil: what is held, which then is held no more. For put_back().
-function pending.take()
-	if not held then
+-- settle_left(): settles what an error has left held. What a finalizer finds held is just about to begin.
+function pending.settle_left()
+	if held and not landed() and not interrupted() then
+		settle()
+	end
+end
+
+local function take()
+	if not held or landed() then
 		return
-	elseif landed() then
-		return drop()
 	end
 	local taken = {object = held, kind = held_kind, data = data, addr = addr, from = from, parker = parker,
-		parked = parked}
-	drop()
+		parked = parked, outer = false}
+	clear()
 	return taken
 end
 
-function pending.put_back(taken)
-	held_kind, data, addr, from = taken.kind, taken.data, taken.addr, taken.from
-	parker, parked = taken.parker, taken.parked
-	held = taken.object
+-- take() -> {object =, ...} | nil: what is held, which then is held no more. For put_back().
+pending.take = take
+
+local function make_room()
+	if not interrupted() then
+		settle()
+		return
+	end
+	local taken = take()
+	if taken then
+		taken.outer = outer
+		outer = taken
+	end
 end
 
 -- any_held() -> boolean
@@ -258,16 +271,11 @@ function pending.any_held()
 	return held ~= false
 end
 
--- held(object) -> boolean: is it what begins?
-function pending.held(object)
-	return held == object
-end
-
 -- hold(object, kind, [data], [addr], [from]): to be called before C begins an operation on the object.
 -- hold(waiter): before it gets into a list.
 function pending.hold(object, kind, d, a, f)
 	if held then
-		settle()
+		make_room()
 	end
 	held_kind, data, addr, from = kind, d, a, f
 	parker = nil -- of the one before, when an error ended drop() in the middle

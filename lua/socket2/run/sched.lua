@@ -9,15 +9,14 @@ local failure = require'socket2.run.failure'
 local moment = require'socket2.run.moment'
 local pending = require'socket2.run.pending'
 local turn = require'socket2.run.turn'
-local aside = require'socket2.run.aside'
 
 local C, fail, raise = lib.C, lib.fail, lib.raise
 local create, running, transfer = coro.create, coro.running, coro.transfer
 local self, park, leave = coro.self, coro.park, coro.leave
 local loop, waits, waiting_for = pending.loop, pending.waits, pending.waiting_for
-local hold, held, drop, settle = pending.hold, pending.held, pending.drop, pending.settle
+local hold, any_held, drop, settle = pending.hold, pending.any_held, pending.drop, pending.settle
 local add, arm, disarm, cancel = pending.add, pending.arm, pending.disarm, pending.cancel
-local release, any_held = pending.release, pending.any_held
+local release, take, put_back = pending.release, pending.take, pending.put_back
 local make_ready, entered, time_of_turn, interrupt = turn.ready, turn.entered, turn.time, turn.interrupt
 local text_of, catch = failure.text_of, failure.catch
 local moment_of = moment.of
@@ -30,7 +29,8 @@ local NEVER = 1/0
 local sched = {}
 
 sched.loop = loop
-sched.hold, sched.settle, sched.release, sched.drop = hold, settle, release, drop
+sched.hold, sched.settle, sched.settle_left = hold, settle, pending.settle_left
+sched.release = release
 sched.cancel, sched.abandon, sched.arm, sched.disarm = cancel, pending.abandon, arm, disarm
 
 local this         -- the socket thread that runs; nil outside
@@ -39,6 +39,7 @@ local resumer      -- who gets control when it waits: the poller, or its starter
 
 local waiters = {} -- thread -> its waiter, which has a `co` while it waits
 local last_waiter -- the one that was asked for last
+local blocking = false -- in block()
 local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
 local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
 
@@ -100,11 +101,7 @@ function wait(object, kind)
 	local thread, outer, h = this, limit, object.h
 	local me = thread and self()
 	if not me then
-		if object.wait_elsewhere then
-			return elsewhere(object, kind, pending.memory())
-		end
-		settle()
-		raise(CANNOT_WAIT)
+		return elsewhere(object, kind, pending.memory())
 	end
 	local data, addr, from = pending.memory()
 	pending.park(thread, me)
@@ -135,17 +132,34 @@ function wait(object, kind)
 end
 sched.wait = wait
 
--- The operation is held by the caller and, while it is set aside there, by the thread that waits.
+-- The operation was held by the caller, and is by the thread that waits.
 local function take_over(object, kind, data, addr, from)
-	if waiting_for[kind][object.h] then -- what is kept for the caller
-		pending.remove(object.h, kind)
-	end
 	hold(object, kind, data, addr, from)
 	return wait(object, kind)
 end
 
+local function in_place(object, kind, data, addr, from)
+	local h = object.h
+	local result, detail, code = turn.await(h, kind)
+	if not result then
+		settle(h)
+		return code, 0
+	end
+	drop()
+	if result < 0 then
+		C.socket2_socket_os_error(loop, h, kind)
+	end
+	return result, detail, object, data, addr, from
+end
+
 function elsewhere(object, kind, data, addr, from)
-	return object:wait_elsewhere(take_over, kind, data, addr, from)
+	if blocking then
+		return in_place(object, kind, data, addr, from)
+	elseif object.wait_elsewhere then
+		return object:wait_elsewhere(take_over, kind, data, addr, from)
+	end
+	settle()
+	raise(CANNOT_WAIT)
 end
 
 -- left(thread) -> boolean: is it over, or the one that asks? Then it is not in the middle of anything.
@@ -169,34 +183,33 @@ sched.wake = turn.wake -- (waiter, value): ends its pause()
 
 -- waiter(what, forget) -> waiter: the running thread's own, for pause(). A table for each wait would cost
 -- as much as the wait, and so would a look into `waiters`. Each field is there from the start, so that all
--- waiters have one layout: compiled code is made for one.
+-- waiters have one layout: compiled code is made for one. Raises where the caller cannot wait: in a finalizer
+-- the thread that it has interrupted may be about to.
 function sched.waiter(what, forget)
+	local me = self()
+	if not me then
+		raise(CANNOT_WAIT)
+	end
 	local waiter = last_waiter
 	if not waiter or waiter.thread ~= this then
 		waiter = waiters[this]
 		if not waiter then
-			waiter = {thread = this, co = false, timer = false, since = 0, what = what, forget = forget,
+			waiter = {thread = this, me = me, co = false, timer = false, since = 0, what = what, forget = forget,
 				prev = false, next = false, value = false, socket = false}
 			waiters[this] = waiter
 		end
 		last_waiter = waiter
 	end
-	waiter.what, waiter.forget = what, forget
+	waiter.me, waiter.what, waiter.forget = me, what, forget
 	return waiter
 end
 
--- pause(waiter, deadline) -> value | code: parks the running thread until wake(waiter, value), the
--- deadline or a cancel; waiter:forget() then has to take it from wherever it could be woken. `what` of
--- the waiter says what it waits for.
-function sched.pause(waiter, deadline)
-	local me, thread, outer = self(), this, limit
-	if not held(waiter) then
-		hold(waiter)
-	end
-	if not me then
-		settle()
-		raise(CANNOT_WAIT)
-	end
+-- pause(waiter, deadline, [enlist], [where]) -> value | code: parks the running thread until wake(waiter,
+-- value), the deadline or a cancel; waiter:forget() then has to take it from where enlist(where, waiter) has
+-- put it. `what` of the waiter says what it waits for.
+function sched.pause(waiter, deadline, enlist, where)
+	local me, thread, outer = waiter.me, this, limit
+	hold(waiter)
 	local code
 	if canceled[thread] then
 		canceled[thread] = nil
@@ -212,9 +225,12 @@ function sched.pause(waiter, deadline)
 	end
 	pending.park(thread, me)
 	waiter.timer, waiter.co, waiter.since = code or false, me, time_of_turn()
+	if enlist then -- it can be woken from here on, and is resumed when it has parked
+		enlist(where, waiter)
+	end
 	local value = park(resumer)
 	entered()
-	this, limit, last_waiter = thread, outer, waiter
+	this, limit, last_waiter, waiter.me = thread, outer, waiter, false
 	if waiter.co then
 		waiter:forget()
 		release(waiter)
@@ -377,7 +393,7 @@ end
 -- of the caller, until it waits or ends.
 local function run_nested(thread, co, ...)
 	local outer, outer_limit, outer_resumer = this, limit, resumer
-	local begun = any_held() and aside.set(this and self())
+	local begun = any_held() and not self() and take()
 	this, resumer = thread, running()
 	local ok, err = pcall(transfer, co, ...)
 	this, limit, resumer = outer, outer_limit, outer_resumer
@@ -387,7 +403,7 @@ local function run_nested(thread, co, ...)
 		settle()
 	end
 	if begun then
-		aside.restore(begun)
+		put_back(begun)
 	end
 	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
 		waiters[thread] = nil
@@ -480,8 +496,9 @@ sched.on_poll = nil
 
 local function back(thread, outer, begun, ok, ...)
 	this, limit = thread, outer
+	settle()
 	if begun then
-		aside.restore(begun)
+		put_back(begun)
 	end
 	if not ok then
 		error((...), 0)
@@ -492,12 +509,36 @@ end
 -- outside(f, ...) -> results of f: runs it as if no thread ran, so that it can start rounds, on top of a
 -- thread that cannot wait.
 function sched.outside(f, ...)
-	local thread, outer = this, limit
-	local begun = any_held() and aside.set(this and self())
+	local thread, outer, begun = this, limit, take()
 	this, limit = nil, NEVER
 	return back(thread, outer, begun, pcall(f, ...))
 end
 
+local BLOCKED = {} -- in place of the thread that runs
+
+local function unblock(thread, outer, begun, was_blocking, ...)
+	blocking = was_blocking
+	return back(thread, outer, begun, ...)
+end
+
+-- block(f, ...) -> results of f: runs it in a finalizer or a hook, where its waits hold up everybody: a
+-- thread may be interrupted there between two waits, and others must not run then.
+function sched.block(f, ...)
+	local thread, outer, was_blocking, begun = this, limit, blocking, take()
+	this, limit, blocking = BLOCKED, NEVER, true
+	return unblock(thread, outer, begun, was_blocking, pcall(f, ...))
+end
+
+-- rest(deadline): in block(), waits until then.
+function sched.rest(deadline)
+	local n = 0
+	while n >= 0 and C.socket2_clock() < deadline do
+		n = turn.poll_in_place(deadline)
+	end
+end
+
+sched.in_turn = turn.runs -- () -> boolean
+sched.interrupted, sched.poll_in_place = coro.interrupted, turn.poll_in_place
 sched.interrupt = interrupt -- (): the rest of the batch is for the next round
 
 return sched

@@ -1,65 +1,154 @@
 -- What threads wait for of each other: events, semaphores, queues. Waiting suspends the thread, never
 -- the process; waiters are served in the order they came.
 
+local coro = require'coro'
 local lib = require'socket2.lib'
+local failure = require'socket2.run.failure'
 local sched = require'socket2.run.sched'
 
 local C, fail, raise = lib.C, sched.fail, lib.raise
 local pause, wake, deadline, spend, inside = sched.pause, sched.wake, sched.deadline, sched.spend,
 	sched.inside
-local own_waiter, hold, settle, drop = sched.waiter, sched.hold, sched.settle, sched.drop
+local own_waiter, settle_left, can_wait = sched.waiter, sched.settle_left, sched.can_wait
+local interrupted = coro.interrupted
 local type, setmetatable, floor = type, setmetatable, math.floor
 
 local CLOSED = C.SOCKET2_ECLOSED
 
 local sync = {}
 
--- A list of waiters, doubly linked through them, so that one whose time is over leaves at once.
+-- A finalizer runs wherever memory is allocated, and where compiled code is left, so also between a look at
+-- what is here and the change that follows. All that looks and changes does so in alone(). What a finalizer
+-- (or a hook) asks for in the middle of that is put off until it is over.
+local changing = false
+local late, late_first, late_last = {}, 1, 0 -- functions, each with its two arguments
+
+-- Has the caller interrupted something that changes?
+local function in_between()
+	if changing and not interrupted() then
+		changing = false -- an error has ended that
+	end
+	return changing
+end
+
+local function put_off(f, self, value)
+	local last = late_last
+	late[last + 1], late[last + 2], late[last + 3] = f, self, value
+	late_last = last + 3
+end
+
+local function catch_up()
+	changing = true
+	while late_first <= late_last do
+		local i = late_first
+		local f, self, value = late[i], late[i + 1], late[i + 2]
+		late[i], late[i + 1], late[i + 2] = nil, nil, nil
+		late_first = i + 3
+		f(self, value)
+	end
+	changing = false
+	if late_first <= late_last then
+		return catch_up()
+	end
+end
+
+local function alone(f, self, value)
+	changing = true
+	local result = f(self, value)
+	changing = false
+	if late_first <= late_last then
+		catch_up()
+	end
+	return result
+end
+
+-- soon(f, self, value): f(self, value), at once or put off.
+local function soon(f, self, value)
+	if changing and in_between() then
+		put_off(f, self, value)
+	else
+		alone(f, self, value)
+	end
+end
+
+-- ready(): for what cannot be put off, as it has a result. A thread that a finalizer has started waits.
+local function ready()
+	while changing and in_between() do
+		if not can_wait() then
+			raise(failure.CANNOT_WAIT)
+		end
+		sched.turn()
+	end
+end
+
+-- A list of waiters, doubly linked through them, so that one whose time is over leaves at once. One that is
+-- in none has no `prev`. serve(owner) wakes those in the list that need not wait: when one is put into it,
+-- what that waits for may have come since it looked.
 local list = {}
 list.__index = list
 
-local function new_list()
-	local l = setmetatable({}, list)
+local function new_list(serve, owner)
+	local l = setmetatable({serve = serve or false, owner = owner or false, prev = false, next = false}, list)
 	l.prev, l.next = l, l
 	return l
 end
 
+local function unlink(waiter)
+	local prev, next = waiter.prev, waiter.next
+	if prev then
+		prev.next, next.prev, waiter.prev = next, prev, false
+	end
+end
+
 local function forget(waiter)
-	waiter.prev.next, waiter.next.prev = waiter.next, waiter.prev
+	soon(unlink, waiter)
+end
+
+local function link(where, waiter)
+	local last = where.prev
+	waiter.prev, waiter.next = last, where
+	last.next, where.prev = waiter, waiter
+	local serve = where.serve
+	if serve then
+		serve(where.owner)
+	end
+end
+
+local function enlist(where, waiter)
+	alone(link, where, waiter)
 end
 
 -- wait(what, deadline, [value], [socket]) -> value of the wake, or a code; and the waiter's `value`, which
--- whoever wakes it may set. For threads(): what it waits for, and on which socket.
+-- whoever wakes it may set. For threads(): what it waits for, and on which socket. `self` may also be a
+-- waiter, to stand before that.
 function list:wait(what, time, value, socket)
-	local last
+	ready()
 	local waiter = own_waiter(what, forget)
 	waiter.value, waiter.socket = value, socket
-	repeat
-		last = self.prev
-		waiter.prev, waiter.next = last, self
-		hold(waiter)
-	until self.prev == last or drop() -- a finalizer that waits may have changed the list
-	last.next, self.prev = waiter, waiter
-	local r = pause(waiter, time)
+	local r = pause(waiter, time, enlist, self)
 	value = waiter.value
 	waiter.value, waiter.socket = nil, nil
 	return r, value
 end
 
--- pop() -> waiter | nil: the one that came first, taken out, for wake().
-function list:pop()
-	settle() -- it may be in this list
-	local waiter = self.next
-	if waiter ~= self then
-		waiter:forget()
+-- The one that came first, taken out, for wake().
+local function pop(l)
+	local waiter = l.next
+	if waiter ~= l then
+		unlink(waiter)
 		return waiter
 	end
 end
 
-function list:wake_all(value)
-	for waiter in list.pop, self do
+local function wake_all(l, value)
+	for waiter in pop, l do
 		wake(waiter, value)
 	end
+end
+
+function list:wake_all(value)
+	settle_left() -- it may be in this list
+	soon(wake_all, self, value)
 end
 sync.list = new_list
 
@@ -73,9 +162,17 @@ end
 local event = {}
 event.__index = event
 
+local function serve_event(self)
+	if self.is_set then
+		wake_all(self.waiters, true)
+	end
+end
+
 -- event() -> event: a flag to wait for.
 function sync.event()
-	return setmetatable({waiters = new_list(), is_set = false}, event)
+	local self = setmetatable({is_set = false, waiters = false}, event)
+	self.waiters = new_list(serve_event, self)
+	return self
 end
 
 -- set(): wakes all who wait; who comes later does not wait, until clear().
@@ -101,6 +198,29 @@ end
 local semaphore = {}
 semaphore.__index = semaphore
 
+local function serve_semaphore(self)
+	local waiters = self.waiters
+	while self.n > 0 and waiters.next ~= waiters do
+		if wake(pop(waiters), true) then
+			self.n = self.n - 1
+		end
+	end
+end
+
+local function give(self, n)
+	self.n = self.n + n
+	serve_semaphore(self)
+end
+
+local function take(self)
+	local n = self.n
+	if n > 0 then
+		self.n = n - 1
+		return true
+	end
+	return false
+end
+
 local function count(what, n, least)
 	if type(n) ~= 'number' then
 		raise('bad %s (number expected, got %s)', what, type(n))
@@ -112,13 +232,15 @@ end
 
 -- semaphore(n) -> semaphore: with n permits.
 function sync.semaphore(n)
-	return setmetatable({waiters = new_list(), n = count('number of permits', n, 0)}, semaphore)
+	local self = setmetatable({n = count('number of permits', n, 0), waiters = false}, semaphore)
+	self.waiters = new_list(serve_semaphore, self)
+	return self
 end
 
 -- take([expires]) -> true | nil, err, errcode: one permit, as soon as there is one.
 function semaphore:take(expires)
-	if self.n > 0 then
-		self.n = self.n - 1
+	ready()
+	if alone(take, self) then
 		spend()
 		return true
 	end
@@ -129,31 +251,68 @@ end
 -- give([n=1]): that many permits back, to those who wait first.
 function semaphore:give(n)
 	n = n == nil and 1 or count('number of permits', n, 1)
-	while n > 0 do
-		local waiter = self.waiters:pop()
-		if not waiter then
-			break
-		end
-		wake(waiter, true)
-		n = n - 1
-	end
-	self.n = self.n + n
+	settle_left() -- it may wait for one
+	soon(give, self, n)
 end
 
 local queue = {}
 queue.__index = queue
 
+local function append(self, value)
+	local last = self.last + 1
+	self[last] = value
+	self.last = last
+end
+
+local function shift(self)
+	local first = self.first
+	local value = self[first]
+	self[first], self.first = nil, first + 1
+	return value
+end
+
+-- The values to those who pop, then the room to those who push. The `value` of a waiter is what it pushes, or
+-- what it has popped.
+local function serve_queue(self)
+	local poppers, pushers = self.poppers, self.pushers
+	while self.first <= self.last and poppers.next ~= poppers do
+		local popper = pop(poppers)
+		popper.value = self[self.first]
+		if wake(popper, true) then
+			shift(self)
+		end
+	end
+	while pushers.next ~= pushers and self.last - self.first + 1 < self.max do
+		local pusher = pop(pushers)
+		append(self, pusher.value)
+		if not wake(pusher, true) then
+			self[self.last], self.last = nil, self.last - 1
+		end
+	end
+	if self.closed then
+		wake_all(pushers, CLOSED)
+		wake_all(poppers, CLOSED)
+	end
+end
+
 -- queue([max]) -> queue: values on their way from those who push to those who pop; at most `max` (> 0)
 -- of them, then push() waits.
 function sync.queue(max)
 	max = max == nil and 1/0 or count('size of a queue', max, 1)
-	return setmetatable({max = max, first = 1, last = 0, closed = false,
-		pushers = new_list(), poppers = new_list()}, queue)
+	local self = setmetatable({max = max, first = 1, last = 0, closed = false, pushers = false,
+		poppers = false}, queue)
+	self.pushers, self.poppers = new_list(serve_queue, self), new_list(serve_queue, self)
+	return self
 end
 
-local function append(self, value)
-	self.last = self.last + 1
-	self[self.last] = value
+local function is_full(self)
+	local poppers = self.poppers
+	return self.last - self.first + 1 >= self.max and poppers.next == poppers
+end
+
+local function push(self, value)
+	append(self, value)
+	serve_queue(self)
 end
 
 -- push(value, [expires]) -> true | nil, err, errcode: any value but nil. 'closed' after close().
@@ -163,33 +322,32 @@ function queue:push(value, expires)
 	elseif self.closed then
 		return fail(CLOSED)
 	end
-	local popper = self.poppers:pop()
-	if popper then
-		popper.value = value
-		wake(popper, true)
-	elseif self:count() < self.max then
-		append(self, value)
-	else
+	settle_left() -- it may be in a list of this queue
+	if is_full(self) then
 		inside'push'
 		return result((self.pushers:wait('queue', deadline(expires), value)))
 	end
+	soon(push, self, value)
 	spend()
 	return true
 end
 
+local function take_first(self)
+	if self.first <= self.last then
+		local value = shift(self)
+		serve_queue(self)
+		return value
+	end
+end
+
 -- pop([expires]) -> value | nil, err, errcode: the oldest; 'closed' when there is none and will be none.
 function queue:pop(expires)
-	if self:count() > 0 then
-		local first = self.first
-		local value = self[first]
-		self[first], self.first = nil, first + 1
-		local pusher = self.pushers:pop()
-		if pusher then
-			append(self, pusher.value)
-			wake(pusher, true)
-		end
+	settle_left()
+	ready()
+	local v = alone(take_first, self)
+	if v ~= nil then
 		spend()
-		return value
+		return v
 	elseif self.closed then
 		return fail(CLOSED)
 	end
@@ -210,8 +368,8 @@ end
 function queue:close()
 	if not self.closed then
 		self.closed = true
-		self.pushers:wake_all(CLOSED)
-		self.poppers:wake_all(CLOSED)
+		settle_left()
+		soon(serve_queue, self)
 	end
 	return true
 end

@@ -1,10 +1,13 @@
 -- A turn of the loop: events are taken from C in a batch, and the threads that wait for them are resumed,
 -- with those that were made ready meanwhile.
 --
--- Turns nest: below a function of C, and in a finalizer, a wait turns the loop until it is over. A finalizer
--- runs wherever memory is allocated, and where compiled code is left, so also in the middle of this file.
--- Hence a batch has no owner. A turn inside of another one goes on with what that one has not handed out
--- yet, and a turn that finds things moved when it goes on goes by what is left.
+-- Turns nest: below a function of C a wait turns the loop until it is over. Hence a batch has no owner. A
+-- turn inside of another one goes on with what that one has not handed out yet, and a turn that finds things
+-- moved when it goes on goes by what is left.
+--
+-- A finalizer runs wherever memory is allocated, and where compiled code is left, so also in the middle of
+-- this file and of what programs do between two waits. A wait there turns nothing: it polls in place, and
+-- what has come for others is for the turn that goes on.
 
 local ffi = require'ffi'
 local coro = require'coro'
@@ -12,8 +15,8 @@ local lib = require'socket2.lib'
 local pending = require'socket2.run.pending'
 
 local C = lib.C
-local enter, status, running = coro.enter, coro.status, coro.running
-local loop, waiting_for, tally, miss = pending.loop, pending.waiting_for, pending.tally, pending.miss
+local enter, status = coro.enter, coro.status
+local loop, waiting_for, tally = pending.loop, pending.waiting_for, pending.tally
 local expired, release, drop, nobody = pending.expired, pending.release, pending.drop, pending.nobody
 local lines = pending.lines
 local type = type
@@ -27,8 +30,6 @@ local CAPACITY, FIELDS = 64, 4
 local events = ffi.new('socket2_event[?]', CAPACITY)
 local fields = ffi.cast('int32_t *', events)
 local drained, matched = 0, 0 -- of `events`
-local number = 1 -- of the next event, of all that there were: has anybody matched it meanwhile?
-local taken = 0 -- number of the one that was taken last from who waited for it
 
 -- The batch: coroutines or objects with fire(), with what each is to get, and the details of the events.
 local whos, results, details = {}, {}, {}
@@ -48,8 +49,6 @@ local detail = 0 -- of the event that resumes a thread
 
 local POLL_EVERY = 50e-6 -- seconds, while threads are ready: not in each turn
 local next_poll = 0
--- thread -> an object, which gets what comes for the thread while that is in the middle of beginning a wait
-local kept, nkept = {}, 0
 
 local polling = false -- is somebody between the look at what there is to do and the poll, which may wait?
 local began = false -- clock() when the turn did, while what it has is handed out
@@ -63,21 +62,25 @@ local function end_poll()
 	end
 end
 
--- ready(co, value): resumes co with the next batch.
+-- ready(co, value): resumes co with the next batch. The place is taken first: a finalizer in between takes
+-- the next one. A place with nothing in it was left by an error.
 function turn.ready(co, value)
 	local n = nready + 1
-	ready[n], ready_values[n], nready = co, value, n
+	nready = n
+	ready[n], ready_values[n] = co, value
 	end_poll()
 end
 
--- wake(waiter, value): ends its pause(), with `value`, in the next round. The waiter is in no list any more.
--- If there is no memory for it, nothing has changed.
+-- wake(waiter, value) -> boolean: ends its pause(), with `value`, in the next round; false: something else
+-- has. The waiter is in no list any more. If there is no memory for it, nothing has changed.
 function turn.wake(waiter, value)
 	local n = nready + 1
-	ready[n], ready_values[n] = waiter.co, value
-	release(waiter)
 	nready = n
+	ready[n], ready_values[n] = false, value
+	local co = release(waiter)
+	ready[n] = co
 	end_poll()
+	return co ~= false
 end
 
 -- not_ready(co, value): takes that back.
@@ -104,6 +107,11 @@ function turn.time()
 	return began or C.socket2_clock()
 end
 
+-- runs() -> boolean: does a turn?
+function turn.runs()
+	return began ~= false or polling
+end
+
 -- over(): nothing is handed out any more.
 function turn.over()
 	began = false
@@ -114,36 +122,83 @@ function turn.poll_soon()
 	next_poll = 0
 end
 
+-- Events that waits in place have taken for others, four numbers each, from the first to the last.
+local backlog, backlog_first, backlog_last = {}, 1, 0
+local in_place = false -- the innermost of the operations that are waited for in place, each with its `outer`
+
+local function deliver(handle, kind, result, more)
+	local operation = in_place
+	while operation do
+		if operation.h == handle and operation.kind == kind and not operation.result then
+			operation.result, operation.detail = result, more
+			return
+		end
+		operation = operation.outer
+	end
+	local i = backlog_last
+	backlog[i + 1], backlog[i + 2], backlog[i + 3], backlog[i + 4] = handle, kind, result, more
+	backlog_last = i + FIELDS
+end
+
+-- poll_in_place(deadline) -> number of events | code: polls once, and hands out nothing.
+function turn.poll_in_place(deadline)
+	local outer, buffer = polling, ffi.new('socket2_event[?]', CAPACITY)
+	local polled = ffi.cast('int32_t *', buffer)
+	polling = true
+	local n = C.socket2_poll(loop, buffer, CAPACITY, deadline)
+	for at = 0, FIELDS * (n - 1), FIELDS do
+		deliver(polled[at], polled[at + 1], polled[at + 2], polled[at + 3])
+	end
+	polling = outer
+	end_poll()
+	return n
+end
+
+-- await(handle, kind) -> result, detail of the event | nil, nil, code: waits for the operation in place.
+function turn.await(h, kind)
+	local operation, n = {h = h, kind = kind, outer = in_place}, 0
+	in_place = operation
+	while not operation.result and n >= 0 do
+		n = turn.poll_in_place(1/0)
+	end
+	in_place = operation.outer
+	return operation.result, operation.detail, n
+end
+
+-- Takes the events of the backlog as those of a poll -> number
+local function from_backlog()
+	local n = 0
+	while n < FIELDS * CAPACITY and backlog_first <= backlog_last do
+		fields[n] = backlog[backlog_first]
+		backlog[backlog_first] = nil
+		n, backlog_first = n + 1, backlog_first + 1
+	end
+	return n / FIELDS
+end
+
 -- Matches the events with whom they are for, before any thread runs: one may start a new wait on a socket
 -- whose event another has yet to get. An error in between leaves the rest for the next turn.
 local function match()
 	while matched < drained do
-		local n, at = number, FIELDS * matched
+		local at = FIELDS * matched
 		local handle, kind, result, more = fields[at], fields[at + 1], fields[at + 2], fields[at + 3]
 		local waiting = waiting_for[kind]
-		local who = taken ~= n and waiting and waiting[handle]
+		local who = waiting and waiting[handle]
 		if who then
 			if kind == TIMER and who.what then
 				who, result = expired(who)
 			end
 			local i = last + 1
 			whos[i], results[i], details[i] = who, result, more -- no calls from here on
-			if number == n then
-				waiting[handle] = nil
-				tally[1] = tally[1] - 1
-				taken = n
-			end
+			waiting[handle] = nil
+			tally[1] = tally[1] - 1
 			last = i
-		elseif taken ~= n then
-			miss(handle, kind)
 		end
 		local line = lines[kind][handle]
 		if line then
 			pending.leave(line)
 		end
-		if number == n then
-			matched, number = matched + 1, n + 1
-		end
+		matched = matched + 1
 	end
 end
 
@@ -157,7 +212,8 @@ function turn.take(deadline, count)
 			polling = outer
 			return true
 		end
-		local n = C.socket2_poll(loop, events, CAPACITY, nready > 0 and 0 or deadline)
+		local n = backlog_first <= backlog_last and from_backlog()
+			or C.socket2_poll(loop, events, CAPACITY, nready > 0 and 0 or deadline)
 		polling = outer
 		if n < 0 then
 			return n
@@ -191,7 +247,8 @@ function turn.take_ready()
 end
 
 -- next_one() -> who, value | nil: of the batch, to be entered or fired at once.
-local function next_one()
+local next_one
+function next_one()
 	if first > last then
 		if nsecond == 0 then
 			return
@@ -202,6 +259,9 @@ local function next_one()
 	local i = first
 	local who = whos[i]
 	first, entering, detail = i + 1, i, details[i]
+	if not who then
+		return next_one()
+	end
 	return who, results[i]
 end
 
@@ -214,25 +274,6 @@ local function entered()
 	return detail
 end
 turn.entered = entered
-
--- give(co, value, more): resumes co, or fires what is kept for it.
-local function give(who, value, more)
-	detail = more
-	local keeper = type(who) == 'thread' and kept[who] or who
-	if type(keeper) == 'thread' then
-		enter(running(), keeper, value)
-		drop() -- it is parked or over
-	else
-		keeper:fire(value)
-	end
-end
-turn.give = give
-
--- keep(thread, object): the object gets what comes for the thread, until it is nil.
-function turn.keep(thread, object)
-	nkept = nkept + (object and 1 or -1)
-	kept[thread] = object
-end
 
 -- interrupt(): the rest of the batch is for the next turn.
 function turn.interrupt()
@@ -251,9 +292,7 @@ function turn.hand_out(me)
 	end_poll()
 	local who, value = next_one()
 	while who do
-		if nkept > 0 then
-			give(who, value, entered())
-		elseif type(who) == 'thread' then
+		if type(who) == 'thread' then
 			enter(me, who, value)
 			drop() -- it is parked or over
 		else
