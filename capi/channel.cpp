@@ -12,8 +12,8 @@ using namespace socket2::capi;
 
 namespace {
 
-// The channels of the process by their numbers, for those who open them. Sending and receiving do
-// not come here.
+// The channels of the process by their numbers, for opening them. Sending and receiving do not use
+// it.
 class Registry {
    public:
     // 0 when there are no numbers left. May throw bad_alloc.
@@ -85,7 +85,8 @@ bool is_array(const T* items, int count) {
     return count >= 0 && (items != nullptr || count == 0);
 }
 
-// Whether they are open, each there once: what is closed twice could be somebody else's.
+// Checks that they are open, and that none is in the list twice: closing a number twice could close
+// a stranger's descriptor.
 Result check_descriptors(std::vector<Descriptor> fds) {
     for (const Descriptor fd : fds) {
         const Result open = sys::never_blocks(fd);
@@ -96,7 +97,7 @@ Result check_descriptors(std::vector<Descriptor> fds) {
     return twice ? Result(Errc::invalid_argument) : Result::done();
 }
 
-// References to the channels of those handles.
+// Gets references to the channels of those handles.
 bool find_channels(LoopEntry& entry, const int* handles, int count,
                    std::vector<std::shared_ptr<Channel>>& out) {
     for (int i = 0; i < count; ++i) {
@@ -107,8 +108,7 @@ bool find_channels(LoopEntry& entry, const int* handles, int count,
     return true;
 }
 
-// The caller's from now on.
-// Null when there is none, or it was taken.
+// The descriptor, which the caller may take. Null when there is none, or it was taken.
 Descriptor* find_descriptor(Message* message, int index) {
     const bool there = message != nullptr && index >= 0 &&
                        static_cast<size_t>(index) < message->descriptors.size();

@@ -3,7 +3,7 @@
 #include "capi/socket2.h"
 #include "core/base/result.h"
 
-// The header's numbers are the core's.
+// The header and the core have the same numbers.
 static_assert(SOCKET2_PENDING == socket2::Result::kPending);
 #define SOCKET2_SAME_NUMBER(id, name, number, message) static_assert(SOCKET2_##name == (number));
 SOCKET2_ERROR_LIST(SOCKET2_SAME_NUMBER)

@@ -5,7 +5,7 @@ using namespace socket2::capi;
 
 namespace {
 
-// make(loop, out) makes what the handle will name.
+// make(loop, out) makes the object that the handle names.
 template <typename Make>
 int new_fd(int loop, Make make) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {

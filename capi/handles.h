@@ -1,4 +1,4 @@
-// Handles: integers for loops and sockets, and the way of results across the boundary.
+// Handles: integers for loops and their objects, and how results cross the boundary.
 #pragma once
 
 #include <climits>
@@ -24,18 +24,18 @@
 
 namespace socket2::capi {
 
-// What a loop handle names. Its objects live here until they are closed.
+// The loop that a handle names. Its objects live here until they are closed.
 struct LoopEntry {
     LoopEntry(std::unique_ptr<Poller> poller, int the_shared)
         : loop(std::move(poller), std::make_unique<MonotonicClock>()), shared(the_shared) {}
     ~LoopEntry();
 
-    // The handle of a new object, which is freed when there is none left.
+    // Returns the handle of a new object, which is freed when no handle is left.
     int adopt(std::unique_ptr<Object> object);
-    // The object of a live handle is closed, and its handle stale.
+    // Closes the object of a live handle, which becomes stale.
     void close(int handle) { loop.close(objects.take(handle)); }
 
-    // The number for the caller; keeps the system's code of an error.
+    // Returns the number for the caller, and keeps the system's code of an error.
     int report(Result result) {
         if (result.is_error()) {
             os_error = result.os_code();
@@ -46,13 +46,13 @@ struct LoopEntry {
 
     Loop loop;
     SlotMap<std::unique_ptr<Object>> objects;
-    int shared;  // what others may be set to: SystemPollers::shares()
+    int shared;  // what others can share with it: SystemPollers::shares()
     int os_error = 0;
     bool reported = false;                // the call under way has set os_error
-    uint32_t process = process_number();  // the one that the poller is of
+    uint32_t process = process_number();  // the process that the poller belongs to
 };
 
-// Null for a handle of none of these kinds.
+// Null when the handle is not of one of these kinds.
 inline Object* find_object(LoopEntry& entry, int handle, unsigned kinds) {
     const std::unique_ptr<Object>* object = entry.objects.find(handle);
     return object == nullptr || ((*object)->kind() & kinds) == 0 ? nullptr : object->get();
@@ -69,23 +69,24 @@ inline Stream* find_object<Stream>(LoopEntry& entry, int handle) {
     return object == nullptr ? nullptr : (*object)->stream();
 }
 
-// Null for a stale or made-up handle. For the loop's own thread.
+// Null when the handle is stale or made up. Only for the loop's own thread.
 LoopEntry* find_loop(int loop);
 
-// The object of a handle, for a function that gives a pointer and no code; null when there is none.
+// The object of a handle, for functions that return a pointer instead of a code; null when there is
+// none.
 template <typename T>
 const T* look_at(int loop, int handle) {
     LoopEntry* const entry = find_loop(loop);
     return entry == nullptr ? nullptr : find_object<T>(*entry, handle);
 }
 
-// Makes the copy of a loop that a forked child has its own, with a poller of its own.
+// In a forked child: gives the copy of a loop a poller of its own, independent of the parent.
 int leave_parent(LoopEntry& entry);
 
-// The handle of the connection that the listener has just accepted.
+// Returns the handle of the connection that the listener has just accepted.
 int adopt_accepted(LoopEntry& entry, Tcp& listener);
 
-// Runs `body`, whose result is an int; out of memory becomes its code.
+// Runs `body`, which returns an int; out of memory becomes its code.
 template <typename Body>
 int guarded(Body body) {
     try {
@@ -107,11 +108,11 @@ int on_loop(int loop, Body body) {
         const int r = entry->process == process_number() ? 0 : leave_parent(*entry);
         return r < 0 ? r : body(*entry);
     });
-    if (result < SOCKET2_PENDING && !entry->reported) entry->os_error = 0;  // an error of our own
+    if (result < SOCKET2_PENDING && !entry->reported) entry->os_error = 0;  // the library's own
     return result;
 }
 
-// Finds the object, runs `body(entry, object)`, whose result is an int.
+// Finds the object, and runs `body(entry, object)`, which returns an int.
 template <typename T, typename Body>
 int on_object(int loop, int handle, Body body) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {
@@ -120,7 +121,8 @@ int on_object(int loop, int handle, Body body) {
     });
 }
 
-// The same of a socket or stream: runs `body(socket)`, translates its Result (or passes its int on).
+// The same for a socket or stream: runs `body(socket)`, and translates its Result (or passes on its
+// int).
 template <typename S, typename Body>
 int on_socket(int loop, int handle, Body body) {
     return on_object<S>(loop, handle, [&](LoopEntry& entry, S& socket) {
@@ -132,7 +134,7 @@ int on_socket(int loop, int handle, Body body) {
     });
 }
 
-// Closes what the handle names, if it is of T's kinds: 0.
+// Closes the object that the handle names, if it is of T's kinds: 0.
 template <typename T>
 int close_handle(int loop, int handle) {
     return on_object<T>(loop, handle, [&](LoopEntry& entry, T&) {
@@ -141,7 +143,7 @@ int close_handle(int loop, int handle) {
     });
 }
 
-// The number of a channel in the process.
+// The channel's number in the process.
 int channel_number(const Channel& channel);
 
 inline bool is_time(double t) { return t == t; }
@@ -158,19 +160,20 @@ inline const Address* address(const socket2_addr* addr) {
     return reinterpret_cast<const Address*>(addr);
 }
 
-// What the arguments of a look-up name, or which of them is wrong. The texts stay the caller's.
+// Makes an endpoint of the arguments of a look-up, or says which of them is wrong. The texts stay
+// the caller's.
 Result endpoint_of(const char* host, const char* service, int type, int family, int protocol,
                    int flags, Endpoint& out);
-// Asks again, in a forked child, which has none of the threads that were at it.
+// In a forked child, which lacks the threads that were doing the look-up: starts it again.
 void ask_again(Query& query);
 // Whether `max` addresses may be written.
 inline bool is_room(const socket2_addr* out, int max) {
     return max >= 0 && (out != nullptr || max == 0);
 }
-// Copies what fits; how many addresses there are is the result.
+// Copies what fits, and returns how many addresses there are.
 int copy_lookup(const Lookup& found, socket2_addr* out, int max, char* name, size_t name_size);
 
-// Copies what fits, with its zero; the whole length is the result.
+// Copies what fits, with a zero at the end, and returns the whole length.
 inline int copy_text(const std::string& from, char* text, size_t size) {
     if (text != nullptr && size > 0) {
         const size_t n = from.size() < size ? from.size() : size - 1;

@@ -5,8 +5,9 @@ using namespace socket2::capi;
 
 namespace {
 
-// One for the process, as the pool of its threads is. Never destroyed: they may still be at work while
-// the process ends. The library is linked to stay in memory after a dlclose(), for their sake.
+// There is one resolver in the process, and one pool of its threads. Neither is ever destroyed: the
+// threads may still be at work while the process ends. For their sake the library is linked to stay
+// in memory after a dlclose().
 Resolver& resolver() {
     static auto* const the_one = new Resolver(*new Workers);
     return *the_one;

@@ -9,15 +9,15 @@
 namespace socket2::capi {
 namespace {
 
-// The loops of the process, so that a loop can be an integer too and a stale one is recognized. A
-// slot is read without a lock by the loop's own thread; the lock is for what meets wake(), which may
-// come from others.
+// The loops of the process, so that integers can name loops, and stale ones are recognized. The
+// loop's own thread reads its slot without a lock. The lock is for what can meet a wake(), which
+// may come from any thread.
 class Registry {
    public:
     int insert(std::unique_ptr<LoopEntry> entry) {
         const std::lock_guard lock(mutex_);
         for (size_t tried = 1; tried < kSlots; ++tried) {
-            next_ = next_ % (kSlots - 1) + 1;  // slot 0 stays empty: no handle is 0
+            next_ = next_ % (kSlots - 1) + 1;  // slot 0 stays empty, so that no handle is 0
             if (handles_[next_].load(std::memory_order_relaxed) != 0) continue;
             generations_[next_] = (generations_[next_] + 1) & kMaxGeneration;
             const int handle = static_cast<int>(generations_[next_] << kIndexBits | next_);
@@ -31,7 +31,8 @@ class Registry {
     LoopEntry* find(int loop) const {
         if (loop <= 0) return nullptr;
         const size_t index = static_cast<size_t>(loop) % kSlots;
-        // A stale handle's entry is not looked at: another thread may be freeing its successor.
+        // The entry of a stale handle is not looked at: another thread may be freeing the entry
+        // that is there now.
         if (handles_[index].load(std::memory_order_acquire) != loop) return nullptr;
         return entries_[index];
     }
@@ -70,10 +71,10 @@ class Registry {
 
 using Shares = SystemPollers::Shares;
 
-// A thread or a finalizer may still come with a handle while the process ends.
+// Never destroyed: a thread or a finalizer may still use a handle while the process ends.
 Immortal<Registry> registry;
 
-// Never destroyed, either.
+// Never destroyed either.
 SystemPollers& pollers() {
     static auto* const the_process = new SystemPollers;
     return *the_process;
@@ -101,7 +102,7 @@ socket2_event fired(LoopEntry& entry, const Timer& timer) {
 
 int result_of(LoopEntry& entry, Op& op, int handle) {
     if (op.kind != OpKind::accept || op.result.is_error()) return entry.report(op.result);
-    // A listener that was closed after the connection came closes the connection with it.
+    // If the listener was closed after the connection came, the connection was closed with it.
     Tcp* listener = find_object<Tcp>(entry, handle);
     if (listener == nullptr) return SOCKET2_ECLOSED;
     return guarded([&] { return adopt_accepted(entry, *listener); });
@@ -132,7 +133,7 @@ void use(LoopEntry& entry, std::unique_ptr<Poller> poller, int shared) {
     entry.shared = shared;
 }
 
-// Sets the loop to what others may work on: the descriptor that is in use then.
+// Moves the loop to what others may share, and returns the descriptor that it uses then.
 int share(LoopEntry& entry, Descriptor shared) {
     if (shared == entry.shared) return entry.shared;
     if (entry.loop.has_sources()) return SOCKET2_EBUSY;
@@ -178,7 +179,8 @@ int socket2_loop_new(void) {
 }
 
 int socket2_loop_close(int loop) {
-    // What it closes in a forked child must be the child's. Without a poller it is closed all the same.
+    // In a forked child, what is closed must be the child's own. A loop without a poller is closed
+    // all the same.
     const int known = on_loop(loop, [](LoopEntry&) { return 0; });
     static_cast<void>(known);
     return guarded([&] { return registry->take(loop) ? 0 : SOCKET2_EBADHANDLE; });

@@ -31,7 +31,7 @@ int op_number(OpKind kind) {
     }
 }
 
-// Runs `body(entry, object)` on what can be canceled and asked for its ops.
+// Runs `body(entry, object)` on any object with ops that can be canceled and asked about.
 template <typename Body>
 int on_ops(int loop, int handle, Body body) {
     return on_loop(loop, [&](LoopEntry& entry) -> int {

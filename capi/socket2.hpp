@@ -1,5 +1,5 @@
 // socket2 for C++20: handles that close themselves, errors as exceptions, operations for co_await.
-// Header-only, over the functions of socket2.h, whose contract holds here too.
+// Header-only, over the functions of socket2.h, and their contract holds here too.
 //
 //     socket2::Task echo(socket2::Socket s) {
 //         char buffer[4096];
@@ -27,7 +27,7 @@
 #include <utility>
 
 namespace socket2 {
-// The library's own classes have names of their own.
+// The library's own classes use other namespaces.
 inline namespace api {
 
 inline constexpr double kNever = std::numeric_limits<double>::infinity();
@@ -42,18 +42,18 @@ class Error : public std::runtime_error {
     int code_;
 };
 
-// The value that a function gave, for those that are never pending.
+// Returns the value of a function that is never pending.
 inline int check(int result) {
     if (result < 0) throw Error(result);
     return result;
 }
 
-// An address, with the type of the socket it is for. A value, to be copied freely.
+// An address, with the type of the socket that it is for. A value that can be copied freely.
 class Address {
    public:
     Address() = default;
 
-    // The first address of a host, which is asked for and may block when it is a name. `type` is
+    // The first address of a host. May block when the host is a name, which is looked up. `type` is
     // SOCKET2_TCP ..., `family` SOCKET2_INET ...
     static Address lookup(const char* host, const char* service, int type = SOCKET2_TCP,
                           int family = SOCKET2_UNSPECIFIED) {
@@ -79,8 +79,9 @@ class Address {
     socket2_addr content_{};
 };
 
-// What a coroutine returns that runs by itself, from its call until its first wait and then in
-// Loop::run(). An exception that leaves it ends the program, as one that leaves a thread does.
+// The return type of a coroutine that runs by itself, from its call until its first wait and then
+// in Loop::run(). An exception that leaves the coroutine ends the program, like an exception that
+// leaves a thread.
 class Task {
    public:
     struct promise_type {
@@ -92,14 +93,14 @@ class Task {
     };
 };
 
-// Where coroutines wait. Stays where it is made, for its sockets know it. Destroying it ends the
+// Where coroutines wait. It cannot move, because its sockets point to it. Destroying it ends the
 // coroutines that still wait, without running them any further.
 class Loop {
    public:
     Loop() : handle_(check(socket2_loop_new())) {}
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
-    // The library lets go of the memory of the coroutines first; then it may be freed.
+    // The library lets go of the coroutines' memory first; then the memory may be freed.
     ~Loop() {
         socket2_loop_close(handle_);
         for (const auto& [key, waiter] : std::exchange(waiters_, {})) waiter.coroutine.destroy();
@@ -107,7 +108,7 @@ class Loop {
 
     int handle() const noexcept { return handle_; }
 
-    // Until nothing is waited for any more, or stop().
+    // Runs until no coroutine waits, or until stop().
     void run() {
         socket2_event events[64];
         while (!stopped_ && !waiters_.empty()) {
@@ -122,10 +123,10 @@ class Loop {
         stopped_ = false;
     }
 
-    // Makes run(), or the next one, return once the events at hand are told of.
+    // Makes the present or the next run() return once it has handed out the events at hand.
     void stop() noexcept { stopped_ = true; }
 
-    // For operations: who waits for that event.
+    // For operations: registers the coroutine that waits for that event.
     void wait(int handle, int kind, std::coroutine_handle<> coroutine, int& result) {
         waiters_[{handle, kind}] = {coroutine, &result};
     }
@@ -141,7 +142,8 @@ class Loop {
     std::map<std::pair<int, int>, Waiter> waiters_;
 };
 
-// What co_await finishes: begin() starts it, and value(result) is what it gives.
+// The operand of co_await: begin() starts the operation, and value(result) is the value of the
+// expression.
 template <typename Begin, typename Value>
 class [[nodiscard]] Operation {
    public:
@@ -149,7 +151,7 @@ class [[nodiscard]] Operation {
         : loop_(loop), handle_(handle), kind_(kind), begin_(begin), value_(value) {}
 
     bool await_ready() { return (result_ = begin_()) != SOCKET2_PENDING; }
-    // Without memory it cannot go on: the operation has begun.
+    // Out of memory ends the program, because the operation has begun.
     void await_suspend(std::coroutine_handle<> coroutine) noexcept {
         loop_.wait(handle_, kind_, coroutine, result_);
     }
@@ -163,8 +165,8 @@ class [[nodiscard]] Operation {
     int result_ = 0;
 };
 
-// A socket of any kind, closed with its object; moved, not copied. To be destroyed before its loop,
-// or by it.
+// A socket of any kind, closed with its object; it can be moved, but not copied. It must be
+// destroyed before its loop, or by the loop's destructor.
 class Socket {
    public:
     static Socket tcp(Loop& loop, int family = SOCKET2_INET) {
@@ -174,7 +176,7 @@ class Socket {
         return {loop, check(socket2_udp_new(loop.handle(), family, 0))};
     }
 
-    // Takes a handle of that loop over.
+    // Takes over a handle on that loop.
     Socket(Loop& loop, int handle) noexcept : loop_(&loop), id_(loop.handle()), handle_(handle) {}
     Socket(Socket&& other) noexcept
         : loop_(other.loop_), id_(other.id_), handle_(std::exchange(other.handle_, 0)) {}
@@ -186,7 +188,7 @@ class Socket {
     }
     ~Socket() { close(); }
 
-    // What waits on it gets SOCKET2_ECLOSED. A second time does nothing.
+    // Operations that wait on it get SOCKET2_ECLOSED. Another close() does nothing.
     void close() noexcept { socket2_socket_close(id_, std::exchange(handle_, 0)); }
     int handle() const noexcept { return handle_; }
 
@@ -203,7 +205,7 @@ class Socket {
         return a;
     }
 
-    // The next connection, a Socket.
+    // Gives the next connection, a Socket.
     auto accept(double deadline = kNever) {
         return operation(
             SOCKET2_READ, [=, this] { return socket2_tcp_accept(id_, handle_, nullptr, deadline); },
@@ -214,7 +216,7 @@ class Socket {
             return socket2_tcp_connect(id_, handle_, to, deadline);
         });
     }
-    // All of it; gives the number of bytes.
+    // Sends all of it, and gives the number of bytes.
     auto send(std::string_view data, double deadline = kNever) {
         return operation(SOCKET2_WRITE, [=, this] {
             return socket2_stream_send(id_, handle_, data.data(), data.size(), deadline);
@@ -226,7 +228,7 @@ class Socket {
             return socket2_stream_recv(id_, handle_, room.data(), room.size(), deadline);
         });
     }
-    // One datagram. Gives the number of bytes.
+    // Sends one datagram, and gives the number of bytes.
     auto send_to(std::string_view data, const Address& to, double deadline = kNever) {
         return operation(SOCKET2_WRITE, [=, this, to = to.get()] {
             return socket2_udp_send(id_, handle_, data.data(), data.size(), to, deadline);
@@ -248,7 +250,7 @@ class Socket {
     }
 
     Loop* loop_;
-    int id_;  // the loop's handle, which may outlive it
+    int id_;  // the loop's handle, which may be used after the Loop is gone
     int handle_;
 };
 

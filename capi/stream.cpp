@@ -10,7 +10,7 @@ static_assert(sizeof(Slice) == sizeof(socket2_slice) &&
 
 namespace {
 
-// Whether they are slices of memory whose whole size is a possible result.
+// Whether they are valid slices, with a total size that can be a result.
 bool are_buffers(const socket2_slice* slices, int count) {
     if (count < 0 || (slices == nullptr && count > 0)) return false;
     size_t room = INT_MAX;
@@ -55,7 +55,7 @@ int socket2_stream_sendv(int loop, int handle, const socket2_slice* slices, int 
 
 int socket2_stream_recv(int loop, int handle, void* data, size_t size, double deadline) {
     return on_socket<Stream>(loop, handle, [&](Stream& s) -> Result {
-        // An empty read could not be told from the end.
+        // An empty read would look like the end of the stream.
         if (!is_buffer(data, size) || size == 0 || !is_time(deadline)) {
             return Errc::invalid_argument;
         }

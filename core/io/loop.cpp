@@ -35,8 +35,7 @@ Loop::Loop(std::unique_ptr<Poller> poller, std::unique_ptr<Clock> clock)
 
 Loop::~Loop() {
     inbox_->close();  // before anything that an item could reach is gone
-    // Cancel and drain: the remaining objects were closed, but the system may still write to their
-    // memory.
+    // Cancel and drain: the objects left were closed, but the system may write to their memory.
     constexpr double kTurn = 0.1;
     bool failed = false;
     for (;;) {
@@ -266,8 +265,7 @@ Result Loop::turn(double until) {
         }
         complete(*op);
     }
-    // After the wait, because a result that the system already has beats a deadline that has
-    // passed.
+    // After the wait, because a result that the system has beats a deadline that has passed.
     expire();
     submit_deferred();
     return r;
@@ -279,8 +277,7 @@ void Timer::on_close(Loop& loop) {
 
 Result Loop::poll(double until) {
     free_retired();
-    // Completions of an earlier turn that are not taken yet come first. New work waits, so their
-    // number shrinks.
+    // Completions of an earlier turn are taken first. New work waits, so their number shrinks.
     if (has_news()) return Result::done();
     Result r = turn(until);
     // Ops that a deadline cancels belong to this poll. They come back one turn later, and two turns

@@ -86,8 +86,7 @@ std::shared_ptr<Resolver::Shared> Resolver::shared() const {
     const std::lock_guard lock(mutex_);
     const uint32_t process = process_number();
     if (process != process_) {
-        // A thread that a forked child lacks may have held the lock, so the old state cannot be
-        // freed.
+        // A thread that only the parent has may hold the lock: the old state cannot be freed.
         auto fresh = make();
         fresh->cache.set_lifetime(cache_seconds_);
         new std::shared_ptr<Shared>(shared_);

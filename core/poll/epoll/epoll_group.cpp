@@ -71,9 +71,8 @@ int wait_nanoseconds(int epoll_fd, epoll_event* events, int capacity, const time
         ::syscall(kNumber, epoll_fd, events, capacity, timeout, nullptr, size_t{0}));
 }
 
-// Returns the number of events, or -1. epoll_pwait2 counts in nanoseconds. Kernels before 5.11 lack
-// it, and some sandboxes refuse it: then it counts whole milliseconds, rounded up so that a timer
-// is never early.
+// Returns the number of events, or -1. Kernels before 5.11 lack epoll_pwait2, and some sandboxes
+// refuse it: then the wait is in whole milliseconds, rounded up so that a timer is never early.
 int take_events(int epoll_fd, epoll_event* events, int capacity, double seconds) {
     static std::atomic<bool> refused = false;
     if (seconds <= 0) return ::epoll_wait(epoll_fd, events, capacity, 0);
@@ -213,8 +212,7 @@ void EpollGroup::leave(Member& member) {
 Result EpollGroup::add(Member& member, IoSource& source) {
     const auto fd = static_cast<int>(source.fd);
     const auto index = static_cast<size_t>(fd);
-    // The lock stays held, because another member may take an event as soon as the system has the
-    // descriptor.
+    // The lock stays held: once the system has the descriptor, others may take its events.
     const std::lock_guard lock(mutex_);
     try {
         if (index >= member.slots.size()) {
@@ -235,8 +233,7 @@ Result EpollGroup::add(Member& member, IoSource& source) {
     if (r.os_code() == EEXIST) return Result(Errc::busy, EEXIST);
     if (r.is_error()) return r;
     generation_ = generation;
-    // The program closed a descriptor too early: epoll has dropped it, and its number is in use
-    // again.
+    // A descriptor that was closed too early has left the epoll, and its number is used again.
     for (Member* former : members_) {
         if (former == nullptr || index >= former->slots.size()) continue;
         Slot& slot = former->slots[index];
@@ -316,8 +313,7 @@ EpollGroup::State EpollGroup::fall_asleep(Member& me, Turn& turn) {
     return first ? State::deputy : State::sleeper;
 }
 
-// Takes what the epoll has, for all members. If the member was given something it does not look,
-// because the giver has already looked.
+// Takes what the epoll has, for all; not if it was given something: the giver has looked already.
 void EpollGroup::look(Member& me, Turn& turn, Lock& lock) {
     if (turn.count > 0) return;
     epoll_event reported[Turn::kBatch];

@@ -150,8 +150,7 @@ Result open_socket(int family, int type, int protocol) {
 
 void close_descriptor(Descriptor fd) {
     if (::closesocket(socket_of(fd)) == 0 || ::WSAGetLastError() != WSAEWOULDBLOCK) return;
-    // A lingering socket waits for what is not sent yet. In non-blocking mode closesocket() would
-    // leave it open.
+    // A lingering socket that has data left stays open in non-blocking mode.
     u_long off = 0;
     ::ioctlsocket(socket_of(fd), FIONBIO, &off);
     ::closesocket(socket_of(fd));
@@ -246,8 +245,7 @@ namespace {
 Result checked_send(Descriptor fd, Result r) {
     if (r.os_code() == WSAECONNABORTED) return windows::connection_failure(r.os_code());
     if (r.error() != Errc::connection_reset || windows::was_reset(fd)) return r;
-    // Wine says this about a socket that had no connection. (For a connection that is over it knows
-    // no peer either.)
+    // Wine says this about a socket that was never connected. (Nor has it a peer after the end.)
     DWORD seconds = 0;
     int room = sizeof seconds;
     const int told = ::getsockopt(socket_of(fd), SOL_SOCKET, SO_CONNECT_TIME,
