@@ -1,4 +1,5 @@
--- Prints the constants of capi/socket2.h, "NAME VALUE" a line: compiled programs have their values.
+-- Prints the constants of capi/socket2.h, "NAME VALUE" a line, because compiled programs contain their
+-- values.
 
 local ffi = require'ffi'
 

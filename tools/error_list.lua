@@ -1,4 +1,4 @@
--- The rows of core/base/error.h's list: {word =, name =, number =, message =}.
+-- The rows of the list in core/base/error.h: {word =, name =, number =, message =}.
 
 local f = assert(io.open('core/base/error.h', 'rb'))
 local text = f:read'*a':match'#define SOCKET2_ERROR_LIST%(X%)(.-)\n\n'

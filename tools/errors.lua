@@ -12,7 +12,7 @@ local function lines(format, first, second)
 	return table.concat(t)
 end
 
--- The lines between two that stay.
+-- Replaces the lines between a first and a last line that stay.
 local places = {
 	{'capi/socket2.h', '(SOCKET2_PENDING = %-1,\n\n).-(};)',
 		lines('    %s = %s,\n', 'name', 'number'):gsub(',\n$', '\n')},

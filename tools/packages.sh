@@ -15,7 +15,7 @@ install_packages() {
     if [ "$(id -u)" -ne 0 ]; then
         sudo=(sudo)
     fi
-    # Without --no-install-recommends this is several times as much.
+    # Without --no-install-recommends this would install several times as much.
     local install=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive
         apt-get install -y -q --no-install-recommends "${missing[@]}")
     local log
@@ -28,10 +28,10 @@ install_packages() {
     rm -f "$log"
 }
 
-# Without dpkg-dev Meson does not know Debian's folder for libraries, and takes lib64, where nobody looks.
+# Without dpkg-dev Meson does not know Debian's folder for libraries, and takes lib64, where no program looks.
 build_packages=(g++ meson ninja-build pkg-config dpkg-dev luajit zlib1g-dev)
 
-# install_node: Node, Debian's where there is none, and koffi, which lets it call C, in build/node.
+# install_node: installs Node (Debian's, if there is none), and koffi, with which it calls C, in build/node.
 install_node() {
     if [ -e build/node/node_modules/koffi ] && command -v node >/dev/null; then
         return

@@ -1,5 +1,5 @@
-# To be sourced by tools/test with several $modes: runs it once for each, and ends with what failed, and the
-# sum of all.
+# To be sourced by tools/test with several $modes: runs tools/test once for each, and ends with the failures
+# and the sum of all.
 
 sums=() broken='' passed=0 failed=0
 logs=$(mktemp -d)

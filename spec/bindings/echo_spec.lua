@@ -1,5 +1,5 @@
--- The echo examples of the other languages: each by itself, each one's client at each one's server, and
--- how their servers stand many clients, large ones and those that vanish.
+-- The echo examples of the other languages: each alone, each client with each server, and how the servers
+-- handle many clients, large ones and clients that vanish.
 
 local socket = require'socket2'
 local process = require'process'
@@ -16,7 +16,7 @@ if spec.windows then
 	cc, cxx = MINGW .. 'gcc-posix', MINGW .. 'g++-posix -static'
 end
 
--- How each is made and run, and what has to work for that.
+-- How each is built and run, and which command has to work for that.
 local languages = {
 	{name = 'c', make = cc .. ' -std=c11 ' .. flags, source = 'examples/c/echo.c', probe = cc .. ' --version'},
 	{name = 'cpp', make = cxx .. ' -std=c++20 ' .. flags, source = 'examples/cpp/echo.cpp',
@@ -31,11 +31,11 @@ if not spec.windows then
 	for _, l in ipairs(interpreted) do languages[#languages + 1] = l end
 end
 
--- Windows has arguments in an encoding of its own.
+-- On Windows arguments have another encoding.
 local UMLAUTS = spec.windows and 'gruesse' or 'grüße'
 
--- They load our library: they keep the sanitizer that the peers are spared. Not all of them run with every
--- one.
+-- The programs load this project's library, so they keep the preloaded sanitizer, unlike the peers. Not all
+-- of them run with every sanitizer.
 local environment = ("env LD_PRELOAD='%s' NODE_PATH=build/node/node_modules timeout 60 ")
 	:format(os.getenv'LD_PRELOAD' or '')
 local launcher, extension = '', ''
@@ -121,7 +121,7 @@ describe('the echo examples', function()
 
 		it_does('both sides in one loop', function()
 			local out = process.output(l.command .. '; echo "exit $?"')
-			assert.matches('^exit 0\nfrom %S+\nhello$', sorted(out)) -- either answer can be the first
+			assert.matches('^exit 0\nfrom %S+\nhello$', sorted(out)) -- the answers can come in either order
 		end)
 
 		it_does('a client that finds nobody says so', function()
@@ -149,7 +149,7 @@ describe('the echo examples', function()
 				local quiet = assert(socket.connect('127.0.0.1', port))
 				for _ = 1, 5 do
 					local c = assert(socket.connect('127.0.0.1', port))
-					c:send(large, nil, socket.clock() + 0.05) -- nobody takes the echo
+					c:send(large, nil, socket.clock() + 0.05) -- no client takes the echo
 					assert(c:setopt('linger', 0))
 					c:close()
 				end

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Every function of capi/socket2.h, called from Python with whatever a program could get wrong: handles
-that are stale, of another loop, of another kind or made up, wild numbers and lengths, null pointers,
-memory that is no address. Nothing may crash, hang or answer what the header does not name; a bad handle
-is always recognized, and every pending operation has one event. (spec/capi/garbage_test.c looks closer
-at what good arguments do.) A second thread does the same on loops of its own.
+"""Every function of capi/socket2.h, called from Python with everything that a program could get wrong:
+handles that are stale, of another loop, of another kind or made up, wild numbers and lengths, null pointers,
+memory that is not an address. No call may crash, hang or return a code that the header does not name; a bad
+handle is always recognized, and every pending operation has one event. (spec/capi/garbage_test.c looks closer
+at what good arguments do.) A second thread does the same on its own loops.
 
 usage: garbage.py [CALLS [SEED [trace]]]    trace: each call goes to stderr before it is made
 It makes fewer calls when they would take longer than four minutes.
@@ -42,7 +42,7 @@ def main(calls=100000, seed=1, trace=None, seconds=240):
     if set(RULES) != set(C):
         raise Wrong(f'functions and rules differ: {set(RULES) ^ set(C)}')
     first = C['loop_new']()
-    C['signal_new'](first, SIGUSR1)  # makes a pipe, which stays
+    C['signal_new'](first, SIGUSR1)  # makes a pipe, which stays open
     C['loop_close'](first)
     descriptors = open_descriptors()
     workers = [Worker(seed, i, trace) for i in range(2)]
@@ -77,7 +77,7 @@ def main(calls=100000, seed=1, trace=None, seconds=240):
         raise Wrong(f'never called: {never}')
     limit = time.monotonic() + 20
     while open_descriptors() != descriptors and time.monotonic() < limit:
-        time.sleep(0.01)  # a look-up that was given up may still have one
+        time.sleep(0.01)  # an abandoned look-up may still have one
     if open_descriptors() != descriptors:
         raise Wrong(f'{open_descriptors() - descriptors} descriptors are left')
     print(f'{sum(workers[0].counts.values())} calls and {sum(beside.counts.values())} beside')

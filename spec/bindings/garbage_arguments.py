@@ -223,7 +223,7 @@ def string(*values):
 option = string(None, *b'''acceptconn broadcast error keepalive linger rcvbuf sndbuf reuseaddr tcp_nodelay
     tcp_maxseg tcp_keepcnt tcp_congestion tcp_cork v6only hdrincl ttl tos multicast_ttl multicast_loop
     multicast_if bindtodevice incoming_cpu'''.split())
-# An unknown congestion control would have the system look for a module.
+# With an unknown congestion control the system would look for a module.
 option_text = chosen_string(None, b'', b'lo', b'reno', b'127.0.0.1', b'1')
 ifname = maybe_string(None, b'', b'lo', b'127.0.0.1', b'0.0.0.0', b'1', b'-1')
 service = maybe_string(None, b'0', b'80', b'65535', b'65536', b'', b'-1', b'http')
@@ -273,14 +273,14 @@ def channel_id(w):
 
 
 def passengers(w):
-    """Channels whose numbers are larger, so that none is in messages in itself, and descriptors."""
+    """Channels with larger numbers, so that none is in a message in itself, and descriptors."""
     ids = w.loop.ids if w.loop else {}
     larger = [h for h, number in ids.items() if number > ids.get(w.handle, INT_MAX)]
     count, fd_count = w.below(4) if w.one_in(3) else 0, w.below(3) if w.one_in(5) else 0
     for i in range(count):
         w.handles[i] = w.pick(larger) if larger and not w.one_in(10) else w.stale_handle()
         w.may_be_bad |= w.handles[i] not in ids
-        # It could be a channel of this loop by chance, of any number.
+        # By chance the number could be a channel of this loop.
         fd_count = 0 if w.may_be_bad else fd_count
     w.given = [os.dup(w.pick(w.own)) for _ in range(fd_count)]
     w.fds[0:fd_count] = w.given
@@ -292,7 +292,7 @@ def passengers(w):
         w.must_fail = True
         fds, fd_count = w.pick(((0, 1), (0, INT_MAX), (fds, -1), (0, -1)))
     elif w.one_in(30):
-        w.must_fail = True  # one that is there twice, or is not open
+        w.must_fail = True  # a descriptor that is there twice, or is not open
         w.fds[fd_count] = w.given[0] if w.given else 1 << 20
         fd_count += 1
     return channels, count, fds, fd_count

@@ -1,4 +1,4 @@
-"""The functions of capi/socket2.h, as it declares them, and what the others know of it."""
+"""The functions that capi/socket2.h declares, and what the other modules know about them."""
 import ctypes
 import os
 import re
@@ -55,5 +55,5 @@ class Loop:
         self.handle = handle
         self.live = {}  # handle -> its kind
         self.pending = {}  # (handle, kind) -> whether it is an accept
-        self.borrowed = set()  # handles whose descriptor is this test's
+        self.borrowed = set()  # handles on descriptors that this test owns
         self.ids = {}  # handle of a channel -> its number

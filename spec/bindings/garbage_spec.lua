@@ -5,7 +5,7 @@ local process = require'process'
 local sanitizer = os.getenv'LD_PRELOAD' or ''
 
 it('the library stands whatever a program in Python gets wrong', function()
-	-- Each allocation of its own, which a sanitizer can watch.
+	-- Makes Python allocate each object separately, so that a sanitizer can watch it.
 	local python = ("env LD_PRELOAD='%s' PYTHONMALLOC=malloc /usr/bin/python3 "):format(sanitizer)
 	if os.execute(python .. '-c "" >/dev/null 2>&1') ~= 0 then
 		return pending'Python does not run with this sanitizer'

@@ -26,7 +26,7 @@ class Worker:
         self.others = []  # loops of other threads
         self.numbers = [self.random.randint(INT_MIN, INT_MAX) for _ in range(256)]
         self.strings, self.next_string = [None] * 64, 0
-        # None of this is freed or made anew: what is pending may still have it.
+        # None of this is ever freed or made anew, because pending operations may still use it.
         self.memory = [ctypes.create_string_buffer(n) for n in (1, 7, 100, 1000, 65536)]
         self.slices = (Slice * 5)(*(Slice(ctypes.addressof(m), len(m)) for m in self.memory))
         self.texts = [ctypes.create_string_buffer(n) for n in (1, 5, 16, 192)]

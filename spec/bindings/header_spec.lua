@@ -1,4 +1,4 @@
--- The header is the manual: each of its functions has a comment, alone or with those beside it.
+-- The header is the manual: each of its functions has a comment, alone or shared with its neighbours.
 
 it('every function of socket2.h is documented', function()
 	local f = assert(io.open'capi/socket2.h')
@@ -6,7 +6,7 @@ it('every function of socket2.h is documented', function()
 	local statement = ''
 	for line in f:lines() do
 		if line:match'%*/$' then
-			told = not line:match'^/%* %-%-%-%-' -- the title of a section says nothing of a function
+			told = not line:match'^/%* %-%-%-%-' -- the title of a section describes no function
 			statement = ''
 		elseif line == '' then
 			told = false

@@ -1,9 +1,9 @@
 -- The code blocks of a Markdown file as programs, each of which runs in a process of its own.
 --
--- A block whose info string begins with `lua` runs and has to end by itself, without an error, with nothing
--- on stderr. `--> text` in it is a line that it prints: if there is one, the block prints these, in this
--- order, and no other; `...` in the text is anything. A second word names the library whose code it is, if
--- it is not ours.
+-- A block with an info string that begins with `lua` runs and has to end by itself, without an error, with
+-- nothing on stderr. `--> text` in it is a line of its output: if there is any, the block must print exactly
+-- these lines, in this order; `...` in the text stands for anything. A second word names the library that the
+-- code is for, if it is not socket2.
 
 local ffi = require'ffi'
 local process = require'process'
@@ -12,7 +12,7 @@ local blocks = {}
 
 local OURS, IN_ITS_PLACE, THEIRS = 'tools/run', 'tools/run -lsocket2.dropin', 'env -u LUA_PATH luajit'
 
--- What runs a block. Programs of LuaSocket's run on it, and on us in its place.
+-- The commands that run a block. Programs for LuaSocket run on LuaSocket, and on the drop-in in its place.
 blocks.commands = {
 	['lua'] = {OURS},
 	['lua luasocket'] = {THEIRS, IN_ITS_PLACE},
@@ -22,7 +22,7 @@ blocks.commands = {
 	['lua socketloop'] = {IN_ITS_PLACE},
 }
 
--- of(path) -> {{path =, line =, info =, code =}, ...}: those of Lua.
+-- of(path) -> {{path =, line =, info =, code =}, ...}: the Lua blocks.
 function blocks.of(path)
 	local list = {}
 	local block
@@ -46,7 +46,7 @@ function blocks.of(path)
 	return list
 end
 
--- programs(list) -> {{name =, block =, command =}, ...}: a block for each of its commands.
+-- programs(list) -> {{name =, block =, command =}, ...}: each block with each of its commands.
 function blocks.programs(list)
 	local programs = {}
 	for _, block in ipairs(list) do
@@ -70,7 +70,7 @@ end
 
 local LIMIT, AT_A_TIME = 60, 4 -- seconds, processes
 
--- What a command begins with. (A preloaded sanitizer is kept for tools/run.)
+-- What a command begins with. (tools/run keeps a preloaded sanitizer.)
 local function prefix(command)
 	return command == THEIRS and 'unset LD_PRELOAD; ' or command == IN_ITS_PLACE and process.with_modules or ''
 end
@@ -80,7 +80,7 @@ function blocks.run(programs)
 	local dir = process.output'mktemp -d':match'%S+'
 	for i, p in ipairs(programs) do
 		local path = ('%s/%d'):format(dir, i)
-		-- Lines have the numbers that they have in the page.
+		-- Blank lines first, so that line numbers are those of the page.
 		write(path .. '.lua', ('\n'):rep(p.block.line - 1) .. p.block.code)
 		write(path .. '.sh', (('%stimeout %d %s @.lua >@.output 2>@.errors </dev/null\n'
 			.. 'echo $? >@.status\n'):format(prefix(p.command), LIMIT, p.command):gsub('@', path)))
@@ -94,12 +94,12 @@ function blocks.run(programs)
 	os.execute('rm -r ' .. dir)
 end
 
--- Blanks, of whatever kind, are one.
+-- Any run of whitespace matches any other.
 local function pattern(text)
 	return '^' .. text:gsub('%s+', ' '):gsub(' $', ''):gsub('%p', '%%%0'):gsub('%%%.%%%.%%%.', '.*') .. '$'
 end
 
--- failure(program) -> text | nil: what is wrong with what it did.
+-- failure(program) -> text | nil: what went wrong.
 function blocks.failure(p)
 	if p.status ~= 0 then
 		return ('%s\nended with %s\n%s'):format(p.output, p.status, p.errors)
@@ -129,7 +129,7 @@ function blocks.failure(p)
 	end
 end
 
--- The anchors that its headings are given where it is shown.
+-- The anchors that a viewer gives its headings.
 local function anchors_of(text)
 	local anchors = {}
 	for heading in text:gmatch'\n#+ ([^\n]*)' do
@@ -138,7 +138,7 @@ local function anchors_of(text)
 	return anchors
 end
 
--- bad_link(path) -> the first link on that page that leads nowhere | nil
+-- bad_link(path) -> the first link on that page without a target | nil
 function blocks.bad_link(path)
 	local text = assert(process.read(path))
 	for link in text:gmatch'%]%(([^)]+)%)' do

@@ -1,11 +1,11 @@
--- Compares the modules in lua/socket2/compat with those they replace: the original, where it is installed,
--- is the oracle. Both run in one process, each with modules and globals of its own.
+-- Compares the modules in lua/socket2/compat with those they replace: the original, if it is installed, is
+-- the oracle. Both run in one process, each with its own modules and globals.
 --
---	local both = require'both''mime'    -- nil where the original is not installed
+--	local both = require'both''mime'    -- nil when the original is not installed
 --	both(function(m) return m.b64('a', 'b') end)
 --
--- runs the function on the original and on ours and asserts that the results are equal: their number, all
--- that is in tables, and the message of an error. Functions are equal to functions.
+-- runs the function on the original and on its replacement, and asserts that the results are equal: their
+-- number, everything in tables, and the message of an error. All functions count as equal.
 
 local assert = require'luassert'
 
@@ -14,14 +14,14 @@ local unpack, select = unpack, select
 local SYSTEM = '/usr/local/share/lua/5.1/?.lua;/usr/share/lua/5.1/?.lua'
 local SYSTEM_C = '/usr/local/lib/lua/5.1/?.so;/usr/lib/lua/5.1/?.so;/usr/lib/?/lua/5.1/?.so'
 local FAMILY = {'socket', 'mime', 'ltn12', 'mbox'}
--- Where distributions have put a module that is called otherwise.
+-- Modules that distributions have under another name.
 local ALIASES = {mbox = 'socket.mbox'}
 
 local function pack(...)
 	return {n = select('#', ...), ...}
 end
 
--- The templates of a path that are not of this project.
+-- The templates of a path that do not belong to this project.
 local function foreign(path, more)
 	local templates = {}
 	for template in (path .. ';' .. more):gmatch'[^;]+' do
@@ -36,7 +36,7 @@ local path, cpath = foreign(package.path, SYSTEM), foreign(package.cpath, SYSTEM
 local root = package.searchpath('socket2', package.path):match'^(.*)lua/socket2%.lua$'
 local compat = root .. 'lua/socket2/compat/?.lua'
 
--- The modules of one side, which replace those of the family in package.loaded while they are loaded.
+-- The modules of one side. While they are loaded they replace that family in package.loaded.
 local function side(with_path)
 	return {path = with_path, loaded = {}, globals = {}}
 end
@@ -66,7 +66,7 @@ local function swap(from, to)
 	end
 end
 
--- Runs f as code that has only that side's modules.
+-- Runs f as code that sees only that side's modules.
 local function within(which, f)
 	local outside = side()
 	local before, cbefore = package.path, package.cpath
@@ -89,7 +89,7 @@ local function load_original(name)
 	end
 end
 
--- An error's message without what tells where in the module it was raised, and by which of its lines.
+-- An error's message without its position in the module.
 local function message_of(err)
 	if type(err) ~= 'string' then
 		return err
@@ -146,7 +146,7 @@ local function equal(a, b)
 	return true
 end
 
--- A function that compares; nil where the original of the module is not installed.
+-- Returns a function that compares; nil when the original of the module is not installed.
 return function(name)
 	local theirs = load_original(name)
 	if not theirs then
@@ -157,7 +157,7 @@ return function(name)
 
 	return function(f, ...)
 		local expected, actual = outcome(f, theirs, ...), outcome(f, module, ...)
-		if not equal(expected, actual) then -- asked first, because luassert takes its time
+		if not equal(expected, actual) then -- compared first, because luassert takes its time
 			assert.same(expected, actual)
 		end
 		return actual

@@ -6,19 +6,19 @@ local spec = require'spec'
 
 local connections = {}
 
--- close(object...): each of them.
+-- close(object...): closes each of them.
 function connections.close(...)
 	for i = 1, select('#', ...) do
 		select(i, ...):close()
 	end
 end
 
--- accepted(listener) -> over: what its next accept() gives, in order.
+-- accepted(listener) -> over: over() waits for the listener's next accept(), and returns its results.
 function connections.accepted(s)
 	return spec.go(function() return assert(s:accept()) end)
 end
 
--- dead_port() -> a port where nobody listens
+-- dead_port() -> a port without a listener
 function connections.dead_port()
 	local s, port = spec.listener()
 	s:close()
@@ -40,7 +40,8 @@ function connections.reset(s)
 	s:close()
 end
 
--- fill(s, [size]) -> over: sends until the system takes no more; it is not over until the peer reads.
+-- fill(s, [size]) -> over: starts to send until the system takes no more. over() waits for the end, which
+-- comes when the peer reads.
 function connections.fill(s, size)
 	local sending = spec.go(function() return s:send(spec.buffer(size or 2e7)) end)
 	for _ = 1, 100 do spec.turn() end

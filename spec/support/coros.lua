@@ -1,5 +1,5 @@
--- What the specs of coro share: its copies, of which each has a main thread of its own. The cases run twice:
--- on this Lua, and on one that pretends to have the coroutine.running() and status() of Lua 5.2.
+-- What the specs of coro share: copies of coro, each with its own main thread. The cases run twice: on this
+-- Lua, and on one that pretends to have the coroutine.running() and status() of Lua 5.2.
 
 local assert = require'luassert'
 
@@ -8,7 +8,7 @@ local unpack = unpack
 
 local coros = {}
 
--- What passes through unchanged.
+-- Values that have to pass through unchanged.
 coros.values = {'a string', {}, 42, false, print}
 
 -- fresh() -> coro: a new copy.
@@ -20,7 +20,7 @@ local function fresh()
 	return coro
 end
 
--- fresh52() -> coro, running: one that was loaded while coroutine.running() returns an object for the main
+-- fresh52() -> coro, running: a copy that was loaded while coroutine.running() returns an object for the main
 -- thread, and that running().
 local function fresh52()
 	local running, status = native.running, native.status
@@ -47,7 +47,7 @@ end
 
 coros.fresh, coros.fresh52 = fresh, fresh52
 
--- both(suite): the cases that suite(load) makes, for load() of each kind.
+-- both(suite): makes the cases of suite(load), with a load() of each kind.
 function coros.both(suite)
 	local describe = getfenv(2).describe -- the spec's
 	describe('coro', function() suite(fresh) end)
@@ -60,7 +60,7 @@ end
 
 coros.pack = pack
 
--- fails(message, f, ...) -> the error that f(...) raises, whose message has that in it
+-- fails(message, f, ...) -> the error that f(...) raises; its message contains `message`
 function coros.fails(msg, f, ...)
 	local ok, err = pcall(f, ...)
 	assert.is_false(ok)
@@ -68,7 +68,7 @@ function coros.fails(msg, f, ...)
 	return err
 end
 
--- inside(coro) -> function(f): runs f in a thread of that copy, and returns its results to the main one.
+-- inside(coro) -> function(f): runs f in a thread of that copy, and returns its results to the main thread.
 function coros.inside(coro)
 	local transfer, root = coro.transfer, coro.running()
 	return function(f)

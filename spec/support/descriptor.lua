@@ -1,4 +1,4 @@
--- Descriptors as other code has them: made, read and written by the system's own functions.
+-- Descriptors from outside the library: made, read and written by the system's own functions.
 
 local ffi = require'ffi'
 
@@ -32,7 +32,7 @@ end
 
 local fds = ffi.new'int[2]'
 
--- pipe() -> the end to read from, the end to write to
+-- pipe() -> the reading end, the writing end
 function descriptor.pipe()
 	checked(ffi.C.pipe2(fds, NONBLOCK + CLOEXEC))
 	return fds[0], fds[1]
@@ -47,7 +47,7 @@ function descriptor.set_blocking(fd)
 	checked(ffi.C.fcntl(fd, F_SETFL, ffi.cast('int', 0)))
 end
 
--- poller() -> fd: of one of the system's
+-- poller() -> fd of a new poller of the system
 function descriptor.poller()
 	return checked(ffi.C.epoll_create1(CLOEXEC))
 end
@@ -56,7 +56,7 @@ function descriptor.eventfd()
 	return checked(ffi.C.eventfd(0, NONBLOCK + CLOEXEC))
 end
 
--- timer(seconds) -> fd: goes off once.
+-- timer(seconds) -> fd of a timer that fires once
 function descriptor.timer(seconds)
 	local fd = checked(ffi.C.timerfd_create(CLOCK_MONOTONIC, NONBLOCK + CLOEXEC))
 	local times = ffi.new('struct descriptor_times', {first = {ns = seconds * 1e9}})
@@ -68,12 +68,12 @@ function descriptor.open(path)
 	return checked(ffi.C.open(path, RDONLY + CLOEXEC))
 end
 
--- of(file) -> fd: of a file of io's
+-- of(file) -> fd of an io file
 function descriptor.of(file)
 	return checked(ffi.C.fileno(file))
 end
 
--- rename(from, to): the number `to` is in place of `from`.
+-- rename(from, to): the descriptor gets the number `to` instead of `from`.
 function descriptor.rename(from, to)
 	checked(ffi.C.dup2(from, to))
 	checked(ffi.C.close(from))
@@ -94,7 +94,7 @@ function descriptor.send_urgent(fd, byte)
 	return tonumber(ffi.C.send(fd, byte, 1, MSG_OOB))
 end
 
--- read(fd, n) -> string | nil: at most n bytes; '' at the end, nil when nothing is there.
+-- read(fd, n) -> string | nil: at most n bytes; '' at the end, nil when there is nothing.
 function descriptor.read(fd, n)
 	local buf = ffi.new('char[?]', n)
 	local r = tonumber(ffi.C.read(fd, buf, n))
@@ -107,7 +107,7 @@ function descriptor.fill(fd)
 	while ffi.C.write(fd, buf, 4096) > 0 do end
 end
 
--- drain(fd): reads all that is there.
+-- drain(fd): reads all that there is.
 function descriptor.drain(fd)
 	while #(descriptor.read(fd, 65536) or '') > 0 do end
 end

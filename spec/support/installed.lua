@@ -5,14 +5,14 @@ local process = require'process'
 
 local installed = {}
 
--- environment(words) -> run: run(arguments) is the command of luajit with these variables alone.
+-- environment(words) -> run: run(arguments) is the command that starts luajit with only these variables.
 function installed.environment(words)
 	return function(arguments)
 		return ('timeout 60 env -C / -i PATH="$PATH" %s luajit %s 2>&1'):format(words, arguments)
 	end
 end
 
--- sh(command, ...) -> what it prints; it has to succeed.
+-- sh(command, ...) -> its output; the command has to succeed.
 function installed.sh(command, ...)
 	local output = process.output(('{ %s; } 2>&1; echo " $?"'):format(command:format(...)))
 	local text, code = output:match'^(.-)\n? (%d+)\n$'
@@ -35,7 +35,7 @@ local function libraries_of(p)
 	return list
 end
 
--- A program of LuaSocket's that prints a line it has sent itself, and where its module is.
+-- A LuaSocket program that prints a line that it has sent to itself, and the path of its module.
 local EXCHANGE = [[-e '
 local socket = require"socket"
 local server = assert(socket.bind("127.0.0.1", 0))
@@ -46,9 +46,9 @@ peer:send("a line\n")
 print(client:receive(), debug.getinfo(socket.bind, "S").source)']]
 installed.exchange = EXCHANGE
 
--- check(run, examples, library, modules): the example server and client in that folder talk with each other;
--- what they load is that library; new Lua states do so too; the drop-ins are those beside the other Lua
--- modules, and without them LuaSocket is LuaSocket.
+-- check(run, examples, library, modules): the example server and client in that folder talk to each other and
+-- load that library, in new Lua states, too; the drop-ins are those beside the other Lua modules, and without
+-- them LuaSocket is the original.
 function installed.check(run, examples, library, modules)
 	local p = process.start(run(examples .. '/echo_server.lua'))
 	local line = p.file:read'*l'

@@ -1,4 +1,4 @@
--- Operations that an error ends in the middle, wherever that is.
+-- Operations that an error ends at any point in the middle.
 
 local ffi = require'ffi'
 local coro = require'coro'
@@ -14,7 +14,7 @@ local serial = require'socket2.luasocket.serial'
 local SIZE = 3000
 local canaries
 
--- Memory like that of the operation, in its place if that was freed.
+-- Allocates memory of the operation's sizes, to overwrite what was freed.
 local function fill_memory()
 	collectgarbage()
 	canaries = {}
@@ -59,7 +59,7 @@ local function udp()
 	return s
 end
 
--- Two objects over descriptors, which close() closes.
+-- Two objects over descriptors; close() closes the descriptors, too.
 local function fd_pair()
 	local x, y = descriptor.socketpair()
 	local a, b = assert(socket.wrapfd(x)), assert(socket.wrapfd(y))
@@ -74,7 +74,7 @@ local function later()
 	return socket.clock() + 10
 end
 
--- start(f) -> t: runs f in a thread, for is(t, result), which waits for its end. Another result is an error,
+-- start(f) -> t: runs f in a thread. is(t, result) waits for its end, and raises an error on another result,
 -- unless f has failed.
 local function start(f)
 	local t = {}
@@ -92,21 +92,22 @@ local function is(t, expected)
 	assert(not t.ok or t.result == expected, 'another result')
 end
 
--- Sends 'more' after all that is on its way, and reads it all: nothing but bytes that the pattern has.
+-- Sends 'more' after all that is on its way, and reads it all, which must be bytes of the pattern and nothing
+-- else.
 local function read_more(from, to, pattern)
 	socket.newthread(function() assert(from:send('more', nil, later())) end)
 	local bytes = assert(to:readuntil('more', 1e7, later()))
 	assert(bytes:gsub('more', ''):find('^[' .. pattern .. ']*$'), 'bytes of another string were sent')
 end
 
--- Receives datagrams until 'more' has come, which is sent after all that is on its way.
+-- Receives datagrams up to 'more', which is sent after all that is on its way.
 local function skip_to_more(s)
 	local buf = ffi.new'char[4]'
 	repeat until ffi.string(buf, (assert(s:recv(buf, 4, later())))) == 'more'
 end
 
--- kind -> a function that makes: what is interrupted, what lets it end (twice, if it comes to that), what
--- then has to work, and what is to be closed.
+-- kind -> a function that makes: the operation to interrupt, what lets it end (called twice if needed), what
+-- has to work after it, and the objects to close.
 local kinds = {}
 
 function kinds.recv()
@@ -327,7 +328,7 @@ end
 
 kinds['new objects'] = function()
 	local x, y = descriptor.socketpair()
-	assert(socket.signal'hup'):close() -- the process's pipe for signals stays
+	assert(socket.signal'hup'):close() -- the process keeps its pipe for signals
 	return function()
 		socket.tcp()
 		socket.udp()
@@ -369,7 +370,7 @@ local function check_loop()
 	assert(not pending.any(), 'something is waited for')
 end
 
--- Runs the operation once, under limit(n, f): was it interrupted?
+-- Runs the operation once, under limit(n, f). Returns whether it was interrupted.
 local function check_one(kind, limit, n, late)
 	local operation, finish, work, a, b = kinds[kind]()
 	local over, ended = false, false
@@ -406,7 +407,7 @@ local function check_one(kind, limit, n, late)
 	return reached
 end
 
--- Open descriptors, without those of objects that were forgotten; 0 where nothing tells.
+-- Open descriptors, without those of forgotten objects; 0 when the system does not tell.
 local function descriptors()
 	collectgarbage()
 	collectgarbage()
@@ -414,9 +415,9 @@ local function descriptors()
 	return ok and n or 0
 end
 
--- check(kind, limit, [late]): runs an operation under limit(n, f) -> boolean, which calls f(), lets it fail
--- after n steps, and tells whether it came to that; for each n until it did not. With `late` it is what comes
--- after the beginning that fails. Raises what does not hold then.
+-- check(kind, limit, [late]): runs the operation again and again. limit(n, f) -> boolean calls f(), lets it
+-- fail after n steps, and tells whether it did; n grows until it does not. With `late` only what comes after
+-- the beginning fails. Raises an error when something does not hold afterwards.
 function interrupted.check(kind, limit, late)
 	local n = 0
 	local before, reached

@@ -1,4 +1,5 @@
--- A program, in a network of its own: brings the loopback up, with the addresses fd00::1 and fd00::2 as well.
+-- A program that runs in a network of its own: brings the loopback up, with the addresses fd00::1 and fd00::2
+-- as well.
 
 local ffi = require'ffi'
 
@@ -13,7 +14,7 @@ int usleep(unsigned);
 
 local AF_INET, AF_INET6, SOCK_DGRAM, IFF_UP = 2, 10, 2, 1
 local SIOCSIFADDR, SIOCSIFFLAGS, SIOCGIFINDEX = 0x8916, 0x8914, 0x8933
-local STEP, LIMIT = 10000, 1000 -- us, steps
+local STEP, LIMIT = 10000, 1000 -- microseconds, steps
 
 local function ioctl(family, request, data)
 	local fd = ffi.C.socket(family, SOCK_DGRAM, 0)
@@ -31,7 +32,7 @@ for last = 1, 2 do
 	ioctl(AF_INET6, SIOCSIFADDR, address)
 end
 
--- Until they are good for binding, no more tentative.
+-- Waits until binding to them works: at first they are tentative.
 for _ = 1, LIMIT do
 	local f = assert(io.open'/proc/net/if_inet6')
 	local _, good = f:read'*a':gsub('fd0+[12] %x+ %x+ %x+ 80', '')

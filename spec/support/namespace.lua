@@ -1,5 +1,5 @@
--- Specs that run in a process of their own, with a network of its own (a loopback and nothing else) and its
--- own hosts file and name servers. Needs `unshare` and `mount`.
+-- For specs that run in a separate process, with its own network (only a loopback), hosts file and name
+-- servers. Needs `unshare` and `mount`.
 
 local ffi = require'ffi'
 local socket = require'socket2'
@@ -7,8 +7,8 @@ local spec = require'spec'
 
 local namespace = {}
 
--- source_of(f) -> Lua code that gives f again: its byte code, and its upvalues, which are modules, what
--- is in these, plain values, tables of them, and other Lua functions.
+-- source_of(f) -> Lua code that makes f again from its bytecode and its upvalues: modules, what is in these,
+-- plain values, tables of them, and other Lua functions.
 local function source_of(f)
 	local lines, names, count = {}, {}, 0
 	local value
@@ -80,16 +80,16 @@ local function temporary(content)
 	return path
 end
 
--- How the look-ups behave in there: hosts, then a name server, whose answer they await for long.
+-- How look-ups behave inside: first hosts, then a name server with a long timeout.
 local FILES = {
 	['/etc/nsswitch.conf'] = 'hosts: files dns\nservices: files\nprotocols: files\n',
 	['/etc/resolv.conf'] = 'nameserver 127.0.0.1\noptions timeout:30 attempts:1\n',
 	['/etc/hosts'] = '',
 }
 
--- run(files, f) -> true, output | nil, reason: runs f() in a new process with its own network, where
--- these files ({[path] = content}) are in place of the system's. What fails there is raised here. Nil
--- when the system does not permit namespaces.
+-- run(files, f) -> true, output | nil, reason: runs f() in a new process with its own network, in which these
+-- files ({[path] = content}) replace those of the system. Errors inside are raised here. Nil when the system
+-- does not permit namespaces.
 function namespace.run(files, f)
 	local temporaries, mounts = {}, {}
 	local function file_of(content)
@@ -97,7 +97,7 @@ function namespace.run(files, f)
 		temporaries[#temporaries + 1] = path
 		return path
 	end
-	if spec.windows then -- else the server that has Wine's sockets is the one outside
+	if spec.windows then -- otherwise Wine's sockets belong to the server outside
 		mounts[1] = 'mount -t tmpfs -o mode=700 none /tmp/$(cat $WINEPREFIX/wineserver)'
 	end
 	for path, default in pairs(FILES) do
@@ -127,15 +127,15 @@ function namespace.run(files, f)
 	return true, result
 end
 
--- enter(): in the new process.
+-- enter(): runs first in the new process.
 function namespace.enter()
 	_G.assert = require'luassert'
 end
 
--- The rest is for specs that run in there, in socket threads.
+-- The rest is for specs inside, in socket threads.
 
--- black_hole(host, port, [family]) -> hole: from now on whoever connects there gets no answer. It is a
--- listener whose queue is full.
+-- black_hole(host, port, [family]) -> hole: from now on connects to there get no answer. It is a listener
+-- with a full queue.
 function namespace.black_hole(host, port, family)
 	local s, filler = assert(socket.tcp(family)), assert(socket.tcp(family))
 	assert(s:listen(host, port, 0))
@@ -146,8 +146,8 @@ function namespace.black_hole(host, port, family)
 	end}
 end
 
--- ticker() -> stop: a thread that sleeps in steps of a millisecond. stop() gives the longest that one
--- took, and how many there were.
+-- ticker() -> stop: starts a thread that sleeps in steps of a millisecond. stop() returns how long the
+-- longest step took, and how many there were.
 function namespace.ticker()
 	local stopped, longest, count = false, 0, 0
 	socket.newthread(function()
@@ -167,7 +167,7 @@ end
 local PORT, HEADER = 53, 12
 local TYPES = {[1] = 'A', [28] = 'AAAA'}
 
--- Of a query: the name, the type, and where the question ends.
+-- The name and the type in a query, and where the question ends.
 local function question_of(message)
 	local labels, i = {}, HEADER + 1
 	while message:byte(i) ~= 0 do
@@ -196,9 +196,9 @@ local function reply(message, ips)
 		.. message:sub(HEADER + 1, last) .. table.concat(records)
 end
 
--- name_server(answer) -> queries: serves the names in there. answer(name, type) gives a list of IPv4
--- addresses, false for no such name, nil for silence. `queries` is what came: a list of 'name type',
--- which counts them as well.
+-- name_server(answer) -> queries: serves the names inside. answer(name, type) returns a list of IPv4
+-- addresses, false for no such name, nil for silence. `queries` is a list of the queries that came, 'name
+-- type', and also counts them by that text.
 function namespace.name_server(answer)
 	local s = assert(socket.udp())
 	assert(s:bind('127.0.0.1', PORT))
@@ -222,7 +222,7 @@ function namespace.name_server(answer)
 	return queries
 end
 
--- silent_name_server() -> queries: takes all and says nothing.
+-- silent_name_server() -> queries: receives queries and answers none.
 function namespace.silent_name_server()
 	return namespace.name_server(function() end)
 end

@@ -1,6 +1,6 @@
--- socket and socket.unix with LuaSocket as the oracle: each case runs on the original, on ours outside of
--- threads, and on ours in a thread. What they log is equal; where the original has words of its own on
--- Windows, or Windows' behaviour, ours are those of the other systems.
+-- Tests socket and socket.unix with LuaSocket as the oracle: each case runs on the original, on the drop-in
+-- outside of threads, and on the drop-in in a thread. Their logs must be equal. Where the original has other
+-- words on Windows, or Windows behaves differently, the drop-in must do what it does on other systems.
 
 local api = require'socket2'
 local assert = require'luassert'
@@ -14,10 +14,10 @@ local oracle = {}
 local _, original, ours = both'socket'
 local _, original_unix, ours_unix = both'socket.unix'
 
--- The modules; those of the original are nil where it is not installed.
+-- The modules; those of the original are nil when it is not installed.
 oracle.original, oracle.ours, oracle.original_unix = original, ours, original_unix
 
--- A value as text, the same for what should be the same.
+-- A value as text, the same for values that should be the same.
 local function text_of(v, depth)
 	depth = depth or 0
 	if type(v) == 'userdata' or type(v) == 'table' and depth < 1 and getmetatable(v) and v.getfd then
@@ -48,8 +48,8 @@ local function line_of(...)
 	return table.concat(t, ', ')
 end
 
--- What f logs with these modules: f(modules, log, say). say(line, ...) is log(...), except with the original
--- on Windows: `line` is what ours logs there, too.
+-- Returns what f logs with these modules: f(modules, log, say). say(line, ...) is log(...), except with the
+-- original on Windows: there the log gets `line`, which is what the drop-in logs.
 local function play(f, m, is_original)
 	local lines = {}
 	local function log(...)
@@ -75,10 +75,10 @@ end
 local theirs = setmetatable({unix = original_unix}, {__index = original})
 local mine = setmetatable({unix = ours_unix}, {__index = ours})
 
--- case(name, f, [apart]): an it() that plays f(modules, log, say) on all. apart: {from, to} of gsub, what is
--- other in all that the original logs on Windows.
+-- case(name, f, [apart]): an it() that plays f(modules, log, say) on all. apart: {from, to} for gsub, applied
+-- to all that the original logs on Windows.
 function oracle.case(name, f, apart)
-	return getfenv(2).it(name, function() -- a tail call: the case's line is that of the call in the spec
+	return getfenv(2).it(name, function() -- a tail call, so that the case's line is that of the call in the spec
 		local expected = original and play(f, theirs, true)
 		if expected and apart and spec.windows then
 			expected = expected:gsub(unpack(apart))
@@ -117,7 +117,7 @@ function oracle.arrive(m, s)
 	m.select({s}, nil, 5)
 end
 
--- gone(m, c): waits until its own side knows that the connection is over.
+-- gone(m, c): waits until this side knows that the connection is over.
 function oracle.gone(m, c)
 	local deadline = m.gettime() + 5
 	while c:getpeername() and m.gettime() < deadline do

@@ -9,13 +9,13 @@ process.__index = process
 -- What a command begins with that needs the machine's Lua modules: a LuaJIT for Windows does not look there.
 process.with_modules = ffi.os == 'Windows' and 'env "LUA_PATH=$LUA_PATH;/usr/share/lua/5.1/?.lua" ' or ''
 
--- A preloaded sanitizer is for programs that load our library, not for peers.
+-- A preloaded sanitizer is for programs that load the library, not for peers.
 local function clean(command)
 	return (command:find'tools/run' and '' or 'unset LD_PRELOAD; ') .. command
 end
 
--- start(command, [mode='r']) -> process: `command` (a shell's, one program) runs with its output ('r')
--- or its input ('w') as p.file.
+-- start(command, [mode='r']) -> process: runs a shell command (a single program), with its output ('r') or
+-- its input ('w') as p.file.
 function process.start(command, mode)
 	local pid_file = os.tmpname()
 	local p = setmetatable({pid_file = pid_file}, process)
@@ -27,7 +27,7 @@ function process.start(command, mode)
 	return p
 end
 
--- stop(): ends it, if it still runs.
+-- stop(): ends the process, if it still runs.
 function process:stop()
 	if self.pid then
 		os.execute(('kill %d 2>/dev/null'):format(self.pid))
@@ -45,7 +45,7 @@ function process.read(path)
 	return s
 end
 
--- output(command) -> what it prints
+-- output(command) -> its output
 function process.output(command)
 	local f = assert(io.popen(clean(command), 'r'))
 	local s = f:read'*a'
@@ -53,7 +53,7 @@ function process.output(command)
 	return s
 end
 
--- wait_for(condition, [seconds]) -> what the condition gave: asks until it is true.
+-- wait_for(condition, [seconds]) -> what condition() returned: calls it until that is true.
 function process.wait_for(condition, seconds)
 	local deadline = socket.clock() + (seconds or 10)
 	while true do
@@ -67,7 +67,7 @@ function process.wait_for(condition, seconds)
 	end
 end
 
--- free_port() -> a TCP port that nobody has, for programs that cannot be given port 0
+-- free_port() -> a free TCP port, for programs that cannot take port 0
 function process.free_port()
 	local s = assert(socket.tcp())
 	assert(s:bind('127.0.0.1', 0))

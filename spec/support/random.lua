@@ -1,6 +1,6 @@
--- Numbers that are the same on every machine.
+-- Random numbers that are the same on every machine.
 
--- random(seed) -> f: f(n) is one from 1 to n.
+-- random(seed) -> f: f(n) returns a number from 1 to n.
 return function(seed)
 	return function(n)
 		seed = (seed * 16807) % 2147483647

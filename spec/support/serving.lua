@@ -1,4 +1,4 @@
--- What the specs of socket.serve{} share: servers, clients, and what they must leave as it was.
+-- What the specs of socket.serve{} share: servers, clients, and checks that nothing is left behind.
 
 local socket = require'socket2'
 local thread = require'socket2.thread'
@@ -7,9 +7,9 @@ local spec = require'spec'
 
 local clock = socket.clock
 
-local LIMIT = 30 -- seconds, of a case
+local LIMIT = 30 -- seconds for a case
 
--- echo(c): a handler, which can be sent to other states like all that it refers to.
+-- echo(c): a handler; it and all that it refers to can be sent to other states.
 local function echo(c)
 	local line
 	repeat
@@ -29,7 +29,7 @@ local function connect(port)
 	return assert(socket.connect('127.0.0.1', port, clock() + LIMIT))
 end
 
--- ask(c, line) -> the line that it answers
+-- ask(c, line) -> the line that the server answers
 local function ask(c, line)
 	assert(c:send(line .. '\n'))
 	return c:readline(nil, clock() + LIMIT)
@@ -48,7 +48,8 @@ local function wait_for_loads(server, n)
 	return server:loads()
 end
 
--- counts() -> function: waits until there are as many descriptors and threads as now.
+-- counts() -> function that waits until there are as many descriptors and threads as there are when counts()
+-- is called
 local function counts()
 	collectgarbage()
 	collectgarbage()
@@ -61,16 +62,16 @@ local function counts()
 	end
 end
 
--- poller([n]) -> number: the epoll of this loop, or the completion port; now the one of that number.
+-- poller([n]) -> number: the epoll or the completion port of this loop; with n the loop is set to that one.
 local function poller(n)
 	return socket.epoll_fd(n) or socket.iocp(n)
 end
 
--- case(f) -> function: a test's body, in a socket thread, that has to leave nothing behind.
+-- case(f) -> function: a test's body that runs in a socket thread and has to leave nothing behind.
 local function case(f)
 	return function()
 		spec.run(function()
-			-- What comes with the first thread, and the first on the poller.
+			-- Makes what the first thread makes, and what the first thread on a poller makes.
 			thread.new(function(n) assert(poller(n)) end, poller()):join()
 			local as_before = counts()
 			f()
@@ -79,7 +80,7 @@ local function case(f)
 	end
 end
 
--- output_of(command) -> what another program prints, while the loop goes on.
+-- output_of(command) -> the output of another program, while the loop goes on.
 local function output_of(command)
 	local path = os.tmpname()
 	os.remove(path)
@@ -95,7 +96,7 @@ local function output_of(command)
 	return all
 end
 
--- script(code, [seconds]) -> output, exit code: in a process of its own.
+-- script(code, [seconds]) -> output, exit code: runs code in a separate process.
 local function script(code, seconds)
 	return spec.luajit([[
 	local socket, thread = require'socket2', require'socket2.thread'
@@ -108,10 +109,10 @@ local function script(code, seconds)
 	]] .. code, 'timeout ' .. (seconds or 60))
 end
 
--- Those that the system has.
+-- The balances that the system has.
 local balances = {'handoff', not spec.lacks'the option reuseport' and 'reuseport' or nil}
 
--- The options of each kind, and its name.
+-- The options and the name of each kind.
 local kinds = {}
 for _, balance in ipairs(balances) do
 	for _, share in ipairs{false, true} do

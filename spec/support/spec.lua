@@ -63,8 +63,8 @@ function spec.poll_until(condition, seconds)
 	end
 end
 
--- go(f, ...) -> over: starts f(...) in a thread of its own. over(), in a socket thread, waits until f
--- is over and returns its results; over'done?' only tells whether it is.
+-- go(f, ...) -> over: starts f(...) in a new thread. over(), in a socket thread, waits until f is over and
+-- returns its results; over'done?' only tells whether it is.
 function spec.go(f, ...)
 	local results
 	socket.newthread(function(...)
@@ -106,8 +106,8 @@ function spec.pair(family)
 	return client, server
 end
 
--- turn(): lets the loop and all other threads have a turn. In a socket thread. (A TCP connect always
--- has to wait for the loop.)
+-- turn(): lets the loop and all other threads have a turn. In a socket thread. (A TCP connect always has to
+-- wait for the loop.)
 function spec.turn()
 	local s, c = spec.listener(), assert(socket.tcp())
 	assert(c:connect(s:localaddr()))
@@ -126,7 +126,7 @@ function spec.wait_until(condition)
 	end
 end
 
--- raises(pattern, f, ...) -> error: f(...) raises one that matches.
+-- raises(pattern, f, ...) -> error: f(...) must raise an error that matches.
 function spec.raises(pattern, f, ...)
 	local ok, err = pcall(f, ...)
 	assert.is_false(ok)
@@ -134,17 +134,18 @@ function spec.raises(pattern, f, ...)
 	return err
 end
 
--- is_overflow(message): of the stack. Where the traceback has no room either, Lua says the second.
+-- is_overflow(message): whether it is a stack overflow. When the traceback has no room either, Lua gives the
+-- second message.
 function spec.is_overflow(message)
 	return message:find'stack overflow' ~= nil or message:find'error in error handling' ~= nil
 end
 
--- finish(): polls until nothing is armed and nobody waits for what can come.
+-- finish(): polls until nothing is armed and no thread waits for something that can come.
 function spec.finish()
 	assert.is_true(socket.start(10))
 end
 
--- tidy(): for after_each(), what a failed test left ends.
+-- tidy(): for after_each(); ends what a failed test has left.
 function spec.tidy()
 	socket.onerror = nil
 	for _, t in ipairs(socket.threads()) do socket.cancel(t.thread) end
@@ -154,7 +155,7 @@ function spec.tidy()
 	end
 end
 
--- hole() -> ai, free: connects to there wait for ever; free() closes all. In a socket thread.
+-- hole() -> ai, free: connects to there wait forever; free() closes all. In a socket thread.
 function spec.hole()
 	local all = {assert(socket.tcp())}
 	assert(all[1]:listen('127.0.0.1', 0, 0))
@@ -167,8 +168,8 @@ function spec.hole()
 	end
 end
 
--- another(tcp) -> tcp: what can connect after a connect that was called off: itself, or, where the system
--- takes no other, a new socket with its timeouts.
+-- another(tcp) -> tcp: a socket that can connect after a canceled connect: the same one, or a new socket with
+-- its timeouts when the system takes no other connect.
 function spec.another(s)
 	if ffi.os == 'Linux' then
 		return s
@@ -178,7 +179,7 @@ function spec.another(s)
 	return new
 end
 
--- Elsewhere the peer's buffer takes what it can at once.
+-- On other systems the peer's buffer takes what it can at once.
 local PATIENCE = spec.windows and {times = 3, seconds = 0.1} or {times = 1, seconds = 0}
 
 -- flood(s) -> number of bytes: sends until there is no more room.
@@ -217,25 +218,25 @@ local lacks = {
 	['unix datagram sockets'] = function() return not socket.udp'unix' end,
 	['the option reuseport'] = function() return C.socket2_option_kind'reuseport' < 0 end,
 	['the option multicast_if'] = function() return spec.qemu end,
-	-- Those that are installed are for the machine's own processor.
+	-- The installed libraries are for the machine's own processor.
 	['the libraries of others'] = function() return spec.qemu end,
 	['a shared epoll'] = function() return not socket.epoll_fd() end,
 	['a poller for several loops'] = function() return not (socket.epoll_fd() or socket.iocp()) end,
-	-- Those of Windows are sockets.
+	-- On Windows descriptors are sockets.
 	['descriptors of pipes and files'] = on_windows,
 	['/proc'] = on_windows,
 	['serial devices'] = on_windows,
 	['sockets that connect again'] = function() return ffi.os == 'OSX' or ffi.os == 'BSD' end,
 	['resolv.conf'] = on_windows,
-	['errors that are told once'] = on_windows, -- by SO_ERROR: Wine's stays
-	-- Wine's never are, and on Windows one of many peers' would end a receive from all.
+	['errors that are told once'] = on_windows, -- by SO_ERROR: Wine does not clear it
+	-- Wine never reports them, and on Windows a refusal from one of many peers would end a receive from all.
 	['refused datagrams that are told'] = on_windows,
 	['signals'] = on_windows,
 	['fork'] = on_windows,
 	['a limit of memory'] = on_windows,
 	['a limit of descriptors'] = on_windows,
 	['a privilege to drop'] = on_windows,
-	-- Wine passes on what few it knows.
+	-- Wine passes on the few protocols that it knows.
 	['raw sockets of any protocol'] = function()
 		return select(2, socket.raw('inet', 253)) == 'protocol_not_supported'
 	end,
@@ -263,29 +264,29 @@ local function with(env, what, it, lacking)
 	end or it
 end
 
--- with(what, it) -> it, or, where the system lacks what it needs, one that skips its cases and says why. For
--- a need that is not in the list, `lacking` tells whether to.
+-- with(what, it) -> it, or, when the system lacks `what`, one that skips its cases and says why. For a need
+-- that is not in the list, `lacking` tells whether to skip.
 function spec.with(what, it, lacking)
-	return with(getfenv(2), what, it, lacking) -- the spec's, where busted's pending() is
+	return with(getfenv(2), what, it, lacking) -- the spec's environment, which has busted's pending()
 end
 
--- runs(name, f, [what]): an it() whose function runs in a socket thread, with() what it needs.
+-- runs(name, f, [what]): an it() that runs its function in a socket thread, with() what it needs.
 function spec.runs(name, f, what)
 	local env = getfenv(2)
 	local it = what and with(env, what, env.it) or env.it
-	return it(name, function() -- a tail call: the case's line is that of the call in the spec
+	return it(name, function() -- a tail call, so that the case's line is that of the call in the spec
 		spec.run(f, 20)
 	end)
 end
 
--- group(name, f): f(), which makes cases: for with(), so that what makes none is skipped once.
+-- group(name, f): calls f(), which makes cases: for with(), so that a group without cases is skipped once.
 function spec.group(_, f)
 	f()
 end
 
 spec.wine = spec.windows and require'shell'.on_wine
 
--- few(n) -> number: fewer rounds, where each takes its time: Wine's sockets are slow.
+-- few(n) -> number: fewer rounds on Wine, where sockets are slow.
 function spec.few(n)
 	return spec.windows and math.ceil(n / 10) or n
 end
@@ -294,8 +295,8 @@ end
 spec.pid, spec.fds, spec.tasks, spec.privileged =
 	this_process.pid, this_process.fds, this_process.tasks, this_process.privileged
 
--- luajit_start(source, [prefix]) -> file: runs a script in a process of its own, after the words of a
--- shell command line ('timeout 5', 'NAME=value'). The file gives its output and ' ' .. exit code.
+-- luajit_start(source, [prefix]) -> file: runs a script in a separate process, after the words of a shell
+-- command line ('timeout 5', 'NAME=value'). The file gives its output and ' ' .. exit code.
 function spec.luajit_start(source, prefix)
 	return assert(io.popen(([[
 exec 2>&1
@@ -312,7 +313,7 @@ function spec.luajit_end(file)
 	return output, tonumber(code)
 end
 
--- luajit(source, [prefix]) -> output, exit code: both in one.
+-- luajit(source, [prefix]) -> output, exit code: luajit_start() and luajit_end() in one.
 function spec.luajit(source, prefix)
 	return spec.luajit_end(spec.luajit_start(source, prefix))
 end

@@ -1,4 +1,4 @@
--- What the specs of buffered reads share: connections with something to read, and streams that are scripted.
+-- What the specs of buffered reads share: connections with something to read, and scripted streams.
 
 local ffi = require'ffi'
 local socket = require'socket2'
@@ -8,8 +8,8 @@ local spec = require'spec'
 
 local streams = {CHUNK = 16384}
 
--- having(text, ['w']) -> a connection's reading end, to which the text was sent, and the other end; with 'w'
--- that is all, else the stream goes on.
+-- having(text, ['w']) -> the reading end of a connection, to which the text was sent, and the other end. With
+-- 'w' the stream ends after the text, otherwise it goes on.
 function streams.having(text, how)
 	local c, d = spec.pair()
 	assert(#text == 0 or c:send(text))
@@ -19,8 +19,8 @@ function streams.having(text, how)
 	return d, c
 end
 
--- drip(c, d, pieces): sends the pieces, each when the one before is in the buffer of d, where a thread reads
--- that does not come to its end before the last one.
+-- drip(c, d, pieces): sends the pieces one by one, each when the one before is in the buffer of d. A thread
+-- must be reading from d, with a read that needs the last piece.
 function streams.drip(c, d, pieces)
 	local n = d:buffered()
 	for i, piece in ipairs(pieces) do
@@ -46,7 +46,7 @@ function streams.soon()
 	return socket.clock() + 0.02
 end
 
--- recv(s, n): recv() as a string, '' at the end of the stream.
+-- recv(s, n): like recv(), but returns a string, '' at the end of the stream.
 function streams.recv(s, n)
 	local buf = spec.buffer(n)
 	local len, err, errcode = s:recv(buf, n)
@@ -56,7 +56,7 @@ function streams.recv(s, n)
 	return nil, err, errcode
 end
 
--- recvn(s, n, [expires]): recvn() as a string.
+-- recvn(s, n, [expires]): like recvn(), but returns a string.
 local function recvn(s, n, expires)
 	local buf = spec.buffer(n)
 	local len, err, errcode = s:recvn(buf, n, expires)
@@ -69,7 +69,7 @@ end
 
 streams.recvn = recvn
 
--- A read of every kind that waits when there are less than 100 bytes without a line's end.
+-- A read of every kind; each waits while there are less than 100 bytes and no line end.
 streams.reads = {
 	read = function(s, expires) return s:read(100, expires) end,
 	peek = function(s, expires) return s:peek(100, expires) end,
@@ -80,8 +80,8 @@ streams.reads = {
 	['recvn of much'] = function(s, expires) return recvn(s, 1e6, expires) end,
 }
 
--- An object of no socket, whose receive(buf, maxlen) gives the pieces of the text, and what else is in
--- `script`: functions are called and give the results.
+-- A stream without a socket: its receive(buf, maxlen) gives the pieces of the text and the other entries of
+-- `script`; a function there is called for its results.
 local scripted = setmetatable({}, {__index = stream})
 scripted.__index = scripted
 streams.scripted = scripted

@@ -1,4 +1,4 @@
--- What the system says of the process that the specs run in. spec/support/windows has another.
+-- What the system says about the process of the specs. spec/support/windows has another version.
 
 local ffi = require'ffi'
 
@@ -18,12 +18,12 @@ end
 
 local numbers = {hup = 1, int = 2, quit = 3, term = 15}
 
--- signal(name): this process gets it before this returns, when its main thread calls.
+-- signal(name): sends it to this process, which gets it before this returns if the main thread calls.
 function this_process.signal(name)
 	assert(C.spec_kill(C.spec_getpid(), numbers[name]) == 0)
 end
 
--- privileged() -> boolean: may it do all that there is?
+-- privileged() -> boolean: whether it may do everything
 function this_process.privileged()
 	return C.spec_geteuid() == 0
 end
@@ -38,7 +38,7 @@ end
 
 -- fds() -> number of open descriptors
 function this_process.fds()
-	return entries'/proc/self/fd' - 1 -- without the one that looked
+	return entries'/proc/self/fd' - 1 -- without the descriptor that looks
 end
 
 -- tasks() -> number of OS threads

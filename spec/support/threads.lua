@@ -7,7 +7,7 @@ local spec = require'spec'
 
 local threads = {}
 
--- timed_out(ok, err, errcode): the results of a poll or start are those of one whose time was over.
+-- timed_out(ok, err, errcode): checks that these results of a poll or start mean that the time was over.
 function threads.timed_out(ok, err, errcode)
 	assert.is_false(ok)
 	assert.equal('timeout', err)
@@ -17,7 +17,7 @@ end
 local open = {}
 threads.open = open -- sockets, which tidy() closes
 
--- bound() -> udp, which is closed by tidy()
+-- bound() -> udp; tidy() closes it.
 function threads.bound()
 	local s = assert(socket.udp())
 	assert(s:bind('127.0.0.1', 0))
@@ -32,7 +32,7 @@ function threads.recv(s)
 	return ffi.string(b, n)
 end
 
--- waiting(f, ...) -> go: a thread that waits until go() and then calls f(...).
+-- waiting(f, ...) -> go: starts a thread that waits until go(), and then calls f(...).
 function threads.waiting(f, ...)
 	local s, n, args = threads.bound(), select('#', ...), {...}
 	socket.newthread(function()
@@ -45,7 +45,8 @@ function threads.waiting(f, ...)
 	return go
 end
 
--- batch(fs): one thread for each function; all are resumed by the next poll, from one batch of events.
+-- batch(fs): starts one thread for each function; the next poll resumes all of them, from one batch of
+-- events.
 function threads.batch(fs)
 	local gos = {}
 	for i, f in ipairs(fs) do
@@ -58,7 +59,7 @@ function threads.batch(fs)
 	end)
 end
 
--- check_usable(): the loop works: a new thread gets its datagram.
+-- check_usable(): checks that the loop works: a new thread gets its datagram.
 function threads.check_usable()
 	local got
 	threads.batch{function() got = true end}
@@ -80,7 +81,7 @@ function threads.tidy()
 	for i = #open, 1, -1 do
 		table.remove(open, i):close()
 	end
-	-- whoever waited on those ends now, most of them in an error
+	-- the threads that waited on those end, most of them in an error
 	for _ = 1, 1000 do
 		local ok, more = pcall(socket.poll, 0)
 		if ok and not more then break end

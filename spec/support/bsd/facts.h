@@ -1,9 +1,9 @@
-/* What systems do in ways of their own: FreeBSD, NetBSD, OpenBSD; spec/support/linux has what it means. */
+/* How systems differ: FreeBSD, NetBSD, OpenBSD. spec/support/linux says what each fact means. */
 #ifndef SOCKET2_SPEC_FACTS_H
 #define SOCKET2_SPEC_FACTS_H
 
 #define LOOPBACK "lo0"
-#define POLL_END POLLIN /* no word of its own: what was sent before it has to do */
+#define POLL_END POLLIN /* there is no such event: the data before the end has to do */
 
 enum {
     THREAD_NAME = 15,

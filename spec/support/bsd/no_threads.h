@@ -1,4 +1,4 @@
-// Nothing keeps threads from starting here.
+// Threads cannot be kept from starting here.
 #pragma once
 
 namespace socket2 {

@@ -8,7 +8,7 @@
 
 namespace socket2 {
 
-// While it lives the system has no memory for another thread's stack.
+// While it lives the system has no memory for the stack of another thread.
 class NoThreads {
    public:
     static constexpr bool kPossible = true;

@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 
-/* How many the process has open, of those that a test reaches. */
+/* How many descriptors the process has open, among those that a test can reach. */
 static inline int count_fds(void) {
     enum { MOST = 1 << 14 };
     int n = 0;

@@ -1,4 +1,4 @@
-/* How a C test runs in a process of its own: a fork. Part of spec/capi/harness.h. */
+/* How a C test runs in a separate process: by a fork. Part of spec/capi/harness.h. */
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ static inline int run_test(const test_case* test, const char* program) {
 
 static inline void need_posix(const char* reason) { (void)reason; }
 
-/* The system's own pipe, of which the library makes handles. */
+/* The library makes handles for the system's own pipes. */
 enum { WRAPS_PIPES = 1 };
 static inline int open_system_pipe(int fds[2]) { return pipe(fds); }
 static inline int close_system_pipe(const int fds[2]) { return close(fds[0]) | close(fds[1]); }

@@ -58,8 +58,8 @@ inline Fd new_blocking_socket(int type) {
     return fd;
 }
 
-// Until the system shows one of the events on the descriptor: even a loopback can take its time.
-// Takes no edge away from an epoll.
+// Waits until the system reports one of the events on the descriptor, because even a loopback can
+// take its time. Takes no edge away from an epoll.
 inline void await(int fd, short events) {
     pollfd entry{fd, events, 0};
     ASSERT_EQ(::poll(&entry, 1, kLimitMs), 1) << "no event " << events;
@@ -77,7 +77,7 @@ inline const sockaddr* raw(const SockAddr& address) {
     return reinterpret_cast<const sockaddr*>(address.bytes);
 }
 
-// Bound to a port of 127.0.0.1 that the system picks.
+// A socket that is bound to a port of 127.0.0.1 that the system picks.
 inline Fd inet_socket(int type) {
     Fd fd = new_blocking_socket(type);
     sockaddr_in any{};

@@ -10,8 +10,8 @@ local peers = {}
 
 local SERVERS = 'spec/support/servers/'
 
--- modules(name...) -> ours, original: the modules by the last words of their names (socket.http is http);
--- original is nil where it is not installed.
+-- modules(name...) -> ours, original: the modules by the last part of their names (http is socket.http);
+-- original is nil when it is not installed.
 function peers.modules(...)
 	local ours, original = {}, {}
 	for _, name in ipairs{...} do
@@ -32,7 +32,7 @@ local function pack(...)
 	return {n = select('#', ...), ...}
 end
 
--- An error that is raised: for one of a program's mistakes only that it was.
+-- A raised error: for a mistake of the program only the fact that it was raised.
 local function raised(err)
 	return type(err) == 'string' and 'raised' or err
 end
@@ -47,13 +47,13 @@ local function lines_sorted(head)
 	return (first or head) .. table.concat(lines)
 end
 
--- refusal(err) -> the error where nobody listens. LuaSocket's connect misses a refusal now and then, and what
--- is sent or read first tells of it.
+-- refusal(err) -> the error without a listener. LuaSocket's connect misses a refusal now and then, and the
+-- first send or receive reports it.
 function peers.refusal(err)
 	return err == 'closed' and 'connection refused' or err
 end
 
--- What connections sent, with the lines of headers, whose order means nothing, in order.
+-- What connections sent, with header lines sorted, because their order means nothing.
 function peers.in_order(log)
 	for i, text in ipairs(log) do
 		local head, body = text:match'^(.-\r\n)(\r\n.*)$'
@@ -62,8 +62,8 @@ function peers.in_order(log)
 	return log
 end
 
--- outcome(f, m) -> {results of f(m)} | {raised = error}. The sockets of f are closed, because the original
--- leaves some to the collector.
+-- outcome(f, m) -> {results of f(m)} | {raised = error}. Closes the sockets of f, because the original leaves
+-- some to the collector.
 function peers.outcome(f, m)
 	local tcp, sockets = m.socket.tcp, {}
 	function m.socket.tcp()
@@ -85,13 +85,13 @@ function peers.outcome(f, m)
 	return outcome, err
 end
 
--- comparing(ours, original, it) -> compares(what, f, [before], [after]): an it(), busted's, where f(modules)
--- gives the same on both, and after() too; before() comes before each.
+-- comparing(ours, original, it) -> compares(what, f, [before], [after]): makes a case with busted's it(), in
+-- which f(modules) must give the same on both, and after() too; before() runs before each.
 function peers.comparing(ours, original, it)
 	return function(what, f, before, after)
-		return it(what, function() -- a tail call: the case's line is that of the call in the spec
+		return it(what, function() -- a tail call, so that the case's line is that of the call in the spec
 			if not original then
-				return getfenv(f).pending'the original is not installed' -- what it is inside an it()
+				return getfenv(f).pending'the original is not installed' -- pending() is different inside an it()
 			end
 			local outcomes = {}
 			for i, m in ipairs{original, ours} do
@@ -147,8 +147,8 @@ local function escape(s)
 	return (s:gsub('[^%w .:/<>=;,"()-]', function(c) return ('%%%02X'):format(c:byte()) end))
 end
 
--- script(connection...): what the next connections do; each an array of steps, of which the ones in
--- [brackets] are commands, the others texts to send.
+-- script(connection...): sets what the next connections do. Each is an array of steps: those in [brackets]
+-- are commands, the others texts to send.
 function scripted:script(...)
 	local lines = {'script'}
 	for _, steps in ipairs{...} do

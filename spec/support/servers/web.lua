@@ -1,4 +1,4 @@
--- What the specs of socket.http share: the original and ours, over connections that are scripted.
+-- What the specs of socket.http share: the original and the drop-in, over scripted connections.
 
 local assert = require'luassert'
 local peers = require'servers.peers'
@@ -63,7 +63,7 @@ end
 
 web.table_request = table_request
 
--- get(m) -> results of a request that says no more than where
+-- get(m) -> results of a request with nothing but a URL
 function web.get(m)
 	return m.http.request(U .. '/x')
 end
@@ -73,7 +73,7 @@ function web.compares(...)
 	return peers.comparing(ours, original, getfenv(2).it)(...)
 end
 
--- says(what, f, connection...): f(modules) over connections that were scripted.
+-- says(what, f, connection...): compares f(modules) over scripted connections.
 function web.says(what, f, ...)
 	local connections = {...}
 	return peers.comparing(ours, original, getfenv(2).it)(what, f, function()
@@ -86,7 +86,7 @@ function web.says(what, f, ...)
 	end)
 end
 
--- alone(f, connection...) -> results, what was sent: a request of ours over scripted connections.
+-- alone(f, connection...) -> results, what was sent: a request of the drop-in over scripted connections.
 local function alone(f, ...)
 	server:script(...)
 	local outcome, err = peers.outcome(f, ours)
@@ -98,15 +98,15 @@ end
 
 web.alone = alone
 
--- refuses(err, f, connection...): ours fails with err on connections like these.
+-- refuses(err, f, connection...): the drop-in fails with err on connections like these.
 function web.refuses(err, f, ...)
 	local r = alone(f, ...)
 	assert.is_nil(r[1])
 	assert.equal(err, r[2])
 end
 
--- anywhere(m, asked) -> create= for connections that look for hosts at the scripted server, whose names go
--- to `asked`.
+-- anywhere(m, asked) -> create= for connections that go to the scripted server for any host; the names of the
+-- hosts go to `asked`.
 local function anywhere(m, asked)
 	return function()
 		local c = m.socket.tcp()
@@ -123,7 +123,7 @@ end
 
 web.anywhere = anywhere
 
--- elsewhere(m, reqt) -> results, as of table_request(), and `asked`
+-- elsewhere(m, reqt) -> results like table_request()'s, and `asked`
 function web.elsewhere(m, reqt)
 	local asked = {}
 	reqt.create = anywhere(m, asked)
@@ -132,13 +132,13 @@ function web.elsewhere(m, reqt)
 	return r
 end
 
--- credentials(head, name) -> user:password in that header of a request
+-- credentials(head, name) -> user:password from that header of a request
 function web.credentials(head, name)
 	local b64 = head:match('\r\n' .. name .. ': Basic (%S+)\r\n')
 	return b64 and (ours.mime.unb64(b64))
 end
 
--- with_https(create, f): f() with https made by `create`.
+-- with_https(create, f): calls f() while `create` makes https connections.
 function web.with_https(create, f)
 	local scheme = ours.http.schemes.https
 	local before = scheme.create

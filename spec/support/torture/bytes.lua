@@ -1,4 +1,4 @@
--- What a run of spec/lua/torture_spec.lua sends, and whether what arrives belongs at its place.
+-- What a run of spec/lua/torture_spec.lua sends, and whether what arrives is right for its place.
 
 local ffi, bit = require'ffi', require'bit'
 local counts = require'torture.counts'
@@ -13,8 +13,8 @@ local memcmp = ffi.C.spec_memcmp
 
 local bytes = {memcmp = memcmp}
 
--- What is sent: words that are their own number, mixed, so that no two are the same. Each direction of a
--- connection starts at another word; after the last comes the first.
+-- The data: words that are their own number, mixed, so that no two are the same. Each direction of a
+-- connection starts at another word; after the last word comes the first.
 local WORDS, LARGEST = 262139, 2^21
 local PERIOD = 4 * WORDS
 local pattern = bytes_of(PERIOD + LARGEST + 4)
@@ -25,7 +25,7 @@ for i = 0, (PERIOD + LARGEST) / 4 do
 end
 bytes.LARGEST = LARGEST
 
--- Memory to receive into; what no receive may touch stays as it is here.
+-- Memory to receive into, filled with a value that has to stay wherever no receive may write.
 local FILL, GUARD, MOST = 0xA5, 8, 65536
 local untouched = bytes_of(MOST + GUARD)
 fill(untouched, MOST + GUARD, FILL)
@@ -43,20 +43,20 @@ function bytes.is_untouched(buf, from, to)
 	return memcmp(buf + from, untouched, to - from) == 0
 end
 
--- direction(n) -> the n-th direction of a connection: `sent` is what the system took, as send() says,
+-- direction(n) -> the n-th direction of a connection: `sent` is what the system took, according to send(),
 -- `offered` the end of what is being sent.
 function bytes.direction(n)
 	return {start = 4 * (n * 7919 % WORDS), offered = 0, sent = 0, received = 0}
 end
 
--- at(dir, position) -> pointer to what belongs there
+-- at(dir, position) -> pointer to the right bytes for there
 local function at(dir, position)
 	return pattern + (dir.start + position) % PERIOD
 end
 
 bytes.at = at
 
--- arrived(dir, data, n, [consumed]): n bytes came, of which so many were consumed.
+-- arrived(dir, data, n, [consumed]): checks n bytes that came; `consumed` of them were consumed.
 function bytes.arrived(dir, data, n, consumed)
 	local position = dir.received
 	if memcmp(data, at(dir, position), n) ~= 0 then
@@ -71,7 +71,7 @@ function bytes.arrived(dir, data, n, consumed)
 	counts.bytes(n)
 end
 
--- settle(dir): when its writer and reader are both over.
+-- settle(dir): checks the totals when its writer and reader are both over.
 function bytes.settle(dir)
 	if dir.writer_over and dir.reader_over then
 		check(dir.received <= dir.sent and (not dir.complete or dir.received == dir.sent),

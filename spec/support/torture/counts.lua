@@ -1,4 +1,4 @@
--- How often what happened in a run of spec/lua/torture_spec.lua.
+-- Counts how often each thing happened in a run of spec/lua/torture_spec.lua.
 
 local spec = require'spec'
 local seed = require'torture.seed'
@@ -9,7 +9,7 @@ local counts = {}
 
 local times, received -- what -> outcome -> times; bytes
 
--- begin(): of a run.
+-- begin(): starts a run.
 function counts.begin()
 	times, received = {}, 0
 end
@@ -19,7 +19,7 @@ function counts.count(what, outcome)
 	times[what], t[outcome] = t, (t[outcome] or 0) + 1
 end
 
--- bytes(n): that many arrived.
+-- bytes(n): counts n bytes that arrived.
 function counts.bytes(n)
 	received = received + n
 end
@@ -37,8 +37,8 @@ function counts.statistics(calls, threads, most_sides)
 	return table.concat(lines, '\n')
 end
 
--- check(seconds, most_sides, kinds): that what had to happen did, and how often: a run that proves nothing is
--- a failure, too.
+-- check(seconds, most_sides, kinds): checks that what had to happen did, and often enough: a run that proves
+-- nothing is a failure, too.
 function counts.check(seconds, most_sides, kinds)
 	local sums, least = {}, seconds / 10
 	for what, outcomes in pairs(times) do
@@ -47,11 +47,11 @@ function counts.check(seconds, most_sides, kinds)
 	end
 	local waiting = {'send', 'recv', 'recvn', 'read', 'peek', 'readline', 'readuntil', 'readall', 'wait',
 		'connect', 'udp recv', 'sleep', 'semaphore', 'threadset'}
-	if kinds[#kinds] == 'unix' then waiting[#waiting + 1] = 'udp send' end -- others never wait for room
+	if kinds[#kinds] == 'unix' then waiting[#waiting + 1] = 'udp send' end -- the others never wait for room
 	for _, what in ipairs(waiting) do
 		check((times[what].canceled or 0) >= least and times[what].timeout, '%s was never canceled', what)
 	end
-	local broken_pipe = spec.windows and 0 or 2 -- mostly a reset there, too
+	local broken_pipe = spec.windows and 0 or 2 -- there it is mostly a reset
 	for outcome, n in pairs{ok = 5000, partial = 10, complete = 10, cut = 10, ['closed in flight'] = 10,
 		broken_pipe = broken_pipe, connection_reset = 2, end_of_stream = 10, too_long = 100, canceled = 100,
 		timeout = 200} do

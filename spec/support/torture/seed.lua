@@ -1,4 +1,5 @@
--- The seed of a run of spec/lua/torture_spec.lua, what it makes, and failures that tell it.
+-- The seed of a run of spec/lua/torture_spec.lua, the random numbers that it makes, and failures that print
+-- it.
 
 local bit = require'bit'
 
@@ -8,7 +9,7 @@ local SEED = tonumber(os.getenv'SOCKET2_SEED' or 1)
 
 local seed = {}
 
--- check(ok, message, ...) -> ok: an error where it is false.
+-- check(ok, message, ...) -> ok: raises an error when it is false.
 function seed.check(ok, message, ...)
 	if not ok then
 		error(('SOCKET2_SEED=%d: '):format(SEED) .. message:format(...), 2)

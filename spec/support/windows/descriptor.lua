@@ -1,5 +1,5 @@
--- Descriptors as other code has them. Those of Windows are sockets: a pipe is a
--- connection of which one direction is used.
+-- Descriptors from outside the library. On Windows they are sockets: a pipe is a connection with one
+-- direction in use.
 
 local ffi = require'ffi'
 
@@ -30,7 +30,7 @@ local AF_INET, SOCK_STREAM, TCP, OVERLAPPED, FIONBIO = 2, 1, 6, 1, -2147195266
 local LOOPBACK = 0x0100007f
 local OPEN_EXISTING = 3
 local SOL_SOCKET, SO_SNDBUF, SO_RCVBUF, MSG_OOB = 0xffff, 0x1001, 0x1002, 1
-local ROOM = ffi.new('int[1]', 16384) -- or it takes megabytes at once
+local ROOM = ffi.new('int[1]', 16384) -- otherwise it takes megabytes at once
 
 local function checked(r)
 	assert(r >= 0, 'the system call failed')
@@ -73,22 +73,22 @@ function descriptor.socketpair()
 	return ready(client), ready(server)
 end
 
--- pipe() -> the end to read from, the end to write to
+-- pipe() -> the reading end, the writing end
 function descriptor.pipe()
 	return descriptor.socketpair()
 end
 
--- open(path) -> number of a file's handle
+-- open(path) -> the number of the file's handle
 function descriptor.open(path)
 	return opened(C.CreateFileA(path, 0, 0, nil, OPEN_EXISTING, 0, nil))
 end
 
-local LOOPS = 64 -- at most, on one of them
+local LOOPS = 64 -- at most, on one port
 
--- By intptr_t: on a trace LuaJIT makes 0xffffffff of a number -1 cast to a pointer.
+-- Through intptr_t: when a trace casts the number -1 to a pointer, LuaJIT makes 0xffffffff of it.
 local INVALID_HANDLE = ffi.cast('void *', ffi.cast('intptr_t', -1))
 
--- poller() -> number: of one of the system's
+-- poller() -> the number of a new poller of the system
 function descriptor.poller()
 	local handle = C.CreateIoCompletionPort(INVALID_HANDLE, nil, 0, LOOPS)
 	assert(handle ~= nil)
@@ -113,14 +113,14 @@ function descriptor.send_urgent(fd, byte)
 	return ws2.send(fd, byte, 1, MSG_OOB)
 end
 
--- read(fd, n) -> string | nil: at most n bytes; '' at the end, nil when nothing is there.
+-- read(fd, n) -> string | nil: at most n bytes; '' at the end, nil when there is nothing.
 function descriptor.read(fd, n)
 	local buf = ffi.new('char[?]', n)
 	local r = ws2.recv(fd, buf, n, 0)
 	return r >= 0 and ffi.string(buf, r) or nil
 end
 
--- fill(fd): writes until the system takes no more, nor a little later.
+-- fill(fd): writes until the system takes no more, even a little later.
 function descriptor.fill(fd)
 	local buf, idle = ffi.new'char[4096]', 0
 	repeat
@@ -130,7 +130,7 @@ function descriptor.fill(fd)
 	until idle == 3
 end
 
--- drain(fd): reads all that is there.
+-- drain(fd): reads all that there is.
 function descriptor.drain(fd)
 	while #(descriptor.read(fd, 65536) or '') > 0 do end
 end

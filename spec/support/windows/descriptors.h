@@ -1,5 +1,5 @@
-/* POSIX' descriptors for the C tests, all of them sockets: a pipe is a connection over the loopback, an
-   eventfd a datagram socket that sends to itself. */
+/* POSIX descriptors for the C tests. All of them are sockets: a pipe is a connection over the
+ * loopback, an eventfd a datagram socket that sends to itself. */
 #ifndef SOCKET2_SPEC_WINDOWS_DESCRIPTORS_H
 #define SOCKET2_SPEC_WINDOWS_DESCRIPTORS_H
 
@@ -39,7 +39,7 @@ static inline int descriptor_is_open(int fd) {
     return getsockopt((SOCKET)fd, SOL_SOCKET, SO_TYPE, (char*)&type, &size) == 0;
 }
 
-/* How many sockets the process has open: Wine does not count handles. */
+/* How many sockets the process has open; Wine does not count handles. */
 static inline int count_fds(void) {
     enum { MOST = 1 << 16, STEP = 4 }; /* handles are multiples of it */
     int n = 0;
@@ -53,7 +53,7 @@ static inline int count_fds(void) {
 static inline int test_fcntl(int fd, int what, ...) {
     DWORD flags = 0;
     if (!descriptor_is_open(fd)) return -1;
-    if (what != F_GETFD) return O_NONBLOCK; /* nobody tells */
+    if (what != F_GETFD) return O_NONBLOCK; /* the system does not tell */
     GetHandleInformation((HANDLE)(intptr_t)fd, &flags);
     return flags & HANDLE_FLAG_INHERIT ? 0 : FD_CLOEXEC;
 }
@@ -71,7 +71,7 @@ static inline int new_descriptor(int type) {
                            WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 }
 
-/* Of the loopback, with a port of the system's choice: its address. */
+/* Binds to a port of the loopback that the system picks, and returns the address. */
 static inline struct sockaddr_in bind_to_loopback(int fd) {
     struct sockaddr_in addr = {.sin_family = AF_INET};
     int size = sizeof addr;
@@ -126,7 +126,7 @@ static inline int test_dup(int fd) {
                            WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 }
 
-/* What a read that is pending has taken does not show any more. */
+/* Data that a pending read has taken does not show. */
 static inline int test_poll(struct test_pollfd* entry, int count, int ms) {
     WSAPOLLFD one = {(SOCKET)entry->fd, entry->events, 0};
     const int n = WSAPoll(&one, 1, ms < 100 ? ms : 100);
@@ -150,7 +150,7 @@ static inline int test_poll(struct test_pollfd* entry, int count, int ms) {
 #define POLLIN POLLRDNORM
 #define POLLOUT POLLWRNORM
 
-/* The numbers that sockets give here. */
+/* The numbers of socket errors here. */
 #undef EBADF
 #undef ECONNREFUSED
 #undef ENOTCONN

@@ -1,4 +1,4 @@
-/* What systems do in ways of their own: Windows, under Wine; spec/support/linux has what it means. */
+/* How systems differ: Windows, under Wine. spec/support/linux says what each fact means. */
 #ifndef SOCKET2_SPEC_FACTS_H
 #define SOCKET2_SPEC_FACTS_H
 

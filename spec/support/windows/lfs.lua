@@ -1,4 +1,4 @@
--- What busted and the specs need of the module lfs.
+-- The part of the module lfs that busted and the specs need.
 
 local ffi = require'ffi'
 
@@ -22,10 +22,10 @@ char *_getcwd(char *, int);
 local lfs = {}
 
 local INVALID, DIRECTORY, SIZE = 2^32 - 1, 0x10, 1024
--- By intptr_t: on a trace LuaJIT makes 0xffffffff of a number -1 cast to a pointer.
+-- Through intptr_t: when a trace casts the number -1 to a pointer, LuaJIT makes 0xffffffff of it.
 local INVALID_HANDLE = ffi.cast('void *', ffi.cast('intptr_t', -1))
 
--- attributes(path, [name]) -> {mode = 'file' | 'directory'}, or the one of that name | nil, err
+-- attributes(path, [name]) -> {mode = 'file' | 'directory'}, or the attribute of that name | nil, err
 function lfs.attributes(path, name)
 	local bits = C.GetFileAttributesA(path)
 	if bits == INVALID then

@@ -16,7 +16,7 @@ package.path = table.concat({arg[0]:match'^(.*)run_specs%.lua$' .. '?.lua', pack
 	DEBIAN .. '?/init.lua'}, ';')
 
 package.preload['system.core'] = function()
-	local EPOCH, TICKS = 11644473600, 1e7 -- seconds from 1601 to 1970; of 100 ns
+	local EPOCH, TICKS = 11644473600, 1e7 -- seconds from 1601 to 1970; units of 100 ns
 	local n, frequency = ffi.new'int64_t[1]', ffi.new'int64_t[1]'
 	ffi.C.QueryPerformanceFrequency(frequency)
 	return {

@@ -1,5 +1,5 @@
-/* How a C test runs in a process of its own: the program again, with the test's name and one argument more.
-   Part of spec/capi/harness.h. */
+/* How a C test runs in a separate process: the program again, with the test's name and one more
+ * argument. Part of spec/capi/harness.h. */
 #include "spec/support/windows/windows_test.h"
 
 static inline DWORD CALLBACK end_a_hang(void* unused) {
@@ -21,10 +21,10 @@ static inline int run_test(const test_case* test, const char* program) {
     return (int)_spawnl(_P_WAIT, program, program, test->name, "alone", NULL);
 }
 
-/* For tests of what Windows does not have. */
+/* For tests of things that Windows lacks. */
 static inline void need_posix(const char* reason) { skip(reason); }
 
-/* The system's own pipe, of which the library makes no handle. */
+/* The library makes no handles for the system's own pipes. */
 enum { WRAPS_PIPES = 0 };
 static inline int open_system_pipe(int fds[2]) {
     HANDLE ends[2];

@@ -1,6 +1,6 @@
--- io.popen, os.execute and os.tmpname as the specs know them: commands are those of a POSIX shell. That is
--- the one of the system that Wine runs on, elsewhere the sh.exe that comes with Git. What they write and
--- read is a file, because Wine's pipes are none to the programs of its system.
+-- io.popen, os.execute and os.tmpname for the specs: commands run in a POSIX shell. Under Wine it is the
+-- shell of the system below, elsewhere the sh.exe that comes with Git. Commands write to and read from files,
+-- because the programs below cannot use Wine's pipes.
 
 local ffi = require'ffi'
 
@@ -26,19 +26,19 @@ int QueryPerformanceCounter(int64_t *);
 
 local GENERIC_READ, GENERIC_WRITE, SHARE_ALL, CREATE_ALWAYS, OPEN_EXISTING = 0x80000000, 0x40000000, 7, 2, 3
 local USE_HANDLES = 0x100
-local STEP = 5 -- ms between two looks at what a command has written
+local STEP = 5 -- ms between two looks at a command's output
 
 local on_wine = C.GetProcAddress(C.GetModuleHandleA'ntdll', 'wine_get_version') ~= nil
 local temporary = on_wine and '/tmp' or os.getenv'TEMP':gsub('\\', '/')
 local sh = on_wine and '/bin/sh' or 'sh.exe'
 
--- left: how many handles Wine has left open, that of the program's file for each that is its system's.
+-- left: how many handles Wine has left open: one to the program's file for each program of the system below.
 local shell = {on_wine = on_wine, left = 0}
 
 local made, began = 0, ffi.new'int64_t[1]'
 C.QueryPerformanceCounter(began)
 
--- Not Windows' own, whose names are for files in the root. Each of several Wines counts processes for itself.
+-- Replaces Windows' own, which names files in the root. Several Wines number their processes independently.
 function os.tmpname() -- luacheck: ignore
 	made = made + 1
 	local path = ('%s/socket2_spec_%d_%.0f_%d'):format(temporary, C.GetCurrentProcessId(),
@@ -59,7 +59,7 @@ local function open(path, access, disposition)
 	return C.CreateFileA(path, access, SHARE_ALL, security, disposition, 0, nil)
 end
 
--- Runs a line of the shell's with its output in a file, without waiting for it.
+-- Runs a line of shell code with its output in a file, without waiting for it.
 local function run(line, output)
 	local startup, process = ffi.new'spec_startup', ffi.new'spec_process'
 	startup.size, startup.flags = ffi.sizeof(startup), USE_HANDLES
@@ -83,7 +83,7 @@ end
 local command = {}
 command.__index = command
 
--- What is written to the file of its input goes to the command until `kill` ends the tail.
+-- What is written to the input file goes to the command, until `kill` ends the tail.
 local INPUT = '{ tail -n +1 -s 0.02 -f %s & echo $! >%s; wait; } | '
 
 local function start(line, has_input)
@@ -101,7 +101,7 @@ local function start(line, has_input)
 	return self
 end
 
--- The exit code, when it is over.
+-- The exit code, when the command is over.
 local function over(self)
 	local f = io.open(self.code)
 	if f then
@@ -111,7 +111,7 @@ local function over(self)
 	return self.status
 end
 
--- What it has written since.
+-- What the command has written since the last call.
 local function more(self)
 	local f = assert(io.open(self.output, 'rb'))
 	f:seek('set', self.at)
@@ -121,8 +121,8 @@ local function more(self)
 	return (s:gsub('\r\n', '\n'))
 end
 
--- What it writes until `pattern` finds something in it (what it captures), or all until it is over, and then
--- true.
+-- Reads what the command writes until `pattern` matches, and returns the captures; or all until it is over,
+-- and then true.
 local function read(self, pattern)
 	local s = self.rest or ''
 	while true do
@@ -184,7 +184,7 @@ function command:close()
 	return true
 end
 
--- popen(line, ['r' | 'w']) -> file of what it prints, or reads
+-- popen(line, ['r' | 'w']) -> file: the command's output, or its input
 function io.popen(line, mode) -- luacheck: ignore
 	return start(line, mode == 'w')
 end

@@ -1,4 +1,4 @@
--- What the system says of the process that the specs run in.
+-- What the system says about the process of the specs.
 
 local ffi = require'ffi'
 local shell = require'shell'
@@ -29,7 +29,7 @@ local THREADS, ALL_HANDLES, OPEN_EXISTING = 4, 64, 3
 
 local ntdll = ffi.load'ntdll'
 local size = 65536
-local files -- the type of their handles
+local files -- the type of file handles
 
 local this_process = {}
 
@@ -39,20 +39,20 @@ end
 
 local events = {int = 0, ['break'] = 1}
 
--- signal(name): as if a console told this process alone of it: in a thread like the system's, until the
--- handlers have returned.
+-- signal(name): does what a console does that tells only this process: calls the handlers in a thread like
+-- the system's, and waits until they have returned.
 function this_process.signal(name)
 	local thread = C.CreateThread(nil, 0, C.CtrlRoutine, ffi.cast('void *', events[name]), 0, nil)
 	C.WaitForSingleObject(thread, 10000)
 	C.CloseHandle(thread)
 end
 
--- privileged() -> boolean: may it use raw sockets?
+-- privileged() -> boolean: whether it may use raw sockets
 function this_process.privileged()
 	return require'socket2'.raw('inet', 'icmp') ~= nil
 end
 
--- handles() -> iterator of this process's. (GetProcessHandleCount is always 0 in Wine.)
+-- handles() -> iterator over this process's handles. (GetProcessHandleCount is always 0 in Wine.)
 local function handles()
 	local buf = ffi.new('char[?]', size)
 	while ntdll.NtQuerySystemInformation(ALL_HANDLES, buf, size, nil) < 0 do

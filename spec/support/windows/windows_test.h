@@ -1,5 +1,5 @@
-/* What the C tests use of POSIX, as far as Windows has it; what it has not says so, and its tests
-   need_posix(). */
+/* The parts of POSIX that the C tests use, as far as Windows has them. What it lacks reports an
+ * error, and the tests of that call need_posix(). */
 #ifndef SOCKET2_SPEC_WINDOWS_TEST_H
 #define SOCKET2_SPEC_WINDOWS_TEST_H
 
@@ -36,7 +36,7 @@ static inline pid_t waitpid(pid_t child, int* status, int flags) {
     return -1;
 }
 
-/* Else it is of a float. */
+/* Otherwise it takes a float. */
 #undef isnan
 #define isnan(x) __builtin_isnan(x)
 

@@ -1,4 +1,4 @@
-/* For the C tests: there is no epoll, and its tests need_a_shared_epoll(). */
+/* For the C tests: there is no epoll, and its tests call need_a_shared_epoll(). */
 #ifndef SOCKET2_SPEC_EPOLL_H
 #define SOCKET2_SPEC_EPOLL_H
 

@@ -13,7 +13,7 @@ typedef uint64_t eventfd_t;
 
 static inline int eventfd_write(int fd, eventfd_t value) {
     struct pollfd entry = {fd, POLLIN, 0};
-    /* It may take its time. */
+    /* Delivery may take a moment. */
     return send(fd, &value, sizeof value, 0) == sizeof value && poll(&entry, 1, 1000) == 1 ? 0 : -1;
 }
 static inline int eventfd_read(int fd, eventfd_t* value) {

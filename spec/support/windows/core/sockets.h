@@ -47,7 +47,8 @@ inline bool shows(const Fd& fd, short events, int ms) {
     return ::WSAPoll(&entry, 1, ms) == 1;
 }
 
-// Until the system shows one of the events on the socket: even a loopback can take its time.
+// Waits until the system reports one of the events on the socket, because even a loopback can take
+// its time.
 inline void await(const Fd& fd, short events) {
     ASSERT_TRUE(shows(fd, events, kLimitMs)) << "no event " << events;
 }
@@ -60,7 +61,7 @@ inline SockAddr local_address(const Fd& fd) {
     return address;
 }
 
-// Bound to a port of 127.0.0.1 that the system picks.
+// A socket that is bound to a port of 127.0.0.1 that the system picks.
 inline Fd inet_socket(int type) {
     Fd fd(::WSASocketW(AF_INET, type, 0, nullptr, 0, WSA_FLAG_OVERLAPPED));
     sockaddr_in any{};

@@ -1,4 +1,4 @@
-// What the core's tests do to threads elsewhere.
+// Stands in for what the core's tests do to threads on other systems.
 #pragma once
 
 namespace socket2 {
