@@ -79,9 +79,8 @@ class Address {
     socket2_addr content_{};
 };
 
-// The return type of a coroutine that runs by itself, from its call until its first wait and then
-// in Loop::run(). An exception that leaves the coroutine ends the program, like an exception that
-// leaves a thread.
+// What a coroutine returns if it runs by itself: from its call until its first wait, and then in
+// Loop::run(). An exception that leaves it ends the program, like one that leaves a thread.
 class Task {
    public:
     struct promise_type {
@@ -142,8 +141,7 @@ class Loop {
     std::map<std::pair<int, int>, Waiter> waiters_;
 };
 
-// The operand of co_await: begin() starts the operation, and value(result) is the value of the
-// expression.
+// The operand of co_await: begin() starts it, and value(result) is the expression's value.
 template <typename Begin, typename Value>
 class [[nodiscard]] Operation {
    public:

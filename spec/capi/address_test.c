@@ -26,7 +26,7 @@ static void test_text_of_an_address(void) {
     CHECK_INT(socket2_addr_format(&addr, text, 0), 10);
     CHECK(text[0] == 'x');
     CHECK_INT(socket2_addr_format(&addr, NULL, 100), 10);
-    /* Exactly enough, and one too few. */
+    /* Exactly enough room, and one byte too little. */
     CHECK_INT(socket2_addr_format(&addr, text, 11), 10);
     CHECK_TEXT(text, "1.2.3.4:80");
     CHECK_INT(socket2_addr_format(&addr, text, 10), 10);

@@ -1,4 +1,4 @@
-/* Bad arguments: handles that are none, null pointers, numbers out of range, sockets in the wrong state. */
+/* Bad arguments: handles, null pointers, numbers out of range, sockets in the wrong state. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <math.h>
@@ -6,7 +6,7 @@
 
 #include "spec/capi/sockets.h"
 
-/* Every function that takes a socket, with arguments that are good otherwise. */
+/* Every function that takes a socket, with otherwise good arguments. */
 static void check_sockets_of(int loop, int handle, int expected_common, int expected_tcp,
                              int expected_udp, int line) {
     socket2_addr addr = loopback(SOCKET2_TCP);
@@ -43,7 +43,7 @@ static void check_sockets_of(int loop, int handle, int expected_common, int expe
         {"udp_join", socket2_udp_join(loop, handle, &addr, NULL), expected_udp},
         {"udp_leave", socket2_udp_leave(loop, handle, &addr, NULL), expected_udp},
     };
-    /* Expected 1: any answer will do, but not "bad handle". */
+    /* Expected 1: any answer will do, except "bad handle". */
     for (size_t i = 0; i < sizeof calls / sizeof *calls; ++i) {
         const int good = calls[i].expected == 1 ? calls[i].actual != SOCKET2_EBADHANDLE
                                                 : calls[i].actual == calls[i].expected;

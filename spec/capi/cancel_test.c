@@ -1,5 +1,5 @@
-/* Operations that end early while what they wait for comes: nothing is lost, nothing comes twice, and memory
-   is left alone once its event was given. */
+/* Operations that end early while what they wait for comes: nothing is lost, nothing comes twice,
+ * and memory is not touched after the event was given. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
@@ -80,7 +80,7 @@ static unsigned below(unsigned n) {
     return (seed >> 8) % n;
 }
 
-/* A deadline that is mostly over before anything comes. */
+/* A deadline that has usually passed before anything comes. */
 static double soon(void) {
     switch (below(4)) {
         case 0:
@@ -92,7 +92,7 @@ static double soon(void) {
     }
 }
 
-/* What the operation came to; sometimes it is canceled on the way. */
+/* Finishes the operation, and sometimes cancels it on the way. */
 static int finish_early(int loop, int result, int handle) {
     if (result == SOCKET2_PENDING && below(3) == 0) {
         if (below(2) == 0) poll_into_inbox(loop, 0);
@@ -268,7 +268,7 @@ static void test_datagrams_and_receives_that_end_early(void) {
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-/* Each is accepted once, by one of many accepts that end early. */
+/* Each connection is accepted once, by one of many accepts that end early. */
 static void test_accepts_that_end_early(void) {
     enum { CLIENTS = 100 };
     const int loop = new_loop(), other = new_loop();
@@ -313,7 +313,7 @@ enum { PAIRS = 10, HANDLES = 6 * PAIRS };
 static char* much; /* more than a connection takes */
 enum { MUCH = 32 << 20 };
 
-/* One of each kind, many times: handles and what they wait for. */
+/* One of each kind, many times: the handles, and the kinds of their pending operations. */
 static int pending_of_all_kinds(int loop, int handles[HANDLES], int kinds[HANDLES]) {
     int n = 0;
     much = calloc(1, MUCH);
@@ -372,7 +372,7 @@ static void test_loop_close_with_all_kinds_pending(void) {
     free(much);
 }
 
-/* The process of this test ends with these. */
+/* The process of this test exits while these are pending. */
 static void test_exit_with_all_kinds_pending(void) {
     int handles[HANDLES], kinds[HANDLES];
     pending_of_all_kinds(new_loop(), handles, kinds);
@@ -390,7 +390,7 @@ static void test_a_peer_that_dies(void) {
                       : socket2_stream_recv(loop, server, buffers[0].data, ROOM, in(LIMIT));
         CHECK_INT(r, SOCKET2_PENDING);
         CHECK_INT(poll_into_inbox(loop, 0), 0);
-        /* As the system does for a process that was killed. */
+        /* Like the system does for a killed process. */
         CHECK_INT(socket2_socket_setopt(other, client, "linger", 0), 0);
         CHECK_INT(socket2_socket_close(other, client), 0);
         r = finish(loop, r, server, sends ? SOCKET2_WRITE : SOCKET2_READ);

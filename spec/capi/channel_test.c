@@ -1,4 +1,4 @@
-/* Channels as a C program uses them: handles, numbers, arguments, what messages carry, threads. */
+/* Channels in a C program: handles, numbers, arguments, what messages carry, threads. */
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
@@ -12,7 +12,7 @@ static int new_channel(int loop, int capacity) {
     return handle;
 }
 
-/* Another handle on the channel of a handle. */
+/* Another handle on the same channel. */
 static int reopen(int loop, int handle, int other_loop) {
     const int again = socket2_channel_open(other_loop, socket2_channel_id(loop, handle));
     CHECK(again > 0);
@@ -122,7 +122,7 @@ static void test_deadlines_and_cancels(void) {
     CHECK_INT(send_bytes(loop, ch, "x", 1, SOCKET2_NEVER), SOCKET2_PENDING);
     CHECK_INT(socket2_socket_cancel(loop, ch, SOCKET2_WRITE), 0);
     CHECK_INT(finish(loop, SOCKET2_PENDING, ch, SOCKET2_WRITE), SOCKET2_ECANCELED);
-    /* It has come already. */
+    /* The message has come already. */
     CHECK_INT(socket2_channel_recv(loop, ch, SOCKET2_NEVER), SOCKET2_PENDING);
     CHECK_INT(send_string(loop, other, "late"), 0);
     CHECK_INT(socket2_socket_cancel(loop, ch, SOCKET2_READ), 0);
@@ -206,7 +206,7 @@ static void test_numbers(void) {
     CHECK_INT(send_string(loop, ch, "x"), 0);
     CHECK_INT(socket2_channel_close(loop, ch), 0);
     check_message(other_loop, again, "x");
-    /* A message keeps it too. */
+    /* A message keeps the channel, too. */
     const int carrier = new_channel(loop, 1);
     const int carried = socket2_channel_open(loop, id);
     CHECK_INT(send_channel(loop, carrier, carried), 0);
@@ -312,7 +312,7 @@ static void test_a_descriptor_comes_back_when_the_send_fails_later(void) {
     CHECK_INT(socket2_channel_unsent(loop, ch, 1), fds[1]);
     CHECK_INT(socket2_channel_unsent(loop, ch, 1), SOCKET2_EINVAL);
     CHECK(is_open(fds[0]));
-    /* The other is closed with the next send. */
+    /* The other descriptor is closed with the next send. */
     CHECK_INT(send_fds(loop, ch, NULL, 0), SOCKET2_ETIMEOUT);
     CHECK(!is_open(fds[0]));
     /* And with the handle, and with the loop. */
@@ -471,7 +471,7 @@ static void test_bad_arguments(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* An error of a recv that did not begin leaves the message. */
+/* A recv that did not begin, but failed, leaves the message. */
 static void test_a_bad_recv_keeps_the_message(void) {
     const int loop = new_loop();
     const int ch = new_channel(loop, 1);
@@ -486,7 +486,7 @@ static void test_a_bad_recv_keeps_the_message(void) {
 
 enum { ROUNDS = 2000 };
 
-/* Sends back what it receives, until the channel it came from is shut down. */
+/* Sends back what it receives, until the channel that it receives from is shut down. */
 static void* echo(void* argument) {
     const int loop = new_loop();
     const int from = socket2_channel_open(loop, *(int*)argument);
@@ -507,7 +507,7 @@ static void* echo(void* argument) {
     return NULL;
 }
 
-/* Here without the inbox of events.h, which is the other thread's. */
+/* Without the inbox of events.h, which the other thread uses. */
 static void test_a_message_brings_its_way_back(void) {
     const int loop = new_loop();
     const int there = new_channel(loop, 0), back = new_channel(loop, 1);

@@ -1,4 +1,4 @@
-/* Closing and shutting down: what was pending completes, and no descriptor is left. */
+/* Closing and shutting down: pending operations complete, and no descriptor is left. */
 #define _GNU_SOURCE
 #include "spec/capi/sockets.h"
 
@@ -29,7 +29,7 @@ static void test_close_of_a_connecting_socket(void) {
     const socket2_addr any = loopback(SOCKET2_TCP);
     const int listener = listen_on(loop, &any, 0);
     const socket2_addr addr = local_addr(loop, listener);
-    /* More than the queue holds: some of these wait. */
+    /* More than the queue holds, so some of these wait. */
     int handles[6], results[6], pending = 0;
     for (int i = 0; i < 6; ++i) {
         handles[i] = socket2_tcp_new(loop, SOCKET2_INET, 0);
@@ -60,7 +60,7 @@ static void test_close_inside_a_batch(void) {
         socket2_event events[2];
         int n = 0;
         while (n == 0) n = socket2_poll(loop, events, max, in(LIMIT));
-        /* The handler of the first event closes the other. */
+        /* The handler of the first event closes the other handle. */
         const int other = events[0].handle == a.server ? b.server : a.server;
         CHECK_INT(events[0].result, 1);
         CHECK_INT(socket2_socket_close(loop, other), 0);
@@ -80,7 +80,7 @@ static void test_close_inside_a_batch(void) {
     }
 }
 
-/* The connection has come, its event is not taken yet, and the listener is closed. */
+/* The connection has come, but its event was not taken, when the listener is closed. */
 static void test_close_of_a_listener_closes_what_it_accepted(void) {
     const int loop = new_loop(), other_loop = new_loop();
     int listeners[2];
@@ -93,7 +93,7 @@ static void test_close_of_a_listener_closes_what_it_accepted(void) {
         const int connecting = socket2_tcp_connect(other_loop, clients[i], &addr, in(LIMIT));
         CHECK_INT(finish(other_loop, connecting, clients[i], SOCKET2_WRITE), 0);
     }
-    /* One is taken; the other was ready in the same turn, or still waits. */
+    /* One connection is taken; the other was ready in the same turn, or still waits. */
     socket2_event event;
     int n = 0;
     while (n == 0) n = socket2_poll(loop, &event, 1, in(LIMIT));
@@ -124,7 +124,7 @@ static void test_loop_close_lets_go_of_everything(void) {
               SOCKET2_PENDING);
     CHECK_INT(socket2_stream_recv(loop, c.client, data, sizeof data, in(5)), SOCKET2_PENDING);
     CHECK_INT(socket2_tcp_accept(loop, c.listener, NULL, SOCKET2_NEVER), SOCKET2_PENDING);
-    /* Not polled: this is lost with the loop. */
+    /* Without a poll, so this is lost with the loop. */
     CHECK_INT(send_text(loop, c.server, "x"), 1);
     CHECK_INT(socket2_loop_close(loop), 0);
     free(from);

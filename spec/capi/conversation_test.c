@@ -1,4 +1,4 @@
-/* Whole conversations over sockets of both kinds, and what becomes of long, split and failed sends. */
+/* Whole conversations over sockets of both kinds; long, split and failed sends. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <math.h>
@@ -67,7 +67,7 @@ static void test_unix_stream_echo(void) {
     echo_over_streams(&path);
 }
 
-/* Of the last datagram, whether it came at once or by an event. */
+/* Whether the last datagram was cut, no matter if it came at once or by an event. */
 static int was_cut(int loop, int handle) {
     return detail != 0 || socket2_udp_truncated(loop, handle) == 1;
 }
@@ -119,7 +119,7 @@ static void test_a_cut_datagram_is_told(void) {
             CHECK_INT(finish(loop, r, b, SOCKET2_READ), cases[i].copied);
             if (waits) CHECK_INT(detail, cases[i].cut);
             if (!waits) CHECK_INT(socket2_udp_truncated(loop, b), cases[i].cut);
-            /* The same for who looks at once. */
+            /* The same without waiting. */
             CHECK_INT(udp_send(loop, a, cases[i].text, &b_addr), (int)strlen(cases[i].text));
             wait_readable(loop, b);
             r = socket2_udp_recv(loop, b, data, 4, NULL, NULL, SOCKET2_AT_ONCE);
@@ -292,7 +292,7 @@ static void test_an_empty_send_is_done_at_once(void) {
 static void test_a_broken_connection_raises_no_signal(void) {
     connection c = connected();
     CHECK_INT(socket2_socket_close(c.loop, c.server), 0);
-    /* A process that is just being made may hold the other end a little longer. */
+    /* A process that is just being started may hold the other end a little longer. */
     const double limit = in(LIMIT);
     int r = 0;
     while (r >= 0 && socket2_clock() < limit) r = send_text(c.loop, c.client, "x");

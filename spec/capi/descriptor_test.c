@@ -1,5 +1,5 @@
-/* Descriptors of the caller's: pipes, pairs, files and whatever else, that are waited for, attached and
-   detached. */
+/* Descriptors that the caller owns: pipes, pairs, files and others, which are waited for, attached
+ * and detached. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static void test_a_pipe(void) {
     CHECK_INT(socket2_socket_close(loop, writer), 0);
     CHECK_INT(socket2_socket_fd(loop, writer), SOCKET2_EBADHANDLE);
     check_quiet(loop);
-    CHECK_INT(count_fds(), before); /* the descriptor is the caller's */
+    CHECK_INT(count_fds(), before); /* the caller still owns the descriptor */
     close(fds[1]);
     CHECK_INT(finish(loop, SOCKET2_PENDING, reader, SOCKET2_READ), 0);
     CHECK_INT(read(fds[0], data, 8), 0);
@@ -128,7 +128,7 @@ static void test_deadline_cancel_and_close_of_a_descriptor(void) {
     check_cancel(loop, handle, SOCKET2_READ);
     CHECK_INT(socket2_socket_cancel(loop, handle, SOCKET2_READ), 0);
     CHECK_INT(wait_for(loop, handle, SOCKET2_READ), SOCKET2_PENDING);
-    /* Of a reading end; what stands for a pipe elsewhere can be written to. */
+    /* Only for a real reading end: what stands in for a pipe on other systems can be written to. */
     if (WRAPS_PIPES) CHECK_INT(wait_for(loop, handle, SOCKET2_WRITE), SOCKET2_PENDING);
     CHECK_INT(socket2_socket_close(loop, handle), 0);
     CHECK_INT(socket2_socket_close(loop, handle), SOCKET2_EBADHANDLE);
@@ -138,7 +138,7 @@ static void test_deadline_cancel_and_close_of_a_descriptor(void) {
     }
     CHECK_INT(write(fds[1], "x", 1), 1);
     check_quiet(loop);
-    /* And anew. */
+    /* And again, with a new handle. */
     const int again = new_fd(loop, fds[0]);
     CHECK(again != handle);
     CHECK_INT(finish(loop, wait_for(loop, again, SOCKET2_READ), again, SOCKET2_READ), 0);
@@ -195,7 +195,7 @@ static void test_what_is_no_descriptor(void) {
     CHECK_INT(socket2_fd_new(loop, closed), SOCKET2_EDESCRIPTOR);
     CHECK_INT(socket2_os_error(loop), EBADF);
 #if INTPTR_MAX > INT_MAX
-    /* One whose lower half is a descriptor. */
+    /* The lower half of this number is a descriptor. */
     CHECK_INT(socket2_fd_new(loop, ((intptr_t)1 << 32) + 1), SOCKET2_EDESCRIPTOR);
 #endif
     CHECK_INT(socket2_loop_close(loop), 0);
@@ -249,7 +249,7 @@ static void test_a_second_handle_of_a_descriptor_is_busy(void) {
     close(fd);
 }
 
-/* One that can end at once does so, whoever else waits. */
+/* An operation that can end at once does so, no matter which others wait. */
 static void test_a_handle_that_was_busy_sees_what_is_there(void) {
     need_posix("several handles can wait for one socket here");
     const int loop = new_loop();
@@ -265,7 +265,7 @@ static void test_a_handle_that_was_busy_sees_what_is_there(void) {
     close(fd);
 }
 
-/* A socket's own descriptor is the same descriptor twice. */
+/* A handle on a socket's own descriptor is a second one on the same descriptor. */
 static void test_a_handle_of_a_sockets_descriptor_is_busy(void) {
     need_posix("several handles can wait for one socket here");
     const connection c = connected();
@@ -295,7 +295,7 @@ static void test_one_descriptor_on_two_loops(void) {
     close(fd);
 }
 
-/* Against the rules: nothing may crash, and whoever gets the number works. */
+/* This breaks the rules: it must not crash, and the next owner of the number works. */
 static void test_a_descriptor_that_is_closed_too_early(void) {
     need_posix("the next socket has another number here");
     for (int variant = 0; variant < 8; ++variant) {
@@ -307,7 +307,7 @@ static void test_a_descriptor_that_is_closed_too_early(void) {
         CHECK_INT(wait_for(c.loop, handle, SOCKET2_READ), SOCKET2_PENDING);
         if (!is_pending) check_cancel(c.loop, handle, SOCKET2_READ);
         close(fd);
-        /* The lowest free number is the next socket's. */
+        /* The next socket gets the lowest free number. */
         c.client = new_tcp(c.loop);
         CHECK_INT(socket2_socket_fd(c.loop, c.client), fd);
         if (closes_handle_first) CHECK_INT(socket2_socket_close(c.loop, handle), 0);
@@ -348,7 +348,7 @@ static void test_a_loop_with_descriptors_keeps_its_epoll(void) {
     close(fd);
 }
 
-/* What makes no sense: an error or a deadline that passes, and the loop goes on. */
+/* This makes no sense: it gives an error or a deadline passes, and the loop goes on. */
 static void test_the_loops_own_descriptors(void) {
     need_a_shared_epoll();
     const int loop = new_loop();
@@ -402,7 +402,7 @@ static void test_what_can_be_attached(void) {
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i) {
         const int fd = socket(kinds[i].domain, kinds[i].type, 0);
-        if (fd < 0) continue; /* no unix sockets here */
+        if (fd < 0) continue; /* this system has no unix sockets */
         const int handle = socket2_socket_attach(loop, fd);
         CHECK(handle > 0);
         CHECK_INT(socket2_socket_type(loop, handle), kinds[i].expected_type);

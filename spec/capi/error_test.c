@@ -1,4 +1,5 @@
-/* Errors and the codes of the system behind them, and what happens when the system runs short. */
+/* Errors and the system's codes behind them, and what happens when the system runs out of
+ * something. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
@@ -13,7 +14,7 @@
 static void test_os_error(void) {
     const int loop = new_loop();
     CHECK_INT(socket2_os_error(loop), 0);
-    /* A port on which nobody listens: bound and not listening. */
+    /* A port without a listener: bound, but not listening. */
     const int holder = socket2_tcp_new(loop, SOCKET2_INET, 0);
     const socket2_addr any = loopback(SOCKET2_TCP);
     CHECK_INT(socket2_socket_bind(loop, holder, &any), 0);
@@ -26,7 +27,7 @@ static void test_os_error(void) {
     CHECK_INT(socket2_socket_type(loop, client), SOCKET2_TCP);
     CHECK_INT(socket2_os_error(loop), ECONNREFUSED);
 
-    /* Errors of the library's own. Each after one of the system's. */
+    /* The library's own errors, each after one from the system. */
     socket2_addr addr;
     socket2_event event;
     char byte = 0;
@@ -98,7 +99,8 @@ static void test_accept_without_descriptors(void) {
     const int listener = listen_anywhere(loop);
     const socket2_addr addr = local_addr(loop, listener);
     connect_through(loop, listener);
-    /* A failure while there are descriptors: the sanitizers need some to look at a class first. */
+    /* First a failure while there are descriptors, because the sanitizers need some when they first
+     * see a class. */
     CHECK_INT(socket2_tcp_new(loop, SOCKET2_INET, 17), SOCKET2_EPROTOCOL);
     const int client = socket2_tcp_new(loop, SOCKET2_INET, 0);
     const int connecting = socket2_tcp_connect(loop, client, &addr, in(LIMIT));
@@ -130,7 +132,7 @@ static void test_accept_without_descriptors(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* The receiver's queue is full of what others sent: the send waits, but must not spin. */
+/* The receiver's queue is full of datagrams from others: the send waits, but must not spin. */
 static void wait_for_a_full_receiver(int connected_first) {
     const int loop = new_loop();
     const socket2_addr path = unix_addr(SOCKET2_UDP);

@@ -1,4 +1,4 @@
-/* What is pending has exactly one event, and a deadline is never early. */
+/* A pending operation has exactly one event, and a deadline is never early. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
@@ -47,7 +47,7 @@ static void test_a_busy_call_changes_nothing(void) {
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
 
-/* Nor does it take the filter and the address of the one that waits. */
+/* Nor does it take over the filter and the address of the recv that waits. */
 static void test_a_busy_recv_of_datagrams_changes_nothing(void) {
     const int loop = new_loop();
     const int a = udp_anywhere(loop), b = udp_anywhere(loop), stranger = udp_anywhere(loop);
@@ -72,7 +72,7 @@ static void test_a_busy_recv_of_datagrams_changes_nothing(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* A datagram that waits for room goes where it was sent to. */
+/* A datagram that waits for room goes where it was sent. */
 static void test_a_busy_send_of_datagrams_changes_nothing(void) {
     need_unix_datagrams();
     const int loop = new_loop();

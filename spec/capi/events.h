@@ -1,4 +1,5 @@
-/* What the C tests of sockets share: operations are finished one by one, whatever order their events have. */
+/* What the C tests of sockets share: operations are finished one by one, in whatever order their
+ * events come. */
 #ifndef SOCKET2_SPEC_EVENTS_H
 #define SOCKET2_SPEC_EVENTS_H
 
@@ -7,13 +8,13 @@
 /* Long enough for a loaded machine; nothing that works waits for it. */
 #define LIMIT 20.0
 
-/* Events that came while another one was waited for. */
+/* Events that came while the test waited for another one. */
 static struct {
     socket2_event events[4096];
     int count;
 } inbox;
 
-/* Of the last event that was waited for; 0 when its operation was over at once. */
+/* The detail of the last event that was waited for; 0 when its operation was over at once. */
 static int detail;
 
 static inline int take(int handle, int kind, int* result) {
@@ -41,7 +42,7 @@ static inline int poll_into_inbox(int loop, double deadline) {
     return n;
 }
 
-/* What an operation came to: at once, or by its event. */
+/* The operation's result: at once, or by its event. */
 static inline int finish(int loop, int result, int handle, int kind) {
     detail = 0;
     if (result != SOCKET2_PENDING) return result;

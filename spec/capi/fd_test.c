@@ -1,4 +1,4 @@
-/* Reading and writing descriptors that are no sockets of the library's: pipes, terminals, files ... */
+/* Reading and writing descriptors other than the library's sockets: pipes, terminals, files ... */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ static int is_sigpipe_blocked(void) {
     return sigismember(&set, SIGPIPE);
 }
 
-/* A pipe with handles: the caller's descriptors. */
+/* A pipe with handles; the caller owns its descriptors. */
 typedef struct {
     int loop, fds[2], reader, writer;
 } piped;
@@ -63,7 +63,7 @@ static void end_pipe(piped p) {
     close(p.fds[1]);
 }
 
-/* A terminal: the side of the program's, raw, and the other one. */
+/* A terminal: the program's side, in raw mode, and the other side. */
 static void open_terminal(int fds[2], char* path, size_t size) {
     fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     CHECK(fds[0] >= 0 && grantpt(fds[0]) == 0 && unlockpt(fds[0]) == 0);
@@ -104,7 +104,7 @@ static void check_a_pipe(int flags) {
     CHECK_INT(fcntl(p.fds[0], F_GETFL) & O_NONBLOCK, flags);
     const int reading = recv_now(p.loop, p.reader, data, 8);
     CHECK_INT(socket2_socket_close(p.loop, p.writer), 0);
-    check_quiet(p.loop); /* the descriptor is the caller's */
+    check_quiet(p.loop); /* the caller still owns the descriptor */
     close(p.fds[1]);
     CHECK_INT(finish(p.loop, reading, p.reader, SOCKET2_READ), 0);
     CHECK_INT(recv_now(p.loop, p.reader, data, 8), 0);
@@ -115,7 +115,7 @@ static void check_a_pipe(int flags) {
 static void test_a_pipe(void) { check_a_pipe(O_NONBLOCK); }
 static void test_a_pipe_in_blocking_mode(void) { check_a_pipe(0); }
 
-/* More than there is room for, read slowly: all arrives, and the loop goes on meanwhile. */
+/* More than there is room for, read slowly: all of it arrives, and the loop goes on meanwhile. */
 static void check_a_slow_reader(int flags) {
     static char data[BIG], got[BIG];
     fill(data, BIG);
@@ -184,7 +184,7 @@ static void test_an_empty_pipe(void) {
     CHECK_INT(reading, SOCKET2_PENDING);
     CHECK_INT(socket2_socket_cancel(p.loop, p.reader, SOCKET2_READ), 0);
     CHECK_INT(finish(p.loop, reading, p.reader, SOCKET2_READ), SOCKET2_ECANCELED);
-    CHECK_INT(send_now(p.loop, p.writer, "x"), 1); /* nothing was lost to what is over */
+    CHECK_INT(send_now(p.loop, p.writer, "x"), 1); /* nothing was lost to a canceled read */
     CHECK_INT(socket2_stream_recv(p.loop, p.reader, data, 8, SOCKET2_AT_ONCE), 1);
     reading = socket2_stream_recv(p.loop, p.reader, data, 8, SOCKET2_NEVER);
     CHECK_INT(socket2_socket_close(p.loop, p.reader), 0);
@@ -192,7 +192,7 @@ static void test_an_empty_pipe(void) {
     end_pipe(p);
 }
 
-/* What an AT_ONCE did not find is told by the next poll. */
+/* What an AT_ONCE operation did not find, the next poll reports. */
 static void test_at_once(void) {
     piped p = new_pipe(O_NONBLOCK);
     static char data[BIG];
@@ -347,7 +347,7 @@ static void test_a_terminal(void) {
     close(fds[0]);
 }
 
-/* Nobody tells how much it takes without blocking. */
+/* The system does not tell how much it takes without blocking. */
 static void test_a_terminal_in_blocking_mode(void) {
     const int loop = new_loop();
     char path[64], data[16];
@@ -359,7 +359,7 @@ static void test_a_terminal_in_blocking_mode(void) {
     CHECK_INT(reading, SOCKET2_PENDING);
     CHECK_INT(write(fds[0], "abc", 3), 3);
     CHECK_INT(finish(loop, reading, tty, SOCKET2_READ), 3);
-    CHECK_INT(fcntl(fds[1], F_SETFL, O_RDWR | O_NONBLOCK), 0); /* asked anew each time */
+    CHECK_INT(fcntl(fds[1], F_SETFL, O_RDWR | O_NONBLOCK), 0); /* the mode is read each time */
     CHECK_INT(send_now(loop, tty, "x"), 1);
     CHECK_INT(socket2_loop_close(loop), 0);
     close(fds[0]);
@@ -451,7 +451,7 @@ static void test_a_fifo(void) {
 
 /* ---- ownership and errors ------------------------------------------------------------------- */
 
-/* A read of a unix stream stops where a descriptor came along: its shortness does not mean that it was all. */
+/* A read of a unix stream stops at a passed descriptor: that it is short does not mean "all". */
 static void test_a_stream_with_descriptors_in_it(void) {
     const int loop = new_loop();
     int fds[2];
@@ -481,7 +481,7 @@ static void test_a_stream_with_descriptors_in_it(void) {
     CHECK_INT(write(fds[1], "aaa", 3), 3);
     CHECK_INT(sendmsg(fds[1], &message, 0), 3);
     CHECK_INT(write(fds[1], "ccc", 3), 3);
-    for (int i = 0; i < 3; ++i) CHECK_INT(poll_into_inbox(loop, 0), 0); /* nobody reads meanwhile */
+    for (int i = 0; i < 3; ++i) CHECK_INT(poll_into_inbox(loop, 0), 0); /* no read meanwhile */
     char all[10] = "";
     size_t got = 0;
     while (got < 9) {

@@ -15,7 +15,7 @@
 #include "descriptors.h"
 #include "spec/capi/garbage/calls.h"
 
-/* Chance alone seldom connects anything. */
+/* Random calls alone rarely connect anything. */
 static void make_a_connection(void) {
     const int loop = loops[below(LOOPS)].handle;
     if (is_full(loop)) return;
@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
 
     const double end = socket2_clock() + seconds;
     for (step = 0; step % 64 != 0 || socket2_clock() < end; ++step) {
-        /* Now and then events are taken, or the socket tables would only fill. */
+        /* Events are taken now and then, because otherwise the socket tables would only fill. */
         if (step % 8 == 0) {
             current = "socket2_poll";
             call_poll();
@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
         }
     }
 
-    /* What is still pending comes when its socket is closed, once each. */
+    /* What is still pending completes when its socket is closed, once each. */
     current = "the end";
     for (int l = 0; l < LOOPS; ++l) {
         const int loop = loops[l].handle;
@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
         }
     }
     free_arguments();
-    /* A look-up that was given up may still have one. */
+    /* An abandoned look-up may still have a thread. */
     const double limit = socket2_clock() + 20;
     while (count_fds() != fds && socket2_clock() < limit) usleep(1000);
     if (count_fds() != fds) fail("descriptors are left", count_fds() - fds);

@@ -1,4 +1,4 @@
-/* What the C tests share: checks, and a runner that gives each test a process of its own. */
+/* What the C tests share: checks, and a runner that gives each test a separate process. */
 #ifndef SOCKET2_SPEC_HARNESS_H
 #define SOCKET2_SPEC_HARNESS_H
 
@@ -19,7 +19,7 @@ static int failures; /* of the running test */
         }                                                                  \
     } while (0)
 
-/* Numbers; of negative ones the name is shown too. */
+/* Compares numbers; for negative ones it also shows the name. */
 #define CHECK_INT(actual, expected) \
     check_int(__FILE__, __LINE__, #actual, (long long)(actual), (long long)(expected))
 
@@ -41,7 +41,7 @@ static inline void check_int(const char* file, int line, const char* text, long 
         }                                                                                  \
     } while (0)
 
-/* A deadline, of a clock that starts somewhere. */
+/* A deadline so many seconds from now. */
 static inline double in(double seconds) { return socket2_clock() + seconds; }
 
 typedef struct {
@@ -54,14 +54,14 @@ typedef struct {
 
 enum { PASSED = 0, SKIPPED = 77 };
 
-/* Ends a test that this system cannot have. */
+/* Ends a test that this system cannot run. */
 static inline void skip(const char* reason) {
     printf("skipped: %s\n", reason);
     fflush(stdout);
     exit(SKIPPED);
 }
 
-/* For tests of what only some systems do, one of facts.h. */
+/* For tests of what only some systems do; `fact` comes from facts.h. */
 static inline void need(int fact, const char* reason) {
     if (!fact) skip(reason);
 }
@@ -107,12 +107,13 @@ static inline void need_loops_that_share(void) {
     socket2_loop_close(b);
 }
 
-/* Which tests run in this process, and how one gets a process of its own, so that a crash or a hang is one
-   failure and no test sees another's loops: PASSED, SKIPPED or else. */
+/* Says which tests run in this process, and runs the others in separate processes, so that a crash
+ * or a hang is one failure, and no test sees another's loops. Gives PASSED, SKIPPED or another
+ * code. */
 #include "run_test.h"
 
-/* For main: all tests, or those whose name contains its argument; with two arguments the one of that name,
-   in this process. Its exit code. */
+/* For main: runs all tests, or those with its argument in their name; with two arguments the test
+ * of that name, in this process. Returns the exit code. */
 static inline int run_tests(const test_case* tests, size_t count, int argc, char** argv) {
     int passed = 0, failed = 0;
     setvbuf(stdout, NULL, _IONBF, 0);

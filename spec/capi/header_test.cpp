@@ -1,5 +1,5 @@
-// The header as a C++ program sees it. What is asserted here is a promise: numbers and layouts that
-// other languages have copied.
+// The header in a C++ program. What is asserted here is a promise: numbers and layouts that other
+// languages have copied.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -47,7 +47,7 @@ static_assert(offsetof(socket2_event, result) == 8 && offsetof(socket2_event, de
 static_assert(sizeof(socket2_addr) == 128 && alignof(socket2_addr) == 8);
 static_assert(std::is_trivially_copyable_v<socket2_addr> && std::is_trivial_v<socket2_event>);
 
-// Pointers alone, in the order that other languages fill in.
+// Only pointers, in the order in which other languages fill them.
 static_assert(sizeof(socket2_lua) == 8 * sizeof(void*) && alignof(socket2_lua) == alignof(void*));
 static_assert(offsetof(socket2_lua, newstate) == 0 * sizeof(void*));
 static_assert(offsetof(socket2_lua, openlibs) == 1 * sizeof(void*));

@@ -1,4 +1,5 @@
-// The C++ header: handles have one owner, errors are exceptions, and whoever waits hears the end.
+// The C++ header: handles have one owner, errors are exceptions, and everything that waits learns
+// of the end.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -45,7 +46,7 @@ Task receive(Socket& s, int& code, double deadline = socket2::kNever) {
     }
 }
 
-// A connection of `loop`, both ends.
+// Makes a connection of `loop`, with both ends.
 Task connect(Loop& loop, std::optional<Socket>& client, std::optional<Socket>& server) {
     Socket listener = listener_on(loop);
     client.emplace(Socket::tcp(loop));

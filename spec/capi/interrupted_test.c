@@ -1,5 +1,5 @@
-/* System calls that a signal interrupts. Which are is no matter of luck: connect() and write() of this program
-   stand in front of the C library's and answer EINTR as often as a test wants. */
+/* System calls that a signal interrupts. Chance plays no part: connect() and write() of this
+ * program replace the C library's, and return EINTR as often as a test wants. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -11,7 +11,7 @@
 
 #include "spec/capi/events.h"
 
-/* Else the library would not see them. */
+/* Otherwise the library would not find them. */
 #define IN_FRONT __attribute__((visibility("default")))
 
 enum { TIMES = 3 };
@@ -49,7 +49,7 @@ static int bound(int loop, int handle, int type) {
     return handle;
 }
 
-/* Nothing is on its way, so it is made again. */
+/* Nothing has begun, so the call is made again. */
 static void test_a_udp_connect(void) {
     const int loop = new_loop();
     const int server = bound(loop, socket2_udp_new(loop, SOCKET2_INET, 0), SOCKET2_UDP);
@@ -64,7 +64,7 @@ static void test_a_udp_connect(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* It goes on, and a second one would be refused. */
+/* The connect goes on, and a second one would be refused. */
 static void test_a_tcp_connect(void) {
     const int loop = new_loop();
     const int listener = bound(loop, socket2_tcp_new(loop, SOCKET2_INET, 0), SOCKET2_TCP);
@@ -86,9 +86,10 @@ static void* wake_soon(void* loop) {
     return NULL;
 }
 
-/* A wake of a loop that sleeps by then is a write; one that came before is none, and there is another round. */
+/* A wake is a write only if the loop sleeps by then. If it came before, it writes nothing, and
+ * there is another round. */
 static void test_a_wake(void) {
-    need_a_shared_epoll(); /* others are not woken by a write */
+    need_a_shared_epoll(); /* other pollers do not wake by a write */
     int loop = new_loop();
     before_write = TIMES;
     const double end = in(LIMIT);

@@ -1,4 +1,4 @@
-/* Look-ups in the background, and addresses without them, as a C program uses them. */
+/* Look-ups in the background, and addresses without look-ups, in a C program. */
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@ static int start(int loop, const char* host) {
     return start_until(loop, host, "80", SOCKET2_NEVER);
 }
 
-/* The result of the next event, which has to be this look-up's. */
+/* The result of the next event, which has to belong to this look-up. */
 static int finish(int loop, int handle) {
     const double limit = in(LIMIT);
     socket2_event event;
@@ -105,7 +105,7 @@ static void test_literals(void) {
     socket2_addr addr[2];
     CHECK_INT(socket2_lookup_result(loop, handle, addr, 2, NULL, 0), 1);
     check_addr(&addr[0], "[::1]:80");
-    CHECK_INT(socket2_lookup_result(loop, handle, addr, 1, NULL, 0), 1); /* as often as one likes */
+    CHECK_INT(socket2_lookup_result(loop, handle, addr, 1, NULL, 0), 1); /* again */
     CHECK_INT(socket2_lookup_close(loop, handle), 0);
     CHECK_INT(socket2_lookup_close(loop, handle), SOCKET2_EBADHANDLE);
     CHECK_INT(result(loop, handle), SOCKET2_EBADHANDLE);
@@ -176,7 +176,7 @@ static void test_canonical_name(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* What the blocking look-up says of a name that is none; a machine without name servers cannot tell
+/* What the blocking look-up says about an unknown name. A machine without name servers cannot tell
  * such a name from another. */
 static void test_unknown(void) {
     const int loop = socket2_loop_new();
@@ -335,7 +335,7 @@ static void test_loop_close_while_pending(void) {
     }
 }
 
-/* It is none of the epoll's business. */
+/* It has nothing to do with the epoll. */
 static void test_outlives_a_change_of_the_epoll(void) {
     need_loops_that_share();
     const int loop = socket2_loop_new();
@@ -354,7 +354,7 @@ static void test_cache(void) {
     const int first = start(loop, "localhost");
     const int count = finish(loop, first);
     CHECK(count > 0);
-    /* Without any time there is an answer only from memory. */
+    /* Without any time an answer can only come from memory. */
     const int second = start_until(loop, "localhost", "80", 0);
     CHECK_INT(finish(loop, second), count);
     CHECK_INT(socket2_lookup_cache(0), 0);

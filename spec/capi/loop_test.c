@@ -46,7 +46,7 @@ static void test_wake_from_another_thread(void) {
         CHECK_INT(pthread_join(thread, &result), 0);
         CHECK_INT((intptr_t)result, 0);
     }
-    /* Before the poll; and one wake ends one poll. */
+    /* A wake before the poll; and one wake ends one poll. */
     CHECK_INT(socket2_wake(loop), 0);
     CHECK_INT(socket2_wake(loop), 0);
     CHECK_INT(socket2_poll(loop, &event, 1, SOCKET2_NEVER), 0);
@@ -122,7 +122,7 @@ static void* make_and_close_loops(void* argument) {
     return NULL;
 }
 
-/* The place of a closed loop is taken by another thread's. */
+/* Another thread's loop takes the place of a closed loop. */
 static void test_stale_loops_while_other_threads_make_loops(void) {
     enum { THREADS = 2, STALE = 1023 };
     static int stale[STALE];
@@ -212,7 +212,7 @@ static void test_an_epoll_of_the_callers(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* Whichever loop takes an event, it reaches the one that waits for it. */
+/* Whichever loop takes an event, it reaches the loop that waits for it. */
 static void test_loops_that_share(void) {
     need_loops_that_share();
     const int fds = count_fds();

@@ -1,7 +1,7 @@
-/* The Lua modules in a state whose allocator fails: at the first allocation of an operation, at the second,
-   and so on until the operation needs no more, as it begins and as it ends; that one alone, or it and all that
-   come after it. Lua's memory is malloc()'s, so that a sanitizer sees who uses what was freed. Modules and
-   spec/support are found along LUA_PATH. */
+/* The Lua modules in a state with an allocator that fails: at an operation's first allocation, at
+ * the second, and so on until it needs no more; at its beginning and at its end; only that
+ * allocation, or it and all that follow. Lua's memory comes from malloc(), so that a sanitizer
+ * notices uses of freed memory. Modules and spec/support are found along LUA_PATH. */
 #include <dlfcn.h>
 
 #include "spec/capi/harness.h"
@@ -12,7 +12,7 @@ typedef struct lua_State lua_State;
 
 enum { LUA_GLOBALS_INDEX = -10002 };
 
-/* Of LuaJIT, when it is there. */
+/* LuaJIT's functions, if it is installed. */
 static struct {
     lua_State* (*newstate)(void* (*)(void*, void*, size_t, size_t), void*);
     void (*openlibs)(lua_State*);
@@ -31,7 +31,7 @@ static struct {
 static int load_luajit(void) {
     void* const library = dlopen(LUAJIT, RTLD_NOW | RTLD_NOLOAD);
     if (library == NULL) return 0;
-    /* As POSIX has it: C itself knows no way from one kind of pointer to the other. */
+    /* POSIX does it like this, because C itself cannot convert one kind of pointer to the other. */
     *(void**)&lua.newstate = dlsym(library, "lua_newstate");
     *(void**)&lua.openlibs = dlsym(library, "luaL_openlibs");
     *(void**)&lua.loadbuffer = dlsym(library, "luaL_loadbuffer");
@@ -48,10 +48,10 @@ static int load_luajit(void) {
 }
 
 static ptrdiff_t until_failure; /* allocations; 0: none fails */
-static int and_after;           /* do those after it fail, too? */
+static int and_after;           /* whether those after it fail, too */
 static int failed;
 
-/* As lua_Alloc: what becomes no larger is always there. */
+/* An lua_Alloc function: shrinking never fails. */
 static void* allocate(void* unused, void* memory, size_t before, size_t size) {
     (void)unused;
     if (size == 0) {
@@ -66,7 +66,8 @@ static void* allocate(void* unused, void* memory, size_t before, size_t size) {
     return realloc(memory, size);
 }
 
-/* limit(n, f) -> boolean: calls f(), whose n-th allocation fails. Was it reached? */
+/* limit(n, f) -> boolean: calls f(), in which the n-th allocation fails. Returns whether it was
+ * reached. */
 static int limit(lua_State* state) {
     failed = 0;
     until_failure = lua.tointeger(state, 1);
@@ -77,7 +78,7 @@ static int limit(lua_State* state) {
     return 1;
 }
 
-/* Interpreted: compiled code of older LuaJITs does not survive a failed allocation. */
+/* Interpreted, because compiled code of older LuaJITs does not survive a failed allocation. */
 static const char check[] =
     "jit.off()\n"
     "require'socket2'.onerror = function() end\n"

@@ -35,7 +35,7 @@ static void test_a_canceled_recv_loses_nothing(void) {
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
 
-/* Who is faster is open; that there is one event and that no byte is lost is not. */
+/* Either may be faster, but there is one event, and no byte is lost. */
 static void test_a_cancel_against_data(void) {
     const connection c = connected();
     for (int i = 0; i < 50; ++i) {
@@ -56,7 +56,7 @@ static void test_a_cancel_against_data(void) {
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
 
-/* Two have finished, but there was room for one event: the other's result stands. */
+/* Two have finished, but there was room for only one event: the other's result stands. */
 static void test_a_cancel_of_what_has_finished(void) {
     const connection a = connected();
     connection b = {a.loop, a.listener, new_tcp(a.loop), 0};
@@ -219,7 +219,7 @@ static void test_what_is_pending_and_since_when(void) {
     CHECK_INT(pending(c.loop, c.server, SOCKET2_WRITE), 0);
     const double first = since;
 
-    /* Turns go by; it is still the same wait. */
+    /* Turns pass, but it is still the same wait. */
     const double later = in(0.01);
     while (socket2_clock() < later) poll_into_inbox(c.loop, later);
     CHECK_INT(socket2_socket_pending(c.loop, c.server, SOCKET2_READ, &since), SOCKET2_OP_RECV);

@@ -1,4 +1,5 @@
-/* Buffered reads: every split of the bytes, a cancel and a deadline at every place, and what they promise. */
+/* Buffered reads: every split of the bytes, a cancel and a deadline at every place, and what they
+ * promise. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <math.h>
@@ -42,7 +43,7 @@ static void hang_up(connection c) {
     CHECK_INT(socket2_socket_shutdown(c.loop, c.client, SOCKET2_SHUT_WRITE), 0);
 }
 
-/* Lets what was sent arrive, and what is pending see it. */
+/* Lets what was sent arrive, and pending operations see it. */
 static void look(int loop) {
     for (int i = 0; i < 3; ++i) poll_into_inbox(loop, in(0.0005));
 }
@@ -52,7 +53,7 @@ static void look(int loop) {
 typedef struct {
     char kind; /* r: read, p: peek, l: line, u: until "--", a: all, v: recv */
     size_t limit;
-    const char* expected; /* null: the error */
+    const char* expected; /* null: an error is expected */
     int error;
 } step;
 
@@ -134,7 +135,7 @@ static void test_every_split(void) {
     }
 }
 
-/* All of it comes in single bytes, and before each the read is ended and begun again. */
+/* All of it comes in single bytes, and before each byte the read is ended and begun again. */
 static void test_what_ends_a_read_in_the_middle_loses_nothing(void) {
     for (int late = 0; late <= 1; ++late) {
         connection c = connected();
@@ -267,7 +268,7 @@ static void test_much(void) {
     end(c);
 }
 
-/* A crowd of readers that have had nothing yet. */
+/* A crowd of readers that have received nothing yet. */
 static void test_a_close_ends_reads_and_frees(void) {
     connection c = connected();
     feed(c, "half", 4);

@@ -1,5 +1,5 @@
-/* Loops of several threads on one epoll or completion port: whoever takes what has come, it reaches the one
-   that it is for, and nothing is lost. */
+/* Loops of several threads on one epoll or completion port: whichever takes an event, it reaches
+ * its loop, and nothing is lost. */
 #define _GNU_SOURCE
 #include <pthread.h>
 
@@ -20,7 +20,8 @@ static int bound_udp(int loop) {
     return handle;
 }
 
-/* An event of that handle and kind, with no others between: for loops of other threads than the main one. */
+/* An event of that handle and kind, with no others before it: for loops in threads other than the
+ * main one. */
 static int wait_for(int loop, int result, int handle, int kind) {
     const double limit = in(LIMIT);
     while (result == SOCKET2_PENDING && socket2_clock() < limit) {
@@ -83,7 +84,7 @@ static void test_datagrams_go_round(void) {
     }
 }
 
-/* The numbers of a stream, on one of the loops, while another sends them. */
+/* The numbers of a stream, received on one of the loops while another loop sends them. */
 typedef struct {
     int loop, handle;
     unsigned count, bad;
@@ -122,7 +123,7 @@ static void test_a_stream_between_two_of_them(void) {
     static stream reader, writer;
     reader.loop = new_loop();
     writer.loop = new_loop();
-    /* One that leaves takes nothing along. */
+    /* A loop that leaves takes nothing along. */
     const int leaves = new_loop();
     CHECK_INT(share(reader.loop, leaves), 0);
     CHECK_INT(share(writer.loop, leaves), 0);
@@ -134,7 +135,7 @@ static void test_a_stream_between_two_of_them(void) {
     writer.handle = socket2_tcp_new(writer.loop, SOCKET2_INET, 0);
     const int connecting = socket2_tcp_connect(writer.loop, writer.handle, &to, in(LIMIT));
     const int accepting = socket2_tcp_accept(reader.loop, listener, NULL, in(LIMIT));
-    /* It finds what is for the others. */
+    /* It finds events of the others. */
     for (int i = 0; i < 20; ++i) CHECK_INT(poll_into_inbox(leaves, in(0.001)), 0);
     CHECK_INT(wait_for(writer.loop, connecting, writer.handle, SOCKET2_WRITE), 0);
     reader.handle = wait_for(reader.loop, accepting, listener, SOCKET2_READ);
@@ -152,7 +153,7 @@ static void test_a_stream_between_two_of_them(void) {
     CHECK_INT(socket2_loop_close(writer.loop), 0);
 }
 
-/* Its operations were begun, and another may have what came of them. */
+/* Its operations have begun, and another loop may have their results. */
 static void test_a_loop_with_operations_leaves(void) {
     need_loops_that_share();
     enum { SOCKETS = 20 };
@@ -187,7 +188,7 @@ static void test_not_with_sockets(void) {
     const int handle = bound_udp(a);
     CHECK_INT(share(a, b), SOCKET2_EBUSY);
     CHECK_INT(share(b, a), 0);
-    CHECK_INT(share(a, b), 0); /* it is so already */
+    CHECK_INT(share(a, b), 0); /* it shares already */
     CHECK_INT(socket2_socket_close(a, handle), 0);
     const int c = new_loop();
     CHECK_INT(share(a, c), 0);

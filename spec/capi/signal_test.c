@@ -1,4 +1,4 @@
-/* Signals as a C program watches for them. */
+/* Signals in a C program. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <pthread.h>
@@ -46,7 +46,7 @@ static void test_one_that_nobody_waits_for_is_kept(void) {
     const int a = watch(loop, SOCKET2_SIGUSR1 | SOCKET2_SIGTERM | SOCKET2_SIGUSR2);
     for (int i = 0; i < 5; ++i) raise(SIGUSR2);
     for (int i = 0; i < 5; ++i) raise(SIGTERM);
-    /* All of them are there when the one that was raised last is. */
+    /* When the signal that was raised last is there, all are. */
     const int b = watch(loop, SOCKET2_SIGUSR1);
     raise(SIGUSR1);
     CHECK_INT(wait_for(loop, b), SOCKET2_SIGUSR1);
@@ -82,7 +82,7 @@ static void test_one_wait_at_a_time(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* One that was held back for a turn has its signal already, which a cancel must not take. */
+/* A wait that was held back for a turn has its signal already, and a cancel must not take it. */
 static void test_a_cancel_loses_none(void) {
     const int loop = new_loop();
     const int s = watch(loop, SOCKET2_SIGUSR1);

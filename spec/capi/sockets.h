@@ -18,7 +18,7 @@ static inline int lookup_code(const char* host, const char* service, int type, i
     return socket2_addr_lookup(host, service, type, family, protocol, flags, &addr, 1, NULL, 0);
 }
 
-/* A unix address that no other process uses: abstract where there are such. */
+/* A unix address that no other process uses: abstract if the system has that. */
 static inline socket2_addr unix_addr(int type) {
     static int number;
     char path[64];
@@ -92,7 +92,7 @@ static inline int udp_anywhere(int loop) {
     return handle;
 }
 
-/* Until something has come, which may take a moment; nothing of it is taken. */
+/* Waits until something has come, which may take a moment, and takes none of it. */
 static inline void wait_readable(int loop, int handle) {
     const int waiting = socket2_socket_wait(loop, handle, SOCKET2_READ, in(LIMIT));
     CHECK_INT(finish(loop, waiting, handle, SOCKET2_READ), 0);

@@ -1,4 +1,4 @@
-/* Threads that run a Lua state: with LuaJIT where it is installed, and with functions that fail. */
+/* Threads that run a Lua state: with LuaJIT, if it is installed, and with functions that fail. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -12,13 +12,13 @@
 
 #define LUAJIT "libluajit-5.1.so.2"
 
-/* Of LuaJIT, when it is there. */
+/* LuaJIT's functions, if it is installed. */
 static socket2_lua luajit;
 
 static int load_luajit(void) {
     void* const library = dlopen(LUAJIT, RTLD_NOW | RTLD_NOLOAD);
     if (library == NULL) return 0;
-    /* As POSIX has it: C itself knows no way from one kind of pointer to the other. */
+    /* POSIX does it like this, because C itself cannot convert one kind of pointer to the other. */
     *(void**)&luajit.newstate = dlsym(library, "luaL_newstate");
     *(void**)&luajit.openlibs = dlsym(library, "luaL_openlibs");
     *(void**)&luajit.loadbuffer = dlsym(library, "luaL_loadbuffer");
@@ -53,7 +53,7 @@ static int receive(int loop, int channel, char* text, size_t size) {
     return r;
 }
 
-/* A failure, and the end after it. */
+/* Checks for a failure, and the end after it. */
 static void check_failure(int loop, int channel, const char* expected) {
     char text[4096];
     const int size = receive(loop, channel, text, sizeof text);
@@ -212,7 +212,7 @@ static int count_threads(void) {
     return n;
 }
 
-/* Nobody joins the threads: the status of the program is its own. */
+/* The threads are never joined, and the program's exit status is its own. */
 static void test_the_program_ends_while_threads_run(void) {
     for (int round = 0; round < 10; ++round) {
         fflush(stdout);
@@ -262,13 +262,13 @@ static void test_code_that_eats_all_memory(void) {
     check_code_fails("local s = 'x' while true do s = s .. s end", "not enough memory");
 }
 
-/* From nothing to enough: every end is a message or a success, and nothing ends the process. */
+/* From nothing to enough: each run gives a message or a success, and the process survives. */
 static void test_memory_that_ends_anywhere(void) {
     need_no_qemu("a limit of memory");
     const int loop = new_loop();
     char text[4096];
     int none = 0, failed = 0, good = 0;
-    /* A small stack, so that what the limit is short of is Lua's memory. */
+    /* A small stack, so that the limit hits Lua's memory. */
     pthread_attr_t attributes;
     CHECK_INT(pthread_attr_init(&attributes), 0);
     CHECK_INT(pthread_attr_setstacksize(&attributes, (size_t)256 << 10), 0);
@@ -308,7 +308,7 @@ static void test_memory_that_ends_anywhere(void) {
 
 /* ---- with functions that fail --------------------------------------------------------------- */
 
-static int state; /* stands for one */
+static int state; /* stands for a state */
 static atomic_int closed;
 static int loadbuffer_fails, pcall_fails, cpcall_fails;
 static const char* error_text;
@@ -406,7 +406,7 @@ static int late_cpcall(void* s, int (*function)(void*), void* data) {
     return function(s);
 }
 
-/* Two threads whose states are at one address, as after the end of the first: each is its own. */
+/* Two states at one address, like when the first one has ended: each belongs to its own thread. */
 static void test_a_state_that_is_over_is_forgotten(void) {
     const int loop = new_loop();
     const int channel = new_channel(loop, 0), other = new_channel(loop, 0);

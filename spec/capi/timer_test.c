@@ -1,4 +1,4 @@
-/* Timers as a C program uses them. */
+/* Timers in a C program. */
 #define _GNU_SOURCE
 #include <float.h>
 #include <math.h>
@@ -30,7 +30,7 @@ static socket2_event next_event(int loop) {
     return event;
 }
 
-/* The next event is this timer's. */
+/* The next event belongs to this timer. */
 static void check_goes_off(int loop, int timer) {
     const socket2_event event = next_event(loop);
     CHECK_INT(event.handle, timer);
@@ -44,7 +44,7 @@ static void check_quiet(int loop) {
     for (int i = 0; i < 3; ++i) CHECK_INT(socket2_poll(loop, &event, 1, 0), 0);
 }
 
-/* Two datagram sockets of which the second is connected to the first. */
+/* Two datagram sockets; the second is connected to the first. */
 typedef struct {
     int receiver, sender;
 } udp_pair;
@@ -63,7 +63,7 @@ static udp_pair new_udp_pair(int loop) {
     return pair;
 }
 
-/* ---- going off ------------------------------------------------------------------------------ */
+/* ---- firing --------------------------------------------------------------------------------- */
 
 static void test_goes_off_once_and_never_early(void) {
     const int loop = new_loop();
@@ -171,7 +171,7 @@ static void test_a_closed_timer_does_not_go_off(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* Two are due, but there was room for one event: the other can still be closed. */
+/* Two are due, but there was room for only one event: the other can still be closed. */
 static void test_a_timer_whose_event_was_not_given_can_be_closed(void) {
     const int loop = new_loop();
     const int a = new_timer(loop, 1), b = new_timer(loop, 2), c = new_timer(loop, 3);
@@ -199,7 +199,7 @@ static void test_the_handle_is_stale_after_the_event(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* Both events lie in the caller's batch when he closes: the events were given. */
+/* Both events are in the caller's batch when it closes the timer: the events were given. */
 static void test_a_close_inside_a_batch(void) {
     const int loop = new_loop();
     const int a = new_timer(loop, 1), b = new_timer(loop, 2);
@@ -232,7 +232,7 @@ static void test_bad_handles(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* What is no socket is none for any function of sockets, whatever else is wrong. */
+/* A timer's handle is a bad handle in every socket function, whatever else is wrong. */
 static void test_a_timer_is_no_socket(void) {
     const int loop = new_loop();
     const int timer = new_timer(loop, in(LIMIT));
@@ -304,7 +304,7 @@ static void test_a_crowd_does_not_hold_up_sockets(void) {
     enum { COUNT = 10000 };
     const int loop = new_loop();
     const udp_pair pair = new_udp_pair(loop);
-    /* All have passed: the clock may have started with the machine, a minute ago. */
+    /* All these times have passed; the clock may have started with the machine, a minute ago. */
     for (int i = 0; i < COUNT; ++i) new_timer(loop, i * 1e-4);
     char data[8];
     int timers = 0, datagrams = 0, polls = 0, last = 0, receiving = SOCKET2_PENDING - 100;
@@ -326,7 +326,7 @@ static void test_a_crowd_does_not_hold_up_sockets(void) {
             }
             CHECK_INT(events[i].handle, pair.receiver);
             CHECK_INT(events[i].result, 1);
-            /* A loopback may be late; the timers are not. */
+            /* A loopback may be late, but the timers are not. */
             CHECK(polls - last < 50);
             ++datagrams;
             receiving = 0;
@@ -421,7 +421,7 @@ static void test_a_loop_can_be_closed_with_timers(void) {
         const int loop = new_loop();
         for (int i = 0; i < 1000; ++i) new_timer(loop, round == 0 ? in(LIMIT) : i);
         if (round == 2) {
-            /* Some have gone off and were not taken, beside an operation that is pending. */
+            /* Some have fired and were not taken, beside an operation that is pending. */
             const udp_pair pair = new_udp_pair(loop);
             char data[8];
             CHECK_INT(socket2_udp_recv(loop, pair.receiver, data, 8, NULL, NULL, SOCKET2_NEVER),
@@ -434,7 +434,7 @@ static void test_a_loop_can_be_closed_with_timers(void) {
     }
 }
 
-/* Against a table of what ought to be: the seed is fixed. */
+/* Against a table of what should be true: the seed is fixed. */
 static void test_by_chance(void) {
     enum { COUNT = 300 };
     static struct {

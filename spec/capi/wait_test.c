@@ -1,4 +1,4 @@
-/* Waiting for readiness, not waiting at all, and the end of a loop while all of it waits. */
+/* Waits for readiness, operations without waiting, and the end of a loop while all of it waits. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <math.h>
@@ -45,7 +45,7 @@ static void test_a_wait_to_write(void) {
     const size_t size = (size_t)16 << 20;
     char* data = calloc(1, size);
     CHECK_INT(wait_for(c.loop, c.client, SOCKET2_WRITE), 0);
-    /* Full when a while of sending brings nothing. */
+    /* It is full when sending for a while has no effect. */
     const double limit = in(LIMIT);
     int waiting = 0, sent = 0;
     while (waiting != SOCKET2_PENDING && socket2_clock() < limit) {
@@ -182,7 +182,7 @@ static void test_the_deadline_of_a_wait(void) {
         CHECK_INT(finish(c.loop, r, c.server, SOCKET2_READ), SOCKET2_ETIMEOUT);
         CHECK(socket2_clock() >= deadline);
     }
-    /* One that has passed: tried once, without waiting. */
+    /* With a deadline that has passed it tries once, without waiting. */
     static const double passed[] = {0, -1, -INFINITY};
     for (int i = 0; i < 3; ++i) {
         const int r = socket2_socket_wait(c.loop, c.server, SOCKET2_READ, passed[i]);
@@ -250,7 +250,7 @@ static void test_at_once_nothing_is_ever_pending(void) {
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
 
-/* What came since is found without a poll, and again by the next one. */
+/* What has come since is found without a poll, and the next poll returns for it, too. */
 static void test_at_once_gives_what_is_there(void) {
     const connection c = connected();
     char data[8];
@@ -267,7 +267,7 @@ static void test_at_once_gives_what_is_there(void) {
     CHECK_INT(socket2_loop_close(c.loop), 0);
 }
 
-/* A poll returns, without an event, when one that looks would find something. */
+/* A poll returns, without an event, when an AT_ONCE operation would find something. */
 static void test_a_poll_returns_for_who_looks_at_once(void) {
     const connection c = connected();
     CHECK_INT(socket2_socket_wait(c.loop, c.server, SOCKET2_READ, SOCKET2_AT_ONCE),

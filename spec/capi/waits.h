@@ -6,13 +6,14 @@
 
 #include "spec/capi/sockets.h"
 
-/* Until the system shows one of the events on the descriptor: even a loopback can take its time. */
+/* Waits until the system reports one of the events on the descriptor, because even a loopback can
+ * take its time. */
 static inline void await(int fd, short events) {
     struct pollfd entry = {fd, events, 0};
     CHECK_INT(poll(&entry, 1, (int)(LIMIT * 1000)), 1);
 }
 
-/* A listener with a full queue: a connect to it waits for its answer. */
+/* A listener with a full queue: connects wait for its answer. */
 static inline int new_deaf_listener(int loop) {
     const int listener = new_listener(loop, 0);
     const socket2_addr addr = local_addr(loop, listener);
@@ -20,7 +21,7 @@ static inline int new_deaf_listener(int loop) {
         const int client = new_tcp(loop);
         const int r = socket2_tcp_connect(loop, client, &addr, SOCKET2_NEVER);
         CHECK(r == 0 || r == SOCKET2_PENDING);
-        /* The first fills the queue; the others stay where they are. */
+        /* The first connect fills the queue; the others wait. */
         if (i == 0) CHECK_INT(finish(loop, r, client, SOCKET2_WRITE), 0);
         if (i > 0) await(socket2_socket_fd(loop, listener), POLLIN);
     }
@@ -29,7 +30,7 @@ static inline int new_deaf_listener(int loop) {
     return listener;
 }
 
-/* It has arrived at the other end. */
+/* The data has arrived at the other end. */
 static inline void feed(const connection* c, const char* text) {
     CHECK_INT(send_text(c->loop, c->client, text), strlen(text));
     await(socket2_socket_fd(c->loop, c->server), POLLIN);

@@ -1,4 +1,4 @@
-// Addresses: literals to memory, memory to text, and memory that nobody has filled.
+// Addresses: literals to memory, memory to text, and memory that was never filled.
 #include "core/sys/address.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ Endpoint endpoint(const char* host, const char* service, Family family = Family:
     return {host, service, type, family, 0, 0};
 }
 
-// As text, or the word of the error, or "pending".
+// The address as text, or the word of the error, or "pending".
 std::string parsed(const Endpoint& e) {
     Address address{};
     const Result r = parse_address(e, address);
@@ -188,7 +188,7 @@ TEST(ParseAddress, KnowsZonesByNameAndNumber) {
     EXPECT_EQ(parsed(endpoint("fe80::1%lo", "80")), "[fe80::1%lo]:80");
     EXPECT_EQ(parsed(endpoint(by_number.c_str(), "80")), "[fe80::1%lo]:80");
 
-    // A number is taken on trust: the interface may come later.
+    // A number is not checked: the interface may come later.
     ASSERT_EQ(::if_indextoname(99999, name), nullptr);
     EXPECT_EQ(parsed(endpoint("fe80::1%99999", "80")), "[fe80::1%99999]:80");
 }
@@ -284,7 +284,7 @@ TEST(Lookup, ALiteralHasOneAddress) {
 
 // ---- memory -------------------------------------------------------------------------------------
 
-// Everything that can be asked of an address; under a sanitizer that is the test.
+// Asks everything that can be asked of an address; under a sanitizer that is the test.
 size_t ask_everything(const Address& address) {
     size_t answers = address.is_valid() ? 1 : 0;
     answers += static_cast<size_t>(address.family());
@@ -311,7 +311,7 @@ TEST(AddressMemory, AnyContentIsSafe) {
         for (size_t k = 0; k < sizeof address; ++k) {
             bytes[k] = static_cast<unsigned char>(random());
         }
-        // Most would fail at the first look: make some nearly right.
+        // Most would fail at the first check, so some are made nearly right.
         if (i % 2 == 0) {
             constexpr sa_family_t kFamilies[] = {AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC};
             const sa_family_t family = kFamilies[random() % 4];
@@ -367,8 +367,8 @@ TEST(AddressMemory, TheSizeHasToFitTheFamily) {
     }
 }
 
-// Where the type or the protocol is garbage, it must not come out as an answer: a negative one
-// would be taken for an error.
+// A type or protocol that is garbage must not come out as an answer: a negative one would look like
+// an error.
 TEST(AddressMemory, TypeAndProtocolHaveToBeKnown) {
     Address address{};
     ASSERT_TRUE(parse_address(endpoint("1.2.3.4", "80"), address).ok());

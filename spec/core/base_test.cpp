@@ -33,7 +33,7 @@ std::vector<Timer> make_timers(size_t count) {
     return timers;
 }
 
-// Takes everything out from the front.
+// Takes all members from the front.
 std::vector<double> drain(Heap<Timer>& heap) {
     std::vector<double> keys;
     while (!heap.empty()) {
@@ -85,7 +85,7 @@ TEST(Heap, RemovesFromEveryPlace) {
     }
 }
 
-// The one that takes the hole can have to go up: it may come from another branch.
+// The member that fills the hole may have to move up, because it can come from another branch.
 TEST(Heap, TheHoleIsFilledUpwardsToo) {
     Heap<Timer> heap;
     std::vector<Timer> timers = make_timers(22);
@@ -210,7 +210,7 @@ TEST(SlotMap, ATakenNameIsStale) {
     EXPECT_EQ(map.find(name), nullptr);
 }
 
-// Of values that are given up, none may linger in its slot.
+// A value that was given up must not linger in its slot.
 TEST(SlotMap, TakeEmptiesTheSlot) {
     const auto value = std::make_shared<int>(1);
     SlotMap<std::shared_ptr<int>> map;
@@ -230,7 +230,7 @@ TEST(SlotMap, NamesAreGivenInTurn) {
     }
 }
 
-// Those that live long, whatever their number, are passed over, and no other name comes twice.
+// Names of long-lived objects are passed over, however many, and no other name comes twice.
 TEST(SlotMap, ANameReturnsOnlyAfterAllOthers) {
     for (const int living : {0, 1, 100, 10000}) {
         SCOPED_TRACE(living);
@@ -272,7 +272,7 @@ TEST(SlotMap, IsExhaustedWithoutHarm) {
     EXPECT_EQ(map.insert(2), 0);
     EXPECT_EQ(map.insert(2), 0);
 
-    // One free slot is used again at once: there is no other.
+    // A single free slot is used again at once, because there is no other.
     map.take(names[1000]);
     const int32_t again = map.insert(3);
     ASSERT_NE(again, 0);

@@ -54,7 +54,7 @@ MessagePtr with_channel(ChannelPtr channel) {
 Descriptor make_descriptor() { return sys::open_socket(AF_INET, SOCK_DGRAM, 0).value(); }
 bool is_open(Descriptor fd) { return !sys::never_blocks(fd).is_error(); }
 
-// A loop of the test's, in one thread.
+// A loop of the test, in one thread.
 struct TestLoop {
     PortPtr open(const ChannelPtr& channel) { return std::make_unique<Port>(loop, channel); }
 
@@ -69,7 +69,7 @@ struct TestLoop {
         return ops;
     }
 
-    // What the op came to, at once or with its event, which no other may precede.
+    // The op's result, at once or with its event, which must be the first.
     Result finish(Result r, const Op& op) {
         if (!r.is_pending()) return r;
         const double limit = now() + kLimit;
@@ -88,7 +88,7 @@ struct TestLoop {
         return finish(port.send(text(bytes), deadline), *port.op(Side::write));
     }
 
-    // The text; of an error its word.
+    // The text, or the word of the error.
     std::string recv(Port& port, double deadline = now() + kLimit) {
         const Result r = finish(port.recv(deadline), *port.op(Side::read));
         if (!r.ok()) return std::string("(") + error_word(r.value()) + ")";
@@ -103,7 +103,7 @@ void wait_until(double time) {
     while (now() < time) std::this_thread::yield();
 }
 
-// Two loops with a handle each on one channel.
+// Two loops, each with a handle on one channel.
 struct Pair {
     explicit Pair(size_t capacity)
         : channel(std::make_shared<Channel>(capacity)),
@@ -299,7 +299,7 @@ TEST(Channel, AClosedHandleWaitsNoLonger) {
     EXPECT_EQ(p.left.finish(Result::pending(), *write).error(), Errc::closed);
 }
 
-// At every stage between the sender and who takes the event.
+// At every stage between the sender and the receiver's event.
 TEST(Channel, AMessageThatNobodyTookGoesBack) {
     for (const bool arrived : {false, true}) {
         Pair p(4);
@@ -381,7 +381,7 @@ TEST(Channel, ALoopMayGoWhileItsHandlesWait) {
         }
         PortPtr writer = loop.open(channel);
         loop.close(std::move(reader));
-        // Not while a message is there: it would be the next.
+        // Not while a message is there, because it would be the next.
         if (!served) {
             EXPECT_TRUE(writer->send(text("y"), kNever).is_pending());
         }
@@ -516,7 +516,7 @@ struct Crowd {
     bool closes;     // handles come and go
 };
 
-// Everybody has a loop of his own. Messages are "producer number".
+// Every member has a loop of its own. Messages are "producer number".
 class Throng {
    public:
     explicit Throng(const Crowd& crowd)
@@ -533,7 +533,7 @@ class Throng {
         for (std::thread& thread : producers) thread.join();
         channel_->shutdown();
         for (std::thread& thread : threads) thread.join();
-        // A message that went back after the others had seen the end.
+        // A message may have gone back after the others had seen the end.
         TestLoop loop;
         PortPtr port = loop.open(channel_);
         while (port->recv(kAtOnce).ok()) saw(bytes_of(*port));
@@ -553,7 +553,7 @@ class Throng {
         return n == 0 ? kAtOnce : n == 1 ? now() - 1 : n == 2 ? now() + 1e-4 : now() + kLimit;
     }
 
-    // What a send or recv that was begun came to. Closes the handle sometimes.
+    // Finishes a send or recv that was begun. Sometimes closes the handle.
     Result finish(TestLoop& loop, PortPtr& port, Side side, Result r, Random& random) {
         if (!r.is_pending()) return r;
         const Op& op = *port->op(side);
@@ -600,7 +600,7 @@ class Throng {
                 ASSERT_FALSE(closed_own);
                 const auto [producer, n] = saw(bytes_of(*port));
                 int& newest = last[static_cast<size_t>(producer)];
-                // Who closes a handle gives messages back, which then come behind later ones.
+                // Closing a handle gives messages back, and they then come behind later ones.
                 if (!crowd_.closes) {
                     ASSERT_GT(n, newest);
                 }
@@ -643,7 +643,7 @@ TEST_P(CrowdTest, HandlesThatComeAndGoLoseAndDoubleNothing) {
     Throng({GetParam(), 4, 4, 500, true, true}).run();
 }
 
-// What was sent with success before the end is received, no more and no less.
+// All that was sent with success before the end is received, no more and no less.
 TEST_P(CrowdTest, AShutdownInTheMidstLosesNothing) {
     for (int round = 0; round < 20; ++round) {
         const auto channel = std::make_shared<Channel>(GetParam());

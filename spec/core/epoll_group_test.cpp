@@ -1,4 +1,4 @@
-// Several loops' selectors on one epoll: whoever takes an event, it reaches whose it is.
+// Several loops' selectors on one epoll: whichever takes an event, it reaches its owner.
 #include "core/poll/epoll/epoll_group.h"
 
 #include <fcntl.h>
@@ -32,7 +32,7 @@ std::atomic<int> epoll_waits = 0;
 
 }  // namespace
 
-// In the C library's place.
+// Replaces the C library's function.
 extern "C" int epoll_wait(int epoll_fd, epoll_event* events, int capacity, int timeout) {
     ++epoll_waits;
     return ::epoll_pwait(epoll_fd, events, capacity, timeout, nullptr);
@@ -57,7 +57,7 @@ std::unique_ptr<EpollSelector> make_member(const std::shared_ptr<EpollGroup>& gr
     return member;
 }
 
-// Two ends, of which ours is watched.
+// Two ends; ours is watched.
 struct Pair {
     Pair() {
         int fds[2];
@@ -79,7 +79,7 @@ struct Pair {
     int theirs;
 };
 
-// The sources of one wait.
+// The sources that one wait reports.
 std::vector<IoSource*> wait(EpollSelector& member, double seconds) {
     Selector::Event events[64];
     const Result n = member.wait(seconds, events, 64);
@@ -138,7 +138,7 @@ TEST_F(TwoMembers, WhatWasTakenForARemovedSourceIsForNobody) {
     EXPECT_EQ(wait(*a, 0), Sources{});
     b->remove(p.source);
     EXPECT_EQ(wait(*b, 0), Sources{});
-    // The same descriptor again, by either.
+    // The same descriptor again, from either member.
     for (EpollSelector* member : {b.get(), a.get()}) {
         for (int i = 0; i < 200; ++i) {
             ASSERT_TRUE(member->add(p.source).ok());
@@ -177,7 +177,7 @@ TEST_F(TwoMembers, ANumberThatIsInUseAgainIsNoBusinessOfItsFormerOwner) {
     Pair p;
     ASSERT_TRUE(b->add(p.source).ok());
     EXPECT_EQ(wait(*a, 0), Sources{});
-    // Closed behind b's back, and the number comes back.
+    // Closed without telling b, and the number comes back.
     ::close(static_cast<int>(p.source.fd));
     Pair q;
     ASSERT_EQ(q.source.fd, p.source.fd);
@@ -226,7 +226,7 @@ TEST_F(TwoMembers, WaitsThatNothingEndsLastAsLongAsAsked) {
     other.join();
 }
 
-// Until both sleep in their ways there is nobody to be woken; so this is repeated.
+// Until both sleep in their ways there is no member to wake, so this is repeated.
 TEST_F(TwoMembers, EachOfTwoWhoSleepCanBeWoken) {
     std::atomic<int> woken = 0;
     std::atomic<bool> stop = false;
@@ -280,13 +280,14 @@ TEST_F(TwoMembers, WhoIsBusyDoesNotKeepTheOtherFromItsEvents) {
     b->remove(p.source);
 }
 
-// Threads pass a byte around in rings that go through all of them, and now and then one of them rests,
-// computes, or closes and opens again: no step may be missed.
+// Threads pass a byte around in rings that go through all of them. Now and then one of them rests,
+// computes, or closes and opens again. No step may be missed.
 void rings(int members, int per_member) {
     constexpr int kRounds = 300;
     const auto group = make_group();
     const auto n = static_cast<size_t>(members);
-    // Ring r: pair i belongs to member i; what member i reads it writes to the pair of the next.
+    // In ring r, pair i belongs to member i. What member i reads, it writes to the next member's
+    // pair.
     std::vector<std::vector<Pair>> rings(static_cast<size_t>(per_member));
     for (auto& ring : rings) ring = std::vector<Pair>(n);
     std::atomic<int> finished = 0;
@@ -347,7 +348,7 @@ TEST(EpollGroup, WhoHasNothingToDoSleepsThroughIt) {
     EXPECT_LT(sleeps() - before, 30);
 }
 
-// The system call that counts in nanoseconds ends with an error from now on, in this process.
+// From now on the system call that counts in nanoseconds fails in this process.
 bool refuse_nanoseconds(unsigned error) {
     constexpr unsigned kNumber = 441;
     sock_filter filter[] = {
@@ -388,7 +389,7 @@ TEST(EpollGroup, ASourceWhoseNumberIsInUseAgainIsRegisteredNoMore) {
     const auto me = make_member(make_group());
     Pair p;
     ASSERT_TRUE(me->add(p.source).ok());
-    ::close(static_cast<int>(p.source.fd));  // behind its back
+    ::close(static_cast<int>(p.source.fd));  // without telling it
     Pair q;
     ASSERT_EQ(q.source.fd, p.source.fd);
     ASSERT_TRUE(me->add(q.source).ok());

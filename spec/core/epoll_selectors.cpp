@@ -18,7 +18,7 @@ std::shared_ptr<EpollGroup> make_group() {
     return group;
 }
 
-// One of two on an epoll, whose events the other takes whenever it can.
+// One of two selectors on an epoll; the other takes its events whenever it can.
 class RobbedSelector final : public Selector {
    public:
     Result add(IoSource& source) override { return own_->add(source); }

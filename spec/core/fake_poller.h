@@ -1,4 +1,5 @@
-// A poller without a system, and a clock that a test turns: every order of events can be arranged.
+// A poller without a system, and a clock that the test turns, so that any order of events can be
+// arranged.
 #pragma once
 
 #include <algorithm>
@@ -23,28 +24,28 @@ class FakeClock final : public Clock {
     const double& time_;
 };
 
-// It keeps the contract of core/io/poller.h and checks that its user does.
+// It keeps the contract of core/io/poller.h, and checks that its user does.
 class FakePoller final : public Poller {
    public:
-    // `time`: the clock that a wait moves on. `violations`: counts breaches of the contract by the
-    // user; both outlive the poller.
+    // `time`: the clock, which a wait moves on. `violations`: counts its user's breaches of the
+    // contract. Both outlive the poller.
     FakePoller(double& time, int& violations) : time_(time), violations_(violations) {}
 
     // ---- what the test arranges ----
 
-    // The result of one of the next submits of the op, in order; without one it is pending.
+    // Sets the result of one of the op's next submits, in order; without one it is pending.
     void script(IoOp& op, Result result) { scripted_[&op].push_back(result); }
 
-    // In place of scripts: the result of every submit.
+    // Instead of scripts: gives the result of every submit.
     std::function<Result(IoOp&)> on_submit;
     // Runs once, when the next wait begins.
     std::function<void()> on_wait;
-    // A canceled op stays out until finish_cancel(), as with a completion port.
+    // A canceled op stays out until finish_cancel(), like with a completion port.
     bool cancels_late = false;
-    // What the next waits return beside what was finished.
+    // What the next waits return besides the finished ops.
     Result wait_result = Result::done();
 
-    // The system is through with a submitted op: the next wait reports it.
+    // The system has finished a submitted op: the next wait reports it.
     void finish(IoOp& op, Result result) {
         if (!has(op)) {
             ++violations_;
@@ -101,14 +102,14 @@ class FakePoller final : public Poller {
         canceled.push_back(&op);
         if (contains(asked_to_cancel_, op) || (!has(op) && !op.in_list())) ++violations_;
         asked_to_cancel_.push_back(&op);
-        // One that was finished before keeps its result.
+        // An op that was finished before keeps its result.
         if (has(op) && !cancels_late) finish_cancel(op);
     }
 
-    // There is never anything.
+    // There is never anything to take.
     Result try_now(IoOp&) override { return Result::pending(); }
 
-    // Time passes only when there is nothing to report. A wait for ever that nothing can end
+    // Time passes only when there is nothing to report. A wait without an end that nothing can wake
     // returns, as if a signal had come.
     Result wait(double seconds, OpList& completed) override {
         waits.push_back(seconds);

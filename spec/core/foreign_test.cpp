@@ -1,4 +1,4 @@
-// Libraries that are opened when they are first needed, with zlib as the one at hand.
+// Libraries that are opened when they are first needed; zlib is the one at hand.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -11,7 +11,8 @@
 
 extern "C" __attribute__((weak)) void __sanitizer_print_stack_trace();
 
-// The program exports a function of zlib's name, as node exports OpenSSL's. The library has to call its own.
+// The program exports a function with a name from zlib, like node exports OpenSSL's. The library
+// has to call its own.
 extern "C" __attribute__((visibility("default"))) unsigned long adler32(unsigned long,
                                                                         const unsigned char*,
                                                                         unsigned int) {

@@ -1,4 +1,4 @@
-// What a forked child has of core/net; of pollers it is in readiness_stream_test.cpp.
+// What a forked child has of core/net; readiness_stream_test.cpp tests pollers.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ constexpr double kLimit = 60;  // for a loaded machine; nothing that works waits
 
 double now() { return MonotonicClock().now(); }
 
-// Whether `body` found nothing wrong in a child.
+// Whether `body` returns true in a child.
 bool child_agrees(const std::function<bool()>& body) {
     const pid_t child = ::fork();
     EXPECT_GE(child, 0);
@@ -35,7 +35,7 @@ bool child_agrees(const std::function<bool()>& body) {
     return status == 0;
 }
 
-// What a look-up comes to, on a loop of its own.
+// The result of a look-up on a new loop.
 Errc look_up(Resolver& resolver) {
     std::unique_ptr<Poller> poller;
     EXPECT_TRUE(SystemPollers().make(-1, poller).ok());
@@ -70,7 +70,8 @@ TEST(Fork, AChildRemembersLookupsOfItsOwn) {
     }));
 }
 
-// The system's look-up holds a lock of its own for a moment, which nobody would ever release in a child.
+// The system's look-up holds a lock of its own for a moment, which would never be released in a
+// child.
 TEST(Fork, AChildLooksUpWhileItsParentDoes) {
     constexpr int kThreads = 4;
     constexpr int kForks = 200;

@@ -28,7 +28,7 @@ TEST(Inbox, APostFromAnotherThreadEndsTheWait) {
     const std::unique_ptr<Loop> loop = make_loop();
     std::thread::id where;
     int arrived = 0;
-    // It may come before the wait begins or after: either way the wait ends.
+    // The post may come before the wait begins or after: either way the wait ends.
     for (int round = 0; round < 200; ++round) {
         std::thread other([&, inbox = loop->inbox()] {
             inbox->post(std::make_shared<Note>([&] {
@@ -58,7 +58,7 @@ TEST(Inbox, KeepsTheOrderAndWakesOnce) {
     EXPECT_TRUE(arrived.empty());
     EXPECT_TRUE(loop.poll(kNever).ok());
     EXPECT_EQ(arrived, (std::vector<int>{0, 1, 2, 3, 4}));
-    // One that posts another: that is for the next turn.
+    // An item that posts another one: that one arrives in the next turn.
     loop.inbox()->post(std::make_shared<Note>(
         [&] { loop.inbox()->post(std::make_shared<Note>([&] { arrived.push_back(6); })); }));
     EXPECT_EQ(poller->wakes, 2);

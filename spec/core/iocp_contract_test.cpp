@@ -20,14 +20,14 @@ class SocketChannel final : public Channel {
 
     void feed(std::string_view data) override {
         send_all(pair_.theirs, data);
-        // A read in flight takes it before anybody sees it.
+        // A read in flight takes the data before the test can see it.
         const Op* reader = source.parked[static_cast<size_t>(Side::read)];
         if (reader == nullptr || reader->kind != OpKind::recv) await(pair_.ours, POLLRDNORM);
     }
     void fill(Poller& poller) override {
         const std::string block(1 << 16, 'x');
         for (int hung = 0; hung < 3; ++hung) {
-            if (hung > 0) ::Sleep(50);  // Wine's system takes more a little later
+            if (hung > 0) ::Sleep(50);  // under Wine the system takes more a little later
             while (send(poller, write, block.data(), block.size()).ok()) {
             }
             // The last one hangs: take it back, so that the side is free.
@@ -38,7 +38,7 @@ class SocketChannel final : public Channel {
     void release() override {
         set_nonblocking(pair_.theirs);
         std::string data(1 << 16, '\0');
-        constexpr int kQuiet = 20;  // the sender's system may still be handing over
+        constexpr int kQuiet = 20;  // the sender's system may still be handing over data
         while (shows(pair_.theirs, POLLRDNORM, kQuiet)) {
             while (::recv(pair_.theirs.raw(), data.data(), static_cast<int>(data.size()), 0) > 0) {
             }
@@ -50,7 +50,7 @@ class SocketChannel final : public Channel {
     Pair pair_ = tcp_pair();
 };
 
-// One of two on a port, whose packets the other takes whenever it can.
+// One of two pollers on a port; the other takes its packets whenever it can.
 class RobbedPoller final : public Poller {
    public:
     Result attach(IoSource& source) override { return own_.attach(source); }

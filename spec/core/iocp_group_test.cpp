@@ -1,4 +1,4 @@
-// What pollers have in common that work on one completion port.
+// What pollers on one completion port share.
 #include "core/poll/iocp/iocp_group.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What a completion port has to get right beyond the contract, with real sockets.
+// What a completion port has to get right besides the contract, with real sockets.
 #include "core/poll/iocp/iocp_poller.h"
 
 #include <gtest/gtest.h>
@@ -105,7 +105,7 @@ TEST_F(IocpPollerTest, OurOwnShutdownEndsAWait) {
     poller().detach(s.source);
 }
 
-// Also where its number is another's by then.
+// Even if its number belongs to another socket by then.
 TEST_F(IocpPollerTest, AWaitOnASocketThatOthersClosedEndsAndSaysSo) {
     for (const OpKind kind : {OpKind::wait, OpKind::recv}) {
         Pair pair = tcp_pair();
@@ -179,7 +179,8 @@ TEST_F(IocpPollerTest, ConnectionsAreAcceptedWithTheirPeers) {
         const Fd accepted = take(s);
         EXPECT_EQ(peer, local_address(client));
         EXPECT_EQ(local_address(accepted), local_address(server));
-        // It is as one of accept(): it knows its peer, can be shut, and does not block.
+        // It behaves like a socket from accept(): it knows its peer, can be shut down, and does not
+        // block.
         SockAddr remote{};
         EXPECT_TRUE(sys::remote_address(accepted.get(), remote).ok());
         char byte;
@@ -275,7 +276,7 @@ TEST_F(IocpPollerTest, AConnectThatIsTriedTellsItsEndOnce) {
         return r;
     };
     EXPECT_EQ(tried(to).error(), Errc::connection_refused);
-    // Somebody else may have asked for the error.
+    // The error may have been asked for elsewhere.
     prepare(s.write, OpKind::connect, nullptr, 0);
     EXPECT_TRUE(poller().try_now(s.write).is_pending());
     EXPECT_TRUE(shows(ours, POLLWRNORM, kLimitMs));
@@ -312,7 +313,7 @@ TEST_F(IocpPollerTest, AReadBesideAConnectWaitsForIt) {
     }
 }
 
-// A connection is of the loop that reads it, not of the one that has accepted it.
+// A connection belongs to the loop that reads it, not to the loop that has accepted it.
 TEST_F(IocpPollerTest, AConnectionThatIsHandedOnUnreadTakesOperationsOfItsNextLoop) {
     Pair pair = tcp_pair();
     Source first(pair.ours);

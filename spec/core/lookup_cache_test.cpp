@@ -1,4 +1,4 @@
-// What is remembered of look-ups, and for how long.
+// What is remembered about look-ups, and for how long.
 #include "core/net/lookup_cache.h"
 
 #include <gtest/gtest.h>
@@ -97,12 +97,12 @@ TEST(LookupCache, Expires) {
     EXPECT_TRUE(cache.find(endpoint("a"), 109, out));
     EXPECT_EQ(out.addresses[0].port(), 1);
     EXPECT_FALSE(cache.find(endpoint("a"), 110, out));
-    // Found again: lives from then on, in the place of the old one.
+    // Found again, it lives from then on, in the place of the old result.
     cache.put(endpoint("a"), 105, found_at(2));
     EXPECT_EQ(cache.size(), 1U);
     EXPECT_TRUE(cache.find(endpoint("a"), 114, out));
     EXPECT_EQ(out.addresses[0].port(), 2);
-    // The expired make room.
+    // Expired results make room.
     cache.put(endpoint("b"), 200, found_at(3));
     EXPECT_EQ(cache.size(), 1U);
 }
@@ -113,7 +113,7 @@ TEST(LookupCache, LifetimesWithoutMeasure) {
     cache.set_lifetime(kNever);
     cache.put(endpoint("a"), 1, found_at(1));
     EXPECT_TRUE(cache.find(endpoint("a"), 1e300, out));
-    cache.set_lifetime(1e-300);  // nothing beside the time
+    cache.set_lifetime(1e-300);  // nothing compared with the time
     cache.put(endpoint("a"), 1, found_at(1));
     EXPECT_EQ(cache.size(), 0U);
     EXPECT_FALSE(cache.find(endpoint("a"), 1, out));
@@ -130,7 +130,7 @@ TEST(LookupCache, TheOldestMakesRoom) {
     EXPECT_EQ(cache.size(), LookupCache::kCapacity);
     EXPECT_FALSE(cache.find(endpoint(name(9).c_str()), 2000, out));
     EXPECT_TRUE(cache.find(endpoint(name(10).c_str()), 2000, out));
-    // Found again: no longer the oldest.
+    // Found again, it is no longer the oldest.
     cache.put(endpoint(name(10).c_str()), 2000, found_at(2));
     cache.put(endpoint("one more"), 2000, found_at(3));
     EXPECT_TRUE(cache.find(endpoint(name(10).c_str()), 2000, out));

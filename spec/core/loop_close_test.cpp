@@ -1,4 +1,5 @@
-// Closed objects: their ops complete, once each, and only then they are freed, at the end of the loop too.
+// Closed objects: their ops complete, once each, and only then they are freed, also at the end of
+// the loop.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -218,7 +219,7 @@ TEST_F(LoopTest, TheEndOfTheLoopWaitsUntilTheSystemLetsGo) {
     poller->cancels_late = true;
     EXPECT_TRUE(recv(*s).is_pending());
     close(std::move(s));
-    // The third wait is the first by which the system is through.
+    // Only at the third wait the system is done with it.
     poller->on_wait = [&] {
         poller->on_wait = [&] { poller->on_wait = [&] { poller->finish_cancel(read); }; };
     };
@@ -227,7 +228,7 @@ TEST_F(LoopTest, TheEndOfTheLoopWaitsUntilTheSystemLetsGo) {
     EXPECT_GT(time, kStart);
 }
 
-// The canceled ops were handed over beside the error: their owners need not leak.
+// The canceled ops were handed over along with the error, so their owners must not leak.
 TEST_F(LoopTest, TheEndOfTheLoopFreesWhatAFailingWaitStillReports) {
     SocketPtr s = make_socket();
     EXPECT_TRUE(recv(*s).is_pending());

@@ -1,4 +1,4 @@
-// The loop over a scripted poller and a clock that stands still unless the loop waits.
+// A loop over a scripted poller, and a clock that stands still unless the loop waits.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@ namespace socket2 {
 
 constexpr double kStart = 1000;
 
-// A socket as the loop sees one.
+// A socket from the loop's point of view.
 class FakeSocket final : public Object {
    public:
     FakeSocket(Loop& loop, int& freed) : Object(kTcp), loop_(loop), freed_(freed) {

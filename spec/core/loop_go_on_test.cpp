@@ -11,7 +11,7 @@
 namespace socket2 {
 namespace {
 
-// Reads on until it has had enough completions, as a reader does that needs more than one receive gives.
+// Reads on until it has had enough completions, like a reader that needs more than one receive.
 class Insatiable final : public Object {
    public:
     Insatiable(Loop& loop, int wanted) : Object(kTcp), wanted_(wanted), loop_(loop) {
@@ -89,7 +89,7 @@ TEST_F(GoOn, OneDeadlineCountsForAll) {
     EXPECT_DOUBLE_EQ(time, kStart + 1);
 }
 
-// It is never in the heap when deadlines are looked at.
+// The op is never in the heap when deadlines are checked.
 TEST_F(GoOn, ADeadlineCountsThoughSomethingComesInEveryTurn) {
     const auto reader = begin(1000, kStart + 1);
     Ops ops;

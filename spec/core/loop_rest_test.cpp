@@ -13,7 +13,7 @@ namespace {
 constexpr double kAcceptRest = 0.1;
 constexpr double kBusyRest = 0.01;
 
-// Has an op that no poller knows, and may hold on to it.
+// Has an op that no poller knows, and can refuse to let go of it.
 class Outsider final {
    public:
     explicit Outsider(Loop& loop) : loop_(loop) { loop_.reserve(1); }
@@ -257,7 +257,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, BusyRest, ::testing::Values(OpKind::connect, OpK
 
 // ---- since when an op waits ---------------------------------------------------------------------
 
-// The time of the loop's turn: nobody asks the clock for it.
+// It is the time of the loop's turn, so the clock is not asked.
 TEST_F(LoopTest, AnOpWaitsSinceTheTurnOfItsSubmit) {
     const SocketPtr s = make_socket();
     time = kStart + 1;
@@ -368,8 +368,8 @@ TEST_F(LoopTest, AWaitForReadinessHasItsDeadline) {
     EXPECT_EQ(poll(kStart + 10), Ops{});
 }
 
-// Another has the descriptor: the caller has to know, and nobody tries again.
-// A listener that rests can still be waited for.
+// If another source has the descriptor, the caller has to know, and there is no second try. A
+// listener that rests can still be waited for.
 TEST_F(LoopTest, AWaitForReadinessDoesNotRest) {
     const SocketPtr s = make_socket();
     poller->script(s->read, Errc::too_many_open_files);

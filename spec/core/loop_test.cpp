@@ -1,5 +1,5 @@
-// What a loop does with an op: it submits, cancels, ends it at its deadline, and waits no longer
-// than that.
+// What a loop does with an op: it submits it, cancels it, ends it at its deadline, and waits no
+// longer than that.
 #include "core/io/loop.h"
 
 #include <gtest/gtest.h>
@@ -101,7 +101,7 @@ TEST_F(LoopTest, ASubmitForgetsWhatWasBefore) {
     EXPECT_EQ(look(), Ops{&s->read});
     EXPECT_EQ(s->read.result.error(), Errc::timeout);
 
-    // Canceled by the system and by nobody here: the earlier reason is no longer true.
+    // Canceled by the system, but not on this side: the earlier reason no longer counts.
     EXPECT_TRUE(recv(*s).is_pending());
     poller->finish(s->read, Errc::canceled);
     EXPECT_EQ(look(), Ops{&s->read});
@@ -291,7 +291,7 @@ TEST_F(LoopTest, OfTheSameDeadlineTheyTimeOutInTheOrderTheyWereSubmitted) {
     EXPECT_EQ(poll(kStart + 2), expected);
 }
 
-// Another op completes in the wait during which the deadline passes: both come of one poll.
+// Another op completes in the wait during which the deadline passes: one poll reports both.
 TEST_F(LoopTest, ADeadlineIsLookedAtOnEveryTurn) {
     const SocketPtr busy = make_socket(), quiet = make_socket();
     EXPECT_TRUE(recv(*quiet, kStart + 5).is_pending());

@@ -1,4 +1,4 @@
-// Ops as the loop hands them to a poller, and what comes of them.
+// Ops, handed to a poller like the loop does it, and their results.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace socket2 {
 // Long enough for a loaded machine; nothing that works waits for it.
 constexpr double kLimit = 20;
 
-// The way the loop hands it over.
+// Prepares the op like the loop.
 inline void prepare(IoOp& op, OpKind kind, void* data, size_t size) {
     op.kind = kind;
     op.data = data;
@@ -68,7 +68,7 @@ inline Ops wait_for(Poller& poller, size_t count) {
     return all;
 }
 
-// The result of the op, whether it is there at once or comes.
+// The result of the op, at once or later.
 inline int outcome(Poller& poller, IoOp& op, Result submitted) {
     if (!submitted.is_pending()) return submitted.value();
     EXPECT_EQ(wait_for(poller, 1), Ops{&op});

@@ -1,4 +1,4 @@
-// An object for the ops of a test that are of no socket.
+// An object for the ops of a test that belong to no socket.
 #pragma once
 
 #include "core/io/object.h"

@@ -1,5 +1,5 @@
-// The contract of core/io/poller.h: once for every implementation. A test includes this, makes worlds of its
-// system's pollers and instantiates PollerContract with them and the fake.
+// The contract of core/io/poller.h, written once for every implementation. A test includes this,
+// makes worlds from its system's pollers, and instantiates PollerContract with them and the fake.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,17 +23,17 @@ namespace {
 
 // ---- worlds: an implementation and what is on the other side of it ------------------------------
 
-// A source and its two ops; the other end is the test's.
+// A source and its two ops; the other end belongs to the test.
 class Channel {
    public:
     virtual ~Channel() = default;
 
-    // The peer sends; it has arrived when this returns.
+    // The peer sends; the data has arrived when this returns.
     virtual void feed(std::string_view data) = 0;
-    // The peer's receiver: nothing is taken until release(), then everything.
+    // Fills the peer's receiver: nothing is taken until release(), then everything.
     virtual void fill(Poller& poller) = 0;
     virtual void release() = 0;
-    // What comes between the last op and the end of a source.
+    // Called between the last op and the end of a source.
     virtual void close() {}
 
     Owner owner;
@@ -205,7 +205,7 @@ TEST_P(PollerContract, ACancelDoesNotBlockTheWait) {
     end(std::move(c));
 }
 
-// Who wins is open; that there is one completion and that no byte is lost is not.
+// Either may win, but there is one completion, and no byte is lost.
 TEST_P(PollerContract, ACancelAgainstACompletionLosesNothing) {
     for (int round = 0; round < 50; ++round) {
         auto c = world->channel();
@@ -316,7 +316,7 @@ TEST_P(PollerContract, AWaitAfterAShortReadWaitsForMore) {
 TEST_P(PollerContract, ReadableCompletesWhenThereIsSomethingAndTakesNothing) {
     auto c = world->channel();
     prepare(c->read, OpKind::readable, nullptr, 0);
-    // It may believe that there is something until a try finds nothing.
+    // The poller may believe that there is something until a try finds nothing.
     if (poller.submit(c->read).ok()) {
         prepare(c->read, OpKind::recv, buffer, sizeof buffer);
         EXPECT_TRUE(poller.try_now(c->read).is_pending());

@@ -44,7 +44,7 @@ class SocketChannel final : public Channel {
         char data[1 << 16];
         for (;;) {
             pollfd entry{pair_.theirs.get(), POLLIN, 0};
-            constexpr int kQuiet = 20;  // the sender's system may still be handing over
+            constexpr int kQuiet = 20;  // the sender's system may still be handing over data
             if (::poll(&entry, 1, kQuiet) == 0) return;
             while (::recv(pair_.theirs.get(), data, sizeof data, 0) > 0) {
             }

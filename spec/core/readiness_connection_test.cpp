@@ -1,4 +1,4 @@
-// Connects, also those that were canceled, and accepts under a readiness poller.
+// Connects, including canceled ones, and accepts under a readiness poller.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -43,7 +43,7 @@ TEST_F(ReadinessPollerTest, AConnectSucceeds) {
     poller().detach(s.source);
 }
 
-// The system tells of the connect and of the data by one event.
+// The system reports the connect and the data with one event.
 TEST_F(ReadinessPollerTest, AReadThatWaitsForTheConnectHasWhatCameWithIt) {
     const Fd server = listener(5);
     const SockAddr address = local_address(server.get());
@@ -137,7 +137,7 @@ TEST_F(ReadinessPollerTest, AFullUnixListenerIsBusy) {
 
 // ---- a connect that was canceled ----------------------------------------------------------------
 
-// A listener whose queue is full: the system drops what comes, and a client waits for its answer.
+// A listener with a full queue: the system drops what comes, and a client waits for its answer.
 struct Deaf {
     Deaf() {
         for (int i = 0; i < 3; ++i) {
@@ -159,7 +159,7 @@ class CanceledConnect : public ReadinessPollerTest {
         if (!CONNECTS_AGAIN) GTEST_SKIP() << kConnectsOnce;
     }
 
-    // A connect that waits, and its end.
+    // A connect that waits, and how it ends.
     void connect_in_vain() {
         ASSERT_TRUE(connect(poller(), s.write, deaf.address).is_pending());
         EXPECT_EQ(wait(poller(), 0.001), Ops{});
@@ -206,7 +206,7 @@ TEST_F(CanceledConnect, LeavesNoError) {
     poller().detach(s.source);
 }
 
-// Such as one of an earlier connect.
+// For example an edge of an earlier connect.
 TEST_F(CanceledConnect, AnEdgeWithoutAnEndLeavesItWaiting) {
     ASSERT_TRUE(connect(poller(), s.write, deaf.address).is_pending());
     EXPECT_EQ(wait(poller(), 0.001), Ops{});
@@ -233,7 +233,7 @@ TEST_F(CanceledConnect, AgainAndAgain) {
 TEST_F(CanceledConnect, ThePeerNeverHearsOfIt) {
     connect_in_vain();
     connect_and_talk();
-    // Whoever was served by the deaf one are its own clients.
+    // The connections that the full listener took are its own clients'.
     std::set<int> ports;
     for (const Fd& client : deaf.clients) {
         const SockAddr address = local_address(client.get());
@@ -250,7 +250,7 @@ TEST_F(CanceledConnect, ThePeerNeverHearsOfIt) {
 }
 
 TEST_F(CanceledConnect, ABoundSocketKeepsItsAddress) {
-    // Linux gives a port of its own choice back.
+    // Linux gives back a port that it picked itself.
     const SockAddr bound = local_address(inet_socket(SOCK_STREAM).get());
     ASSERT_EQ(::bind(fd.get(), raw(bound), bound.size), 0);
     connect_in_vain();
@@ -259,7 +259,7 @@ TEST_F(CanceledConnect, ABoundSocketKeepsItsAddress) {
     poller().detach(s.source);
 }
 
-// What is called off is the connect, not the reader's patience: it sees an unconnected socket.
+// The connect is canceled, but the reader goes on waiting: it sees an unconnected socket.
 TEST_F(CanceledConnect, AReaderLearnsOfIt) {
     ASSERT_TRUE(connect(poller(), s.write, deaf.address).is_pending());
     EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
@@ -332,7 +332,8 @@ TEST_F(ReadinessPollerTest, AnAcceptWithoutDescriptorsLosesNoConnection) {
     const Fd server = listener(5);
     const SockAddr address = local_address(server.get());
     Socket s(server.get());
-    // Once while there are descriptors: the sanitizers need some to look at a class first.
+    // First once while there are descriptors, because the sanitizers need some when they first see
+    // a class.
     EXPECT_TRUE(accept(poller(), s.read, nullptr).is_pending());
     cancel(s.read);
     const Fd client = new_blocking_socket(SOCK_STREAM);

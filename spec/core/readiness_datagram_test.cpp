@@ -91,7 +91,7 @@ TEST_F(Datagrams, StrangersAreDroppedInShares) {
     poller().detach(s.source);
 }
 
-// No edge would tell of the one behind them.
+// No edge would report the one behind them.
 TEST_F(Datagrams, ATryDropsAllStrangers) {
     for (int i = 0; i < 100; ++i) send_from(stranger_fd, "spam");
     send_from(friend_fd, "ham");

@@ -18,8 +18,8 @@
 
 namespace socket2 {
 
-// A selector that lets something happen between the failed try and the registration, and that can be told
-// to fail and to tell what is not so.
+// A selector that lets something happen between the failed try and the registration. It can be told
+// to fail, and to report what is not true.
 class MeddlingSelector final : public Selector {
    public:
     Result add(IoSource& source) override {
@@ -66,7 +66,7 @@ class ReadinessPollerTest : public ::testing::Test {
 
     ReadinessPoller& poller() { return *owner; }
 
-    // One read that waits, so that the source is registered.
+    // Makes one read that waits, so that the source is registered.
     void register_by_reading(Socket& s, int theirs) {
         char byte;
         ASSERT_TRUE(recv(poller(), s.read, &byte, 1).is_pending());
@@ -109,7 +109,7 @@ class Streams : public ReadinessPollerTest, public ::testing::WithParamInterface
 
     void TearDown() override { poller().detach(s.source); }
 
-    // Sends what the systems between us and them take, and leaves a wait for more room.
+    // Sends what the systems on both sides take, and leaves a wait for more room.
     void fill(Socket& t) {
         const std::string data(size_t{16} << 20, 'x');
         const MonotonicClock clock;

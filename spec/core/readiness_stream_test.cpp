@@ -47,7 +47,7 @@ TEST_P(Streams, MoreDataAfterAShortReadIsSeen) {
         for (int i = 0; i < 20; ++i) {
             send_all(pair.theirs.get(), "0123456789");
             EXPECT_EQ(read_some(s, 100), "0123456789");
-            // The short read said "drained", and only then more comes.
+            // The short read says "drained", and only then more comes.
             send_all(pair.theirs.get(), "abcde");
             await(pair.ours.get(), POLLIN);
             EXPECT_EQ(read_some(s, 100), "abcde");
@@ -160,7 +160,7 @@ TEST_P(Streams, ALongSendCompletesWhenAllIsWritten) {
     EXPECT_TRUE(received == data);
 }
 
-// The receiver is this thread: the send has to stop and go on many times.
+// This thread is the receiver, too, so the send has to stop and go on many times.
 TEST_P(Streams, ASendThatIsBlockedGoesOnWhenThereIsRoom) {
     std::string data(size_t{8} << 20, '\0');
     for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 + i / 251);
@@ -175,7 +175,7 @@ TEST_P(Streams, ASendThatIsBlockedGoesOnWhenThereIsRoom) {
         received.append(some, 0, static_cast<size_t>(n));
         const Ops more = wait(poller(), 0);
         ops.insert(ops.end(), more.begin(), more.end());
-        // When the receiver is ahead of the sender the room has to be noticed without this.
+        // If the receiver is ahead of the sender, the room has to be noticed without this.
         if (received.size() == s.write.done && ops.empty()) ops = wait(poller(), kLimit);
     }
     EXPECT_EQ(ops, Ops{&s.write});
@@ -183,7 +183,7 @@ TEST_P(Streams, ASendThatIsBlockedGoesOnWhenThereIsRoom) {
     EXPECT_TRUE(received == data);
 }
 
-// Some are empty, and many times as many as one call takes.
+// Some slices are empty, and there are many times as many as one call takes.
 TEST_P(Streams, SlicesAreSentInOrder) {
     std::string data(size_t{8} << 20, '\0');
     for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 + i / 251);
@@ -206,7 +206,7 @@ TEST_P(Streams, SlicesAreSentInOrder) {
     EXPECT_TRUE(received == data);
 }
 
-// A socket that keeps the bounds of what it is sent shows them.
+// A socket that keeps message boundaries shows the calls.
 TEST_F(ReadinessPollerTest, SlicesGoInOneCall) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
@@ -227,7 +227,7 @@ TEST_F(ReadinessPollerTest, SlicesGoInOneCall) {
 TEST_P(Streams, AFailureAfterAPartIsToldWithThePart) {
     const std::string part(1000, 'x');
     std::vector<Slice> slices(sys::kMaxSlices, Slice{part.data(), part.size()});
-    slices.push_back({nullptr, 10});  // no memory of ours
+    slices.push_back({nullptr, 10});  // not valid memory
     prepare(s.write, OpKind::send, const_cast<char*>(part.data()), part.size());
     s.write.more = slices.data() + 1;
     s.write.more_count = slices.size() - 1;
@@ -252,7 +252,7 @@ TEST_P(Streams, ACanceledSendTellsHowFarItCame) {
     EXPECT_EQ(::recv(pair.theirs.get(), &byte, 1, 0), 0) << "and not a byte more";
 }
 
-// Its caller has to learn of the part: only a completion tells.
+// The caller has to learn about the part, and only a completion can tell.
 TEST_P(Streams, ASendThatCannotBeWatchedTellsHowFarItCame) {
     const std::string data(size_t{16} << 20, 'x');
     selector->add_fails = Errc::out_of_memory;
@@ -267,7 +267,7 @@ TEST_P(Streams, ASendThatCannotBeWatchedTellsHowFarItCame) {
     selector->add_fails = Result::done();
 }
 
-// A send that could go on for ever gives the others their turn.
+// A send that could go on forever gives the others their turn.
 TEST_P(Streams, ALongSendDoesNotHoldUpOthers) {
     const std::string data(size_t{64} << 20, 'x');
     Pair other = tcp() ? tcp_pair() : unix_pair();
@@ -288,7 +288,7 @@ TEST_P(Streams, AQueuedEventOfAClosedSourceIsForNobody) {
     EXPECT_TRUE(recv(poller(), s.read, data, sizeof data).is_pending());
     send_all(pair.theirs.get(), "stale");
     await(pair.ours.get(), POLLIN);
-    // The event waits in the system; now the source goes and its number gets a new owner.
+    // The event waits in the system; then the source goes, and its number gets a new owner.
     poller().cancel(s.read);
     poller().detach(s.source);
     EXPECT_FALSE(s.source.registered);
@@ -326,7 +326,7 @@ TEST_P(Streams, ADescriptorThatAChildHoldsReportsNothingAfterItsClose) {
     pair.ours.close();
     EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
 
-    // Events on the old connection, and a new source of the same number.
+    // Events on the old connection, and a new source with the same number.
     send_all(pair.theirs.get(), "to the child");
     Pair next = tcp() ? tcp_pair() : unix_pair();
     if (next.ours.get() != number) {
@@ -350,7 +350,7 @@ TEST_P(Streams, ADescriptorThatAChildHoldsReportsNothingAfterItsClose) {
 
 // ---- forks --------------------------------------------------------------------------------------
 
-// Runs `body` in a child; whether it found nothing wrong.
+// Runs `body` in a child, and returns whether it returned true.
 bool child_agrees(const std::function<bool()>& body) {
     const pid_t child = ::fork();
     EXPECT_GE(child, 0);
@@ -396,7 +396,7 @@ TEST_P(Streams, AChildHasWhatWasCanceledAndWhatIsHot) {
     EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
 }
 
-// Whoever takes all that is sent would hold the loop up: a file does.
+// A receiver that takes everything at once would hold the loop up: a file does that.
 TEST_F(ReadinessPollerTest, ALongWriteGoesInShares) {
     std::FILE* const file = std::tmpfile();
     ASSERT_NE(file, nullptr);
@@ -440,9 +440,9 @@ TEST_F(ReadinessPollerTest, AResetIsAnError) {
     poller().detach(s.source);
 }
 
-// A read stops at the mark of urgent data: its shortness does not mean "drained".
+// A read stops at the mark of urgent data: that a read is short does not mean "drained".
 TEST_F(ReadinessPollerTest, DataBehindUrgentDataIsSeen) {
-    enum { kFresh, kRegistered, kAway };  // the last while its edges come and nobody reads
+    enum { kFresh, kRegistered, kAway };  // the last: its edges come while no read waits
     for (const int state : {kFresh, kRegistered, kAway}) {
         SCOPED_TRACE(state);
         Pair pair = tcp_pair();

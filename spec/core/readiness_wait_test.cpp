@@ -17,7 +17,8 @@
 namespace socket2 {
 namespace {
 
-// ---- readable: what the system told last, without asking it ---------------------------------------
+// ---- readable: what the system reported last, without asking it
+// -----------------------------------
 
 TEST_P(Streams, ReadableBelievesThatThereIsSomethingUntilATryFindsNothing) {
     prepare(s.read, OpKind::readable, nullptr, 0);
@@ -105,7 +106,7 @@ TEST_P(Streams, AWaitEndsWithOurOwnShutdown) {
     EXPECT_EQ(s.read.result.value(), 0);
 }
 
-// The descriptor is read by others, as of a library that has its own protocol.
+// Others read the descriptor, for example a library with its own protocol.
 TEST_P(Streams, AWaitSeesThatOthersHaveReadEverything) {
     char data[64];
     for (int round = 0; round < 5; ++round) {
@@ -254,7 +255,7 @@ TEST_F(ReadinessPollerTest, AWaitOnADatagramSocketTakesNoDatagram) {
     Socket s(ours.get());
     for (int round = 0; round < 3; ++round) {
         EXPECT_TRUE(wait_ready(poller(), s.read).is_pending());
-        // An empty one is one.
+        // An empty datagram counts, too.
         ASSERT_EQ(::sendto(theirs.get(), "", 0, 0, raw(here), here.size), 0);
         EXPECT_EQ(wait_for(poller(), 1), Ops{&s.read});
         EXPECT_EQ(wait_ready(poller(), s.read).value(), 0);
@@ -265,7 +266,8 @@ TEST_F(ReadinessPollerTest, AWaitOnADatagramSocketTakesNoDatagram) {
     poller().detach(s.source);
 }
 
-// The caller closed it and its number has a new owner: nothing of the old one touches the new.
+// The caller closed it, and its number has a new owner: nothing of the old source touches the new
+// one.
 TEST_F(ReadinessPollerTest, ADescriptorThatWasClosedTooEarlyDoesNotHarmTheNextOfItsNumber) {
     for (const bool waits : {false, true}) {
         SCOPED_TRACE(waits);
@@ -292,7 +294,7 @@ TEST_F(ReadinessPollerTest, ADescriptorThatWasClosedTooEarlyDoesNotHarmTheNextOf
     }
 }
 
-// The other order: the old one is let go of before the new one has to wait.
+// The other order: the old source is detached before the new one has to wait.
 TEST_F(ReadinessPollerTest, ADescriptorThatWasClosedTooEarlyCanBeLetGoFirst) {
     Pair old = unix_pair(), next = tcp_pair();
     const int number = old.ours.get();
@@ -312,7 +314,7 @@ TEST_F(ReadinessPollerTest, ADescriptorThatWasClosedTooEarlyCanBeLetGoFirst) {
 
 TEST_F(ReadinessPollerTest, AWakeFromAnotherThreadEndsTheWait) {
     for (int round = 0; round < 100; ++round) {
-        // Whether it comes before or during the wait is left to chance.
+        // Whether the wake comes before or during the wait is left to chance.
         std::thread other([&] { poller().wake(); });
         EXPECT_EQ(wait(poller(), kNever), Ops{});
         other.join();

@@ -36,7 +36,7 @@ inline void answer(Lookup& out, int port) {
     out = found;
 }
 
-// The system's resolver as a test wants it. Outlives its test in the hands of the workers.
+// The system's resolver, scripted by the test. The workers share it, so it can outlive the test.
 class Script {
    public:
     // What the resolver calls.
@@ -101,7 +101,7 @@ class Script {
     std::condition_variable changed_;
     bool open_ = false;
     std::set<std::string> let_go_;
-    std::vector<std::string> asked_;  // in the order in which workers began
+    std::vector<std::string> asked_;  // in the order in which workers began them
     int inside_ = 0;
     int most_inside_ = 0;
     int answered_ = 0;
@@ -139,13 +139,13 @@ class Program {
         while (!queries_.empty()) close(queries_.begin()->first);
     }
 
-    // Like LoopEntry's end: everything is closed, then the loop goes.
+    // Ends like LoopEntry: closes everything, then the loop.
     void end() {
         close_all();
         loop_.reset();
     }
 
-    // What came, by name; each only once.
+    // Notes what came, by name; each only once.
     void look(double until = 0) {
         EXPECT_TRUE(loop_->poll(until).ok());
         while (Op* op = loop_->take()) {
@@ -189,7 +189,8 @@ class ResolverTest : public ::testing::Test {
             [s = script](const Endpoint& asked, Lookup& out) { return (*s)(asked, out); });
     }
 
-    // All threads that one asker can have busy with look-ups that hang, which belong to `program`.
+    // Occupies all threads that one asker can have with look-ups that hang; they belong to
+    // `program`.
     void occupy(Program& program) {
         for (int i = 0; i < kShare; ++i) program.start("hang" + std::to_string(i));
         script->wait_asked(kShare);

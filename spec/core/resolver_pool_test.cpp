@@ -125,7 +125,7 @@ TEST_F(ResolverTest, WhatNeedsNoNetworkDoesNotWaitForIt) {
     script->let_go("192.0.2.1");
     EXPECT_EQ(program.finish(program.start("localhost")), 1);
     EXPECT_EQ(program.finish(program.start(endpoint("192.0.2.1", "http"))), 1);
-    EXPECT_EQ(program.finish(program.start("a.localhost")), 2);  // of both families
+    EXPECT_EQ(program.finish(program.start("a.localhost")), 2);  // in both families
     EXPECT_EQ(program.results.size(), 3U);
 }
 
@@ -140,7 +140,8 @@ TEST_F(ResolverTest, AHangingLookupDoesNotHoldUpOthers) {
 TEST_F(ResolverTest, QueuedJobsThatNobodyWaitsForAreDropped) {
     Program program(*resolver);
     occupy(program);
-    // Each other loop has half of what is left, so that "gone" would not be queued: until all is taken.
+    // Each other loop gets half of what is left, so "gone" is queued only once all threads are
+    // taken.
     std::list<Program> others;
     for (int left = Resolver::kMaxNames - kShare, o = 0; left > 0; left -= (left + 1) / 2, ++o) {
         Program& other = others.emplace_back(*resolver);
@@ -184,7 +185,7 @@ TEST_F(ResolverTest, WorkersAreUsedAgainAndEndWhenIdle) {
     for (int i = 0; i < 20; ++i) {
         Program one(*resolver);
         one.finish(one.start("name"));
-        // It counts as idle before it posts, so the next one need not start another.
+        // The thread counts as idle before it posts, so the next look-up need not start another.
         EXPECT_EQ(workers->threads(), 1U);
     }
 }

@@ -1,4 +1,4 @@
-// Look-ups in the background: their answers, and those that do not wait for them.
+// Look-ups in the background: their answers, and askers that stop waiting.
 #include "core/net/resolver.h"
 
 #include <gtest/gtest.h>
@@ -123,7 +123,7 @@ TEST_F(ResolverTest, WorkersTakeNoSignals) {
     EXPECT_TRUE(takes_signals());
 }
 
-// ---- those who do not wait ----
+// ---- askers that do not wait ----
 
 TEST_F(ResolverTest, CancelIsAtOnceAndTheLateAnswerIsDropped) {
     Program program(*resolver);
@@ -139,7 +139,7 @@ TEST_F(ResolverTest, CancelIsAtOnceAndTheLateAnswerIsDropped) {
     script->wait_answered(1);
     EXPECT_EQ(program.finish(program.start("other")), 1);
     EXPECT_EQ(program.at(name).result().error(), Errc::canceled);
-    program.at(name).cancel();  // it is over: nothing happens
+    program.at(name).cancel();  // it is over, so nothing happens
     program.look();
     EXPECT_EQ(program.results.size(), 2U);
 }
@@ -174,7 +174,7 @@ TEST_F(ResolverTest, CloseWhilePendingCompletesOnce) {
     script->wait_answered(1);
     EXPECT_EQ(program.finish(program.start("other")), 1);
     EXPECT_EQ(program.loop().reserved(), 1U);  // the other's
-    // Closed before its completion was due, a literal too.
+    // Closed before its completion was due, even a literal.
     const int literal = program.start("::1");
     program.close(literal);
     EXPECT_EQ(program.finish(literal), value(Errc::closed));

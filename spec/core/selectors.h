@@ -1,4 +1,4 @@
-// This system's selectors, for the tests: which file makes them is the build's to pick.
+// This system's selectors, for the tests; the build picks the file that makes them.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ struct SelectorKind {
     std::unique_ptr<Selector> (*make)();
 };
 
-// The first is what a loop has.
+// The first is the kind that loops use.
 std::span<const SelectorKind> selector_kinds();
 
 }  // namespace socket2

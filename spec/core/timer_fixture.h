@@ -17,7 +17,7 @@ namespace socket2 {
 constexpr double kStart = 1000;
 constexpr size_t kShare = 32;
 
-// An op of its own, without a socket around it.
+// An op on its own, without a socket around it.
 struct Lone {
     Owner owner;
     IoSource source;

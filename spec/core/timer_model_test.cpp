@@ -1,4 +1,4 @@
-// Timers that are armed, disarmed and taken by chance, against a model.
+// Timers that are armed, disarmed and taken at random, against a model.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -41,7 +41,7 @@ class TimerModel : public TimerTest, public ::testing::WithParamInterface<unsign
         if (poller->waits.size() != waits) turn_time = time;
     }
 
-    std::multimap<double, Named*> model;  // armed, or gone off and not taken
+    std::multimap<double, Named*> model;  // armed, or fired and not taken
     double turn_time = kStart;
 };
 
@@ -49,7 +49,7 @@ TEST_P(TimerModel, Agrees) {
     std::mt19937 random(GetParam());
     const auto below = [&](unsigned n) { return static_cast<int>(random() % n); };
     std::deque<Named> timers(400);
-    bool left = false;  // some that went off may not have been taken
+    bool left = false;  // some that fired may not have been taken
     size_t gone_off = 0;
     for (int step = 0; step < 20000; ++step) {
         Named& timer = timers[static_cast<size_t>(below(400))];
@@ -57,7 +57,7 @@ TEST_P(TimerModel, Agrees) {
             case 0:
             case 1:
             case 2:
-                // Coarse times, so that many are the same; some have passed.
+                // Coarse times, so that many are equal; some have passed.
                 if (!timer.live) arm_one(timer, time + below(60) - 5);
                 break;
             case 3:
@@ -158,7 +158,7 @@ TEST_P(TimerModel, AgreesAmongOps) {
                     ASSERT_LE(op->deadline, time) << "early";
                     ++timeouts;
                 }
-                // What became due in the wait may come with the next poll, not later.
+                // A timer that became due in the wait may come with the next poll, but not later.
                 ASSERT_TRUE(loop->poll(0).ok());
                 for (Timer* taken : take_all()) forget(static_cast<Named&>(*taken));
                 while (const Op* op = loop->take()) {

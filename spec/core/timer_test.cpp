@@ -1,4 +1,4 @@
-// When timers go off, in which order, and that timers, ops and deadlines do not hold each other up.
+// When timers fire, in which order, and that timers, ops and deadlines do not hold each other up.
 #include "core/io/timer.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ size_t allocations;
 
 }  // namespace
 
-// Not inlined: the compiler would see a malloc() behind a new, and warn.
+// Not inlined, because the compiler would see a malloc() behind a new, and warn.
 [[gnu::noinline]] void* operator new(size_t size) {
     ++allocations;
     void* memory = std::malloc(size);
@@ -35,7 +35,7 @@ size_t allocations;
 namespace socket2 {
 namespace {
 
-// ---- going off ----------------------------------------------------------------------------------
+// ---- firing -------------------------------------------------------------------------------------
 
 TEST_F(TimerTest, GoesOffOnceAtItsTime) {
     Timer timer;
@@ -279,7 +279,7 @@ TEST_F(TimerTest, WhenTheOnlyOneThatWentOffIsDisarmedThePollWaitsAgain) {
     EXPECT_EQ(last_wait(), 3);
 }
 
-// The memory may go at once: the loop must not look at it again.
+// The memory may be freed at once, so the loop must not look at it again.
 TEST_F(TimerTest, ADisarmedOneMayBeFreed) {
     for (const bool expired : {false, true}) {
         auto timer = std::make_unique<Timer>();
@@ -357,7 +357,7 @@ TEST_F(TimerTest, ACrowdDoesNotHoldUpOps) {
     EXPECT_EQ(look(), Timers{});
 }
 
-// As with a program that gives poll() room for one event only.
+// Like a program that gives poll() room for only one event.
 TEST_F(TimerTest, ACrowdThatIsTakenOneByOneDoesNotHoldUpOps) {
     std::vector<Timer> timers(10000);
     for (Timer& timer : timers) arm(timer, kStart);
@@ -391,7 +391,7 @@ TEST_F(TimerTest, TimersThatComeAgainAtOnceDoNotHoldUpOpsNorDeadlines) {
     for (Timer& timer : timers) loop->disarm(timer);
 }
 
-// Nor other timers: a passed time counts as now, wherever it lies.
+// Nor do they hold up other timers: a passed time counts as now, however far back it is.
 TEST_F(TimerTest, TimersThatComeAgainAtOnceDoNotHoldUpOthers) {
     std::vector<Timer> timers(3 * kShare);
     for (Timer& timer : timers) arm(timer, kStart - 1000);

@@ -23,7 +23,7 @@ namespace {
 
 constexpr double kLimit = 60;
 
-// What the tasks of a test share. Outlives it in the hands of the threads.
+// What the tasks of a test share. The threads share it, too, so it can outlive the test.
 struct Board {
     std::mutex mutex;
     std::condition_variable changed;
@@ -167,11 +167,12 @@ TEST_F(WorkersTest, AnAbandonedTaskLeavesItsPlaceUntilThereAreTooMany) {
     const auto queued = start(*lane, "queued", nullptr, false);
     EXPECT_EQ(workers.threads(), 3U);
     int other = 0;
-    start(*lane, "other", &other, false);  // has a share of its own
+    start(*lane, "other", &other, false);  // has its own share
     board->wait_finished(1);
     EXPECT_EQ(board->finished.front(), "other");
     EXPECT_EQ(board->count(), 4U) << "it has not begun";
-    // A place is free before the end of its task is told: either of the two may finish first.
+    // A place is free before the end of its task is reported, so either of the two may finish
+    // first.
     end(left.front());
     board->wait_finished(3);
     EXPECT_EQ(board->begun.back(), "queued");

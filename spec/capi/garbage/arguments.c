@@ -36,8 +36,8 @@ int any_loop(void) {
 }
 
 /*
- * Mostly a live one of the loop and of these kinds, else one of other kinds, of another loop, a
- * stale one or a number.
+ * Mostly a live handle on the loop, of these kinds; otherwise one of other kinds, of another loop,
+ * a stale one or a number.
  */
 int any_handle(int loop, int kinds) {
     int l = loop_index(loop);
@@ -54,7 +54,7 @@ int any_handle(int loop, int kinds) {
 
 int any_socket(int loop) { return any_handle(loop, ANY_SOCKET); }
 
-/* Pending operations may still look at an address: none is written again while one could. */
+/* Pending operations may still use an address, so none is written again while one could. */
 socket2_addr* fresh_addr(void) {
     static int next;
     next = (next + 1) % ADDRS;
@@ -70,8 +70,9 @@ void remember_addr(const socket2_addr* addr) {
 }
 
 /*
- * Good ones are loopback addresses of this test's own, so that nobody else hears of it. The others
- * differ from those behind the IPv4 part only, or are nothing like an address.
+ * Good ones are loopback addresses that belong to this test, so that no other program gets
+ * anything. The others differ from those only behind the IPv4 part, or are not like an address at
+ * all.
  */
 socket2_addr* any_addr(void) {
     if (one_in(20)) return NULL;
@@ -180,7 +181,7 @@ const char* any_option(void) {
     return one_in(10) ? any_garbage_text() : PICK(option_names);
 }
 
-/* An unknown congestion control would have the system look for a module. */
+/* With an unknown congestion control the system would look for a module. */
 const char* any_option_text(void) {
     static const char* const texts[] = {NULL, "", "lo", "reno", "127.0.0.1", "1"};
     return PICK(texts);
@@ -205,7 +206,7 @@ void check_guards(size_t size) {
     }
 }
 
-/* Bad numbers are few: the system looks for a module for each that it does not know. */
+/* Bad numbers are rare, because the system looks for a module for each that it does not know. */
 int any_protocol(int good) {
     static const int bad[] = {-1, 256, INT_MAX, INT_MIN};
     return one_in(50) ? PICK(bad) : one_in(3) ? good : 0;
@@ -218,7 +219,7 @@ static void make_good_addrs(void) {
         const char *host, *service;
         int type, family;
     } wanted[] = {
-        {NULL, "1", SOCKET2_TCP, SOCKET2_INET}, /* the first is the one that gets changed */
+        {NULL, "1", SOCKET2_TCP, SOCKET2_INET}, /* the first one is changed */
         {NULL, "0", SOCKET2_TCP, SOCKET2_INET},
         {NULL, "0", SOCKET2_UDP, SOCKET2_INET6},
         {NULL, "1", SOCKET2_UDP, SOCKET2_INET6},
@@ -261,7 +262,7 @@ static void close_own_fds(void) {
     for (size_t i = 0; i < sizeof own_fds / sizeof *own_fds; ++i) close(own_fds[i]);
 }
 
-/* Something becomes readable, or is no longer. */
+/* Makes something readable, or stops that. */
 void stir_own_fds(void) {
     const uint64_t one = 1;
     static char some[1 << 16];

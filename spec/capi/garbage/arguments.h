@@ -1,4 +1,4 @@
-/* Arguments, good and bad by chance. */
+/* Random arguments, good and bad. */
 #ifndef SOCKET2_SPEC_GARBAGE_ARGUMENTS_H
 #define SOCKET2_SPEC_GARBAGE_ARGUMENTS_H
 
@@ -9,10 +9,10 @@ extern char* data; /* of this size */
 
 extern socket2_addr good_addrs[64];
 
-/* Text comes into the middle of a place of this size; what lies around it must stay. */
+/* Text is written into the middle of a place of this size; what lies around it must stay. */
 enum { GUARD = 64, ROOM = 192 };
 
-/* Descriptors of this test's own, for handles: the ends of pipes and of pairs, events, a file. */
+/* Descriptors that this test makes handles on: the ends of pipes and of pairs, events, a file. */
 extern int own_fds[8];
 
 void make_arguments(void);

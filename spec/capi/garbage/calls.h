@@ -1,4 +1,4 @@
-/* The functions that are called, a table a file. */
+/* The functions that are called, a table in each file. */
 #ifndef SOCKET2_SPEC_GARBAGE_CALLS_H
 #define SOCKET2_SPEC_GARBAGE_CALLS_H
 
@@ -23,12 +23,12 @@ typedef struct {
 extern const call_table process_calls, loop_calls, socket_calls, stream_calls, name_calls,
     channel_calls;
 
-/* Those that come more often. */
+/* The calls that come more often. */
 void call_poll(void);
 void call_channel_send(void);
 void call_channel_recv(void);
 
-/* What the name of this thread ought to be. */
+/* The right name of this thread. */
 extern char thread_name[256];
 
 #endif

@@ -32,7 +32,8 @@ static void call_channel_id(void) {
 
 static int stale_channels[STALE];
 
-/* Of a live one, of one that is gone or is in a message at most, or none. */
+/* The number of a live channel, of one that is gone or at most in a message, or no channel's
+ * number. */
 static int any_channel_id(void) {
     const int l = below(LOOPS);
     const live_socket* s = find_live(loops[l].handle, any_handle(loops[l].handle, CHANNEL));
@@ -88,15 +89,15 @@ static void call_channel_length(void) {
     check_socket(loop, handle, CHANNEL, socket2_channel_length(loop, handle));
 }
 
-/* Every byte of a message tells its size. */
+/* Every byte of a message depends on its size. */
 static char text_of_message[DATA];
 
 void call_channel_send(void) {
     const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
     const size_t size = one_in(20) ? any_size() : (size_t)below(100);
     if (size <= DATA) memset(text_of_message, (int)(size & 0xff), size);
-    /* Channels in messages in each other are never freed: of two the one with the larger number is
-       in the messages of the other. */
+    /* Channels that are in each other's messages are never freed. So the one with the larger number
+     * goes into the messages of the other, and never the reverse. */
     const live_socket* s = find_live(loop, handle);
     int channels[2], all_live = 1;
     const int channel_count = one_in(20) ? -below(3) : one_in(3) ? below(3) : 0;
@@ -111,7 +112,7 @@ void call_channel_send(void) {
     intptr_t fds[PASSENGERS + 1];
     int fd_count = with.count;
     for (int i = 0; i < with.count; ++i) fds[i] = with.fds[i] = dup(PICK(own_fds));
-    /* One that is not open, or is there twice. */
+    /* A descriptor that is not open, or is there twice. */
     if (one_in(30)) fds[fd_count++] = with.count > 0 && one_in(2) ? fds[0] : 1 << 20;
     if (one_in(50)) fd_count = -1;
     const int code = socket2_channel_send(loop, handle, one_in(20) ? NULL : text_of_message, size,
@@ -187,7 +188,7 @@ static void call_channel_unsent(void) {
     if (fd >= 0 && close(fd) != 0) fail("not the descriptor", fd);
 }
 
-/* At least one function is missing: none is called, and no thread starts. */
+/* At least one function is missing, so none is called, and no thread starts. */
 static void call_thread_new(void) {
     union {
         socket2_lua lua;

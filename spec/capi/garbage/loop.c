@@ -63,7 +63,7 @@ static void call_loop_epoll_fd(void) {
     check_loop(loop, socket2_loop_epoll_fd(loop));
 }
 
-/* Not another loop's epoll: events would go astray, as the header says. */
+/* Not another loop's epoll, because events would go astray, like the header says. */
 static void call_loop_set_epoll_fd(void) {
     const int loop = any_loop();
     static const int fds[] = {-1, INT_MIN, INT_MAX, 1 << 20, -2};

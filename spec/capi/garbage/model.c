@@ -48,7 +48,7 @@ int check_code(int code) {
     return code;
 }
 
-/* Answers of a function that takes a loop. */
+/* Checks the answer of a function that takes a loop. */
 int check_loop(int loop, int code) {
     check_code(code);
     if (loop_index(loop) < 0 && code != SOCKET2_EBADHANDLE) fail("the loop is not live", code);
@@ -98,7 +98,7 @@ pending_op* find_pending(int loop, int handle, int kind) {
     return NULL;
 }
 
-/* Answers of a function that may be pending. */
+/* Checks the answer of a function that may be pending. */
 void check_op(int loop, int handle, int kinds, int kind, int is_accept, int code) {
     if (code != SOCKET2_PENDING) {
         check_socket(loop, handle, kinds, code);
@@ -157,7 +157,7 @@ int is_full(int loop) {
     return l >= 0 && loops[l].socket_count >= SOCKETS;
 }
 
-/* Seldom while there is room, or nothing would live long. */
+/* Closes rarely while there is room, or nothing would live long. */
 int is_spared(int loop, int handle) {
     const int l = loop_index(loop);
     const int roomy = l >= 0 && loops[l].socket_count < SOCKETS * 3 / 4;

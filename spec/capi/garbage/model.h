@@ -1,4 +1,4 @@
-/* What ought to be true of all that the calls made, and chance. */
+/* What should be true of everything that the calls made, and random numbers. */
 #ifndef SOCKET2_SPEC_GARBAGE_MODEL_H
 #define SOCKET2_SPEC_GARBAGE_MODEL_H
 
@@ -16,14 +16,14 @@ static inline int one_in(int n) { return below(n) == 0; }
 
 #define PICK(array) (array)[below((int)(sizeof(array) / sizeof *(array)))]
 
-/* ---- what ought to be true ------------------------------------------------------------------ */
+/* ---- what should be true -------------------------------------------------------------------- */
 
 enum { LOOPS = 3, SOCKETS = 60, STALE = 64 };
 
 /* What a handle names. */
 enum { TCP = 1, UDP = 2, FD = 4, TIMER = 8, LOOKUP = 16, CHANNEL = 32 };
 
-/* What a function takes. */
+/* The kinds that a function takes. */
 enum {
     ANY_SOCKET = TCP | UDP,
     STREAM = TCP | FD,
@@ -33,14 +33,14 @@ enum {
 
 typedef struct {
     int handle, is;
-    double deadline; /* of a timer */
-    int borrowed;    /* its descriptor stays this test's */
-    int id, message; /* of a channel's handle; the size of its message, -1 for none */
+    double deadline; /* for a timer */
+    int borrowed;    /* the test owns its descriptor */
+    int id, message; /* for a channel's handle; the size of its message, -1: none */
 } live_socket;
 
 enum { PASSENGERS = 2 };
 
-/* Descriptors that go along with a message, this test's own until they are gone. */
+/* Descriptors that go along with a message; the test owns them until they are gone. */
 typedef struct {
     int fds[PASSENGERS];
     int count;

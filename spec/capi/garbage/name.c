@@ -48,7 +48,7 @@ static void call_addr_lookup(void) {
     const int max = one_in(10) ? any_number() : below(FOUND + 1);
     char* text = guarded_text();
     const size_t size = (size_t)below(ROOM + 1);
-    /* `max` is what the caller has room for. */
+    /* `max` is how much room the caller says there is. */
     socket2_addr* const out = max > FOUND || one_in(20) ? NULL : found;
     const int n = socket2_addr_lookup(e.host, e.service, e.type, e.family, e.protocol, e.flags, out,
                                       max, one_in(5) ? NULL : text, size);
@@ -58,7 +58,7 @@ static void call_addr_lookup(void) {
     check_found(out == NULL ? 0 : n, max);
 }
 
-/* It never asks anybody: any garbage will do. */
+/* It never asks the network, so any garbage will do. */
 static void call_addr_parse(void) {
     endpoint e = any_endpoint();
     if (one_in(2)) e.host = any_garbage_text();

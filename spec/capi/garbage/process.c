@@ -1,4 +1,4 @@
-/* Calls of what is the process's, or the thread's. */
+/* Calls about the process or the thread. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static void call_thread_setname(void) {
     if (code != (name == NULL ? SOCKET2_EINVAL : 0)) fail("a name that is refused", code);
     if (name == NULL) return;
     snprintf(thread_name, sizeof thread_name, "%.*s", THREAD_NAME, name);
-    /* Some systems keep characters, not bytes: what is none becomes another. */
+    /* Some systems keep characters, not bytes: a byte that is no character becomes another one. */
     for (const char* p = name; *p != 0; ++p) {
         if ((unsigned char)*p > 127) socket2_thread_name(thread_name, sizeof thread_name);
     }

@@ -56,7 +56,7 @@ static int any_kind(void) { return one_in(10) ? any_number() : 1 + below(2); }
 static int is_kind(int kind) { return kind == SOCKET2_READ || kind == SOCKET2_WRITE; }
 static void call_socket_cancel(void) {
     const int loop = any_loop(), handle = any_handle(loop, PORT), kind = any_kind();
-    /* Rarely, or little would ever finish. */
+    /* Rarely, because little would ever finish otherwise. */
     if (!one_in(3)) return;
     const int code = check_socket(loop, handle, PORT, socket2_socket_cancel(loop, handle, kind));
     if (code != SOCKET2_EBADHANDLE && code != (is_kind(kind) ? 0 : SOCKET2_EINVAL)) {

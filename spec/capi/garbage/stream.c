@@ -10,10 +10,10 @@
 static void call_fd_new(void) {
     const int loop = any_loop();
     if (is_full(loop) || !one_in(3)) return;
-    /* Closed too early: its number gets another owner while the handle is alive. */
+    /* Closes a descriptor too early: its number gets another owner while the handle is alive. */
     const int early = one_in(5) ? dup(PICK(own_fds)) : -1;
     const int number = any_number();
-    const int strange = number < 0 || number > 2; /* not where this test writes to */
+    const int strange = number < 0 || number > 2; /* not where this test writes */
     const int handle = socket2_fd_new(loop, early >= 0              ? early
                                             : one_in(10) && strange ? number
                                                                     : PICK(own_fds));
@@ -108,14 +108,14 @@ static void call_stream_unread(void) {
 }
 
 static void call_stream_sendv(void) {
-    /* The library's while it is pending: those of any call are the same. */
+    /* The slices belong to the library while the send is pending; all calls have the same. */
     static socket2_slice good[3];
     const int loop = any_loop(), handle = any_socket(loop);
     for (int i = 0; i < 3; ++i) good[i] = (socket2_slice){data, (size_t)i * 7};
     const socket2_slice bad[] = {{data, 1}, {any_data(), any_size()}};
     const int is_bad = one_in(4);
     const socket2_slice* slices = one_in(20) ? NULL : is_bad ? bad : good;
-    /* Of bad ones none may stay behind. */
+    /* Bad slices must not stay behind. */
     const double deadline = is_bad ? SOCKET2_AT_ONCE : any_deadline();
     const int count = one_in(10) ? -1 - (int)below(3) : (int)below(is_bad ? 3 : 4);
     const int code = socket2_stream_sendv(loop, handle, slices, count, deadline);
