@@ -70,7 +70,7 @@ local function fetch(m, t)
 	return {m.ftp.get(t)}, table.concat(got)
 end
 
--- An object that is logged in, whose methods give nil, err instead of raising.
+-- An object that is logged in, with methods that give nil, err instead of raising.
 local function open(m, port)
 	local f = m.ftp.open('127.0.0.1', port or FTP)
 	return setmetatable({object = f}, {__index = function(_, name)

@@ -1,5 +1,5 @@
--- Coroutines that use one object of LuaSocket's API at the same time have their turns, as those that use a
--- socket of ours do.
+-- Coroutines that use one object of LuaSocket's API at the same time take turns, like those that use a
+-- socket2 socket.
 
 local api = require'socket2'
 local spec = require'spec'

@@ -1,4 +1,4 @@
--- Programs and libraries of others, as they are, under `luajit -lsocket2.dropin`: copas, lua-redis,
+-- Programs and libraries of others, unchanged, under `luajit -lsocket2.dropin`: copas, lua-redis,
 -- LuaSec, a loop of select(). Each runs in a process of its own.
 
 local process = require'process'

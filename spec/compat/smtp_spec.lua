@@ -42,7 +42,7 @@ local function connected(f)
 	end
 end
 
--- An object whose methods raise, with those that give nil, err.
+-- Makes methods that give nil, err from an object's methods, which raise.
 local function protected(m, object)
 	return setmetatable({}, {__index = function(_, name)
 		local method = m.socket.protect(function(...) return object[name](object, ...) end)

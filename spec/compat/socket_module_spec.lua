@@ -32,7 +32,7 @@ describe('the module', function()
 	end)
 
 	-- The original takes a port modulo 65536, receives endless '' from a closed object, lets a second
-	-- connect() succeed once, and sleeps for ever when the time is not a number.
+	-- connect() succeed once, and sleeps forever when the time is not a number.
 	it('does what is sane where the original does not', function()
 		assert.same({nil, 'service not supported for socket type'}, {ours.tcp():bind(HOST, 70000)})
 		local u = ours.udp4()

@@ -23,7 +23,7 @@ describe('socket.url', function()
 		return table.concat(t)
 	end
 
-	-- Has it an authority that the original ends later, or whose user it ends earlier?
+	-- Whether its authority ends later in the original, or the authority's user ends earlier.
 	local function is_understood_otherwise(s)
 		local authority = s:gsub('^%w[%w+.-]*:', ''):match'^//([^/]*)'
 		return authority and (authority:find'[?#]' or authority:find'@.*@')

@@ -1,4 +1,4 @@
--- The zip file for Windows, unpacked outside of the source tree and run without anything else of ours.
+-- The zip file for Windows, unpacked outside of the source tree and run without anything else of the project.
 
 local installed = require'installed'
 local process = require'process'

@@ -101,7 +101,7 @@ int add(int kq, Kqueue& queue, int fd, const Change& change) {
 int change_descriptor(int kq, Kqueue& queue, const Change& change) {
     const int fd = static_cast<int>(change.ident);
     const auto known = queue.descriptors.find(fd);
-    // As a kqueue does when a descriptor is closed.
+    // Like a kqueue when a descriptor is closed.
     if (known != queue.descriptors.end() &&
         control(kq, EPOLL_CTL_MOD, fd, interest(known->second.knotes), known->second.serial) != 0) {
         forget(queue, fd);
@@ -191,7 +191,7 @@ void report(const Kqueue& queue, const epoll_event& reported, std::vector<Change
 
 int kqueue() {
     static_cast<void>(handled);
-    const int kq = ::epoll_create1(0);  // inherited by exec, as a kqueue's number may be
+    const int kq = ::epoll_create1(0);  // inherited by exec, like a kqueue's number may be
     if (kq < 0) return kq;
     const int error = control(kq, EPOLL_CTL_ADD, always_readable, 0, kUsers);
     if (error != 0) {

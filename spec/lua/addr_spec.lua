@@ -367,7 +367,7 @@ describe('a list of addresses', function()
 		f:write('10.1.2.3 several.test\n10.1.2.4 several.test\nfd00::5 several.test\n',
 			'127.0.0.2 loop.test\n127.0.0.3 loop.test\n127.0.0.4 loop.test\n')
 		f:close()
-		-- as an ordinary user, -r makes him root of a namespace
+		-- an ordinary user becomes root of a namespace by -r
 		local output = spec.luajit("local socket = require'socket2'\n" .. code,
 			([[unshare -rm sh -c 'mount --bind %s /etc/hosts && echo mounted && exec "$@"' -]]):format(hosts))
 		os.remove(hosts)

@@ -275,7 +275,7 @@ describe('a channel', function()
 
 	it('that is forgotten is freed, with what is in it, however often it came', function()
 		local port
-		run(function() -- whose stack is gone with it
+		run(function() -- its stack is gone with it
 			local s
 			s, port = spec.listener()
 			local ch, carrier = thread.channel(), thread.channel()

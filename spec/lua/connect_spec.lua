@@ -29,7 +29,7 @@ local FILES = {
 	['/etc/nsswitch.conf'] = 'hosts: files\n',
 }
 
--- An it() whose function runs in a socket thread of a process that has these hosts.
+-- An it() that runs its function in a socket thread of a process that has these hosts.
 local function alone(what, f, needs)
 	local it = needs and spec.with(needs, it) or it
 	it(what, function()
@@ -63,7 +63,7 @@ local function black_hole(ip)
 	return namespace.black_hole(ip, PORT, family_of(ip))
 end
 
--- Whom the socket is connected to, after a byte went each way.
+-- The peer that the socket is connected to, after a byte went each way.
 local function peer(s, listener)
 	local d = assert(listener:accept(socket.clock() + LONG))
 	assert(s:send'a')

@@ -14,7 +14,7 @@ local function line(f)
 	return ('%s:%d'):format(info.short_src, info.linedefined)
 end
 
--- Every kind of wait: name -> f() -> wait, check, what, object. wait() waits for ever; check() shows that
+-- Every kind of wait: name -> f() -> wait, check, what, object. wait() waits forever; check() shows that
 -- after its end nothing is lost; threads() has `what` for it. All run in socket threads.
 local waits = {}
 

@@ -218,7 +218,7 @@ coros.both(function(load)
 				fails('a C function', string.gsub, 'x', 'x', function() transfer(root) end)
 				return 'ok'
 			end))
-			-- with a resumer, whose state must be right too.
+			-- with a resumer; its state must be right, too.
 			local g = create(function()
 				fails('a C function', string.gsub, 'x', 'x', function() transfer(root) end)
 				yield(1)

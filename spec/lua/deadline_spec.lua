@@ -37,7 +37,7 @@ end
 local buf = spec.buffer(65536)
 
 -- Every function that waits: name -> setup() -> wait(expires), check, [s, method]. wait() has to wait;
--- check() shows that it can be used after that; `s` is a socket whose timeouts count, in `wait`
+-- check() shows that it can be used after that; `s` is a socket with timeouts that count, in `wait`
 -- ('read' or 'write'). In socket threads.
 local waits = {}
 

@@ -14,7 +14,7 @@ local GAP = spec.qemu and 5 or 0.5 -- seconds that are no hang, however busy the
 local HANGING = 20 -- seconds; the resolver would be at it for longer
 local AGES = 1e6 -- seconds
 
--- An it() whose function runs in a socket thread of a process with its own hosts file and name server.
+-- An it() that runs its function in a socket thread of a process with its own hosts file and name server.
 local function alone(what, f, files, it_)
 	(it_ or it)(what, function()
 		local ok, reason = namespace.run(files or HOSTS, function() spec.run(f, 30) end)

@@ -435,7 +435,7 @@ describe('a multicast group', function()
 		inet6 = {group = 'ff02::7712', other = 'ff02::7713', own = '::1'},
 	}
 
-	-- The names of all: some have no route for multicast, as lo often has none for IPv6.
+	-- The names of all: some have no route for multicast, like lo often for IPv6.
 	local function interfaces()
 		local names = {LO}
 		for index = 2, 32 do

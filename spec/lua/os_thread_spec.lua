@@ -1,4 +1,4 @@
--- Threads of the system's, each with a Lua state: require'socket2.thread'.
+-- OS threads, each with a Lua state: require'socket2.thread'.
 
 local socket = require'socket2'
 local thread = require'socket2.thread'

@@ -10,8 +10,8 @@ local LIMIT, serve, connect, ask, wait_for_loads, counts, poller, case, output_o
 	serving.LIMIT, serving.serve, serving.connect, serving.ask, serving.wait_for_loads, serving.counts,
 	serving.poller, serving.case, serving.output_of, serving.script, serving.kinds
 
--- ended(code) -> output, exit code: as script(), of a process that ends in the middle of it all. In Wine one
--- of 20 hangs or complains, whatever the program: the threads that it ends can have a lock of its own.
+-- ended(code) -> output, exit code: like script(), for a process that ends in the middle of it all. In Wine
+-- one of 20 hangs or complains, whatever the program: the threads that Wine ends can hold its own locks.
 local function ended(code)
 	local output, exit
 	for _ = 1, spec.wine and 5 or 1 do

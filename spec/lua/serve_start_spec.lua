@@ -90,7 +90,7 @@ describe('socket.serve', function()
 
 	it('fails where the address is in use, and leaves nothing behind', case(function()
 		local l, port = spec.listener()
-		local before, n = spec.fds(), spec.tasks() -- or less, as a thread from before may still be on its way out
+		local before, n = spec.fds(), spec.tasks() -- or less: an earlier thread may still be ending
 		for _, balance in ipairs(balances) do
 			fails('address_already_in_use', socket.serve{host = '127.0.0.1', port = port, handler = echo,
 				balance = balance, threads = 4})
@@ -149,7 +149,7 @@ describe('socket.serve', function()
 	end)
 
 	it('gives the connections of a thread that failed to another', case(function()
-		-- Who has the port and finds no file is the one; a file alone two can take at once on Windows.
+		-- The state that gets the port and finds no file is the one. On Windows two can take a mere file at once.
 		with_module(([[
 			local taken, lock = dir .. '/taken', require'socket2'.tcp()
 			local file = lock:listen('127.0.0.1', %d) and not io.open(taken) and io.open(taken, 'w')

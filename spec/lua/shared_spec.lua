@@ -11,7 +11,7 @@ local SHARED = 'a poller for several loops'
 
 local LIMIT = 30 -- seconds, of a case
 
--- share([fd]) of the library's, by its name: -> fd | true
+-- share([fd]) -> fd | true: the library's function, by its name
 local share = socket.epoll_fd() and 'epoll_fd' or 'iocp'
 
 -- What the states run; it travels with their functions, as an upvalue.
@@ -28,7 +28,7 @@ function tools.listener()
 	return l, l:localaddr():port()
 end
 
--- serve(l): echoes to all who come, until it is closed.
+-- serve(l): echoes to all peers, until it is closed.
 function tools.serve(l)
 	socket.newthread(function()
 		while true do
@@ -80,7 +80,7 @@ local function finish(threads)
 	end
 end
 
-local mine = {} -- pollers of the program's
+local mine = {} -- the program's own pollers
 
 local function case(f, fd)
 	return function()

@@ -1,4 +1,4 @@
--- Buffered reads that wait: their time, what ends them, and who waits with them.
+-- Buffered reads that wait: their time, what ends them, and what waits beside them.
 
 local socket = require'socket2'
 local connections = require'connections'

@@ -35,8 +35,7 @@ local function values(queue)
 	return function() return queue:pop() end
 end
 
--- A timer goes off on time while f(), which never waits for the loop, is called again and again by a
--- thread of its own.
+-- A timer fires on time while a thread calls f(), which never waits for the loop, again and again.
 local function starves_nobody(f)
 	local time = clock() + 0.01
 	local at
@@ -381,7 +380,7 @@ describe('queue', function()
 				end
 			end)
 			waiters(3, function(c)
-				local last = {0, 0, 0, 0} -- who pops later gets later values, whatever others get
+				local last = {0, 0, 0, 0} -- a later pop gets a later value, whatever others get
 				for v in values(q) do
 					got[#got + 1] = v
 					assert(v[2] > last[v[1]], 'out of order')

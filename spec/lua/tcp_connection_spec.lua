@@ -35,7 +35,7 @@ describe('a TCP connection', function()
 		local reading = go(function() return d:recv(buf, 10) end)
 		turn()
 		fails('busy', d:recv(buffer(10), 10))
-		assert.equal(2, d:send'hi') -- who writes is not hindered
+		assert.equal(2, d:send'hi') -- writing is not hindered
 		assert.equal('hi', recv_all(c, 2))
 		assert(c:send'hello')
 		assert.equal(5, reading())
@@ -47,7 +47,7 @@ describe('a TCP connection', function()
 		local c, d = pair()
 		local sending = fill(c, 1e7)
 		local second = go(c.send, c, 'hello')
-		assert(d:send'hi') -- who reads is not hindered
+		assert(d:send'hi') -- reading is not hindered
 		assert.equal('hi', recv_all(c, 2))
 		assert.equal(1e7, #recv_all(d, 1e7))
 		assert.equal(1e7, sending())
@@ -69,7 +69,7 @@ describe('a TCP connection', function()
 	end)
 
 	runs('may be closed by another thread that the same batch of events resumes', function()
-		-- whose event comes first closes the other's socket, whose data has come too
+		-- the thread of the first event closes the other's socket, which has received data, too
 		local c1, d1 = pair()
 		local c2, d2 = pair()
 		local first = go(function()

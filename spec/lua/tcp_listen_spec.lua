@@ -1,4 +1,4 @@
--- Listening: where, for whom and how many.
+-- Listening: where, for which peers and how many.
 
 local socket = require'socket2'
 local connections = require'connections'

@@ -1,6 +1,6 @@
--- Everything at once, in random order, for $SOCKET2_TORTURE seconds: hundreds of sockets whose threads send,
--- receive, time out, are canceled, and lose their sockets at any moment. Every byte is compared with what
--- belongs at its place in its stream, and every wait ends exactly once and for a reason that there was.
+-- Everything at once, in random order, for $SOCKET2_TORTURE seconds: hundreds of sockets with threads that
+-- send, receive, time out, are canceled, and lose their sockets at any moment. Every byte is compared with
+-- what belongs at its place in its stream, and every wait ends exactly once and for a reason that there was.
 --
 -- $SOCKET2_SEED picks the order; it is in every failure's message. (The system has a say in the order, too:
 -- the same seed does much the same, not exactly.) $SOCKET2_STATISTICS prints what happened.
@@ -14,7 +14,7 @@ local bytes, counts, seed = require'torture.bytes', require'torture.counts', req
 local SECONDS = tonumber(os.getenv'SOCKET2_TORTURE' or 20)
 local SIDES, SENDERS, CONNECTORS, OTHERS = 500, 16, 40, 60 -- how many of each there are at once
 local MAX_CALLS, NEVER = 1e7, 1/0
--- Seconds that a call may overstay its deadline, and turns of the loop: 32 timers go off in one, while
+-- Seconds that a call may overstay its deadline, and turns of the loop: 32 timers fire in one, while
 -- thousands are armed, and where others have the processors a turn takes long.
 local LATE, TURNS = spec.qemu and 60 or 10, 200
 
@@ -299,7 +299,7 @@ local function write_all(me, side)
 	leave(side)
 end
 
--- A connection that was accepted. Its first bytes say whose it is.
+-- A connection that was accepted. Its first bytes say which side it belongs to.
 local function serve(me, side)
 	local s, word, err = side.socket, nil, nil
 	me.side = side

@@ -434,7 +434,7 @@ describe('udp:recv', function()
 		local results = {}
 		local first = bound'127.0.0.1'
 		-- Both datagrams are in one batch; the thread that is resumed first, by the other socket,
-		-- receives from s before the thread whose datagram was cut runs.
+		-- receives from s before the thread with the cut datagram runs.
 		socket.newthread(function()
 			recv(first)
 			results.later = {s:recv(buf, 8)}

@@ -1,5 +1,5 @@
 -- The classic API blocks where it cannot wait: below a function of C that calls back. Inside a coroutine of
--- coro that failed, and left an operation behind whose event broke the loop.
+-- coro that failed, and left an operation behind; its event broke the loop.
 
 local api = require'socket2'
 local coro = require'coro'

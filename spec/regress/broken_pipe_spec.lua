@@ -1,5 +1,5 @@
--- LuaSocket ignores SIGPIPE when it is loaded, and programs and libraries such as LuaSec rely on it: in its
--- place nothing did, and a write to who has left ended the process.
+-- LuaSocket ignores SIGPIPE when it is loaded, and programs and libraries such as LuaSec rely on it. The
+-- drop-in did not, and a write to a peer that had left ended the process.
 
 local spec = require'spec'
 

@@ -1,4 +1,4 @@
--- connect() of the classic API on an object whose connect is under way. It went on with the old address when
+-- connect() of the classic API on an object with a connect under way. It went on with the old address when
 -- a new one was given, gave up at once instead of waiting when the first call had waited, and with a timeout
 -- of 0 never came to the second address of a name.
 
@@ -14,7 +14,7 @@ local FILES = {
 	['/etc/nsswitch.conf'] = 'hosts: files\n',
 }
 
--- An it() whose function runs in a process that has these hosts, outside of threads.
+-- An it() that runs its function in a process that has these hosts, outside of threads.
 local function alone(what, f)
 	it(what, function()
 		local ok, reason = namespace.run(FILES, f)

@@ -6,7 +6,7 @@ local spec = require'spec'
 local fails = spec.fails
 
 describe('a descriptor that is wrapped twice', function()
-	-- Windows tells all who wait.
+	-- Windows reports to all that wait.
 	local it_where_one_waits = spec.with('a poller that knows a descriptor once', it, spec.windows)
 
 	it_where_one_waits('works through both, and one at a time is told that it is ready', spec.threaded(function()

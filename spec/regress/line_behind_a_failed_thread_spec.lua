@@ -1,6 +1,6 @@
--- A thread whose turn in a line had come was ended by an error before it began (of a debug hook, for want of
--- memory), or gave its turn up because of it: all behind it waited forever. So they did when the error came
--- to a thread whose operation was over.
+-- A thread had its turn in a line, but an error (from a debug hook, or for want of memory) ended it before it
+-- began, or made it give up its turn: all behind it waited forever. So they did when the error came to a
+-- thread with an operation that was over.
 
 local spec = require'spec'
 

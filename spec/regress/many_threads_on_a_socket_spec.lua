@@ -82,7 +82,7 @@ end)
 
 describe('a place in line', function()
 
-	-- A socket whose first sender waits, and what receives all that it sends.
+	-- A socket with a first sender that waits, and the socket that receives all that it sends.
 	local function full()
 		local c, d = spec.pair()
 		local size = 2e7

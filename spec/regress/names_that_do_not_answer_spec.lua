@@ -1,12 +1,12 @@
--- Eight names whose server did not answer kept all threads of the resolver, long after those who had asked
--- were gone: no other name was looked up meanwhile, localhost and names of the hosts file among them.
+-- Eight names kept all threads of the resolver when their server did not answer, long after the threads that
+-- had asked were gone: no other name was looked up meanwhile, not even localhost and names of the hosts file.
 -- Runs alone: it measures time.
 
 local socket = require'socket2'
 local spec = require'spec'
 local namespace = require'namespace'
 
--- files(timeout) -> those that say whom the system asks, and after how many seconds it gives up
+-- files(timeout) -> those that say which server the system asks, and after how many seconds it gives up
 local function files(timeout)
 	return {
 		['/etc/hosts'] = '127.0.0.1 localhost\n127.0.0.7 known.test # and a comment\n'

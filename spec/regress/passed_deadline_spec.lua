@@ -1,5 +1,5 @@
--- An operation whose deadline had passed was ended before the loop asked the system once more, so that one
--- that was drained before gave a timeout though its data was there.
+-- An operation with a passed deadline was ended before the loop asked the system once more, so that a socket
+-- that was drained before gave a timeout although it had data.
 
 local ffi = require'ffi'
 local socket = require'socket2'

@@ -1,4 +1,4 @@
--- Who is at the other end of a unix socket could not be asked.
+-- A program could not ask which process is at the other end of a unix socket.
 
 local socket = require'socket2'
 local spec = require'spec'

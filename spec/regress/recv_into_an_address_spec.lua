@@ -1,5 +1,5 @@
--- udp:recv() made 304 bytes of garbage for each datagram, for the sender's address. An ai of the program's
--- takes it, too.
+-- udp:recv() made 304 bytes of garbage for each datagram, for the sender's address. An ai of the program
+-- can take it, too.
 
 local ffi = require'ffi'
 local socket = require'socket2'

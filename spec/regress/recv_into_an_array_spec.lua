@@ -1,4 +1,4 @@
--- An array or struct to receive into knows its length, as one to send does; a pointer does not.
+-- An array or struct to receive into knows its length, like one to send; a pointer does not.
 
 local ffi = require'ffi'
 local socket = require'socket2'

@@ -1,5 +1,5 @@
--- A socket whose message was not sent, and whose descriptor could not be attached again, was closed for the
--- program, but its descriptor stayed open.
+-- A socket in an unsent message was closed for the program when its descriptor could not be attached
+-- again, but the descriptor stayed open.
 
 local descriptor = require'descriptor'
 local socket = require'socket2'

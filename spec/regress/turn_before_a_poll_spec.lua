@@ -6,7 +6,7 @@ local socket = require'socket2'
 local object = require'socket2.luasocket.object'
 
 local LONG = 2 -- seconds
-local BEGUN = 12 -- instructions of the scheduler's, after which a poll has begun
+local BEGUN = 12 -- instructions of the scheduler, after which a poll has begun
 
 describe('just before a poll', function()
 	local hook, mask, count
