@@ -38,8 +38,8 @@ void in_child() {
     unlock_process();
 }
 
-// Runs when the library is loaded: a fork before its first use does not concern it. If memory is
-// out, children have no number of their own, and nothing can be done about it.
+// Runs when the library is loaded, so no fork after that is missed. If memory is out, children have
+// no number of their own, and nothing can be done about it.
 const int handled = ::pthread_atfork(before_fork, in_parent, in_child);
 
 }  // namespace
