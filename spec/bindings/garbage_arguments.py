@@ -18,7 +18,7 @@ def number(w):
 
 
 def one_of(*values):
-    """Mostly these."""
+    """Mostly one of these values."""
     return lambda w: (any_number(w) if w.one_in(15) else w.pick(values),)
 
 
@@ -28,7 +28,7 @@ def loop(w):
 
 
 def roomy_loop(w):
-    """For what makes a handle."""
+    """A loop, for functions that make a handle."""
     handle = loop(w)
     if w.loop and len(w.loop.live) >= ROOM:
         raise Skip
@@ -41,7 +41,7 @@ def closing_loop(w):
 
 
 def any_loop_of_process(w):
-    """For socket2_wake(), which takes those of other threads."""
+    """A loop for socket2_wake(), which also takes loops of other threads."""
     if not w.one_in(4):
         return loop(w)
     w.on(None)
@@ -50,7 +50,7 @@ def any_loop_of_process(w):
 
 
 def handle_of(*kinds):
-    """Mostly a live one of the loop and of these kinds."""
+    """Mostly a live handle on the loop, of these kinds."""
     def make(w):
         live = w.loop.live if w.loop else {}
         handle = w.stale_handle()
@@ -65,7 +65,7 @@ def handle_of(*kinds):
 
 
 def seldom(*kinds, full=INT_MAX):
-    """Hardly ever a good one, while the loop has fewer than so many: or nothing would live long."""
+    """Hardly ever a good handle while the loop has few, because nothing would live long otherwise."""
     choose = handle_of(*kinds)
 
     def make(w):
@@ -110,7 +110,7 @@ def seconds(w):
 
 
 def data(w):
-    """Memory and how much of it: never more than there is, but for what is checked."""
+    """Memory and its size, which is never too large, unless the library checks it."""
     if w.one_in(15):
         size = w.pick((0, 1, 100, INT_MAX, SIZE_MAX))
         w.must_fail |= size > 0
@@ -123,7 +123,7 @@ def data(w):
 
 
 def little(w):
-    """Some bytes; what is given again and again must not become much."""
+    """Some bytes: few, because many calls pass them."""
     return ctypes.addressof(w.memory[1]), w.below(len(w.memory[1]) + 1)
 
 
@@ -134,14 +134,14 @@ def delimiter(w):
 
 
 def limit(w):
-    """Of a buffered read: no more than the memory that such a test may take."""
+    """The limit of a buffered read: no more memory than such a test may take."""
     n = w.pick((SIZE_MAX, 2**63, INT_MAX + 1)) if w.one_in(20) else w.pick((0, 1, 10, 1000, 100000))
     w.must_fail |= n > INT_MAX
     return n,
 
 
 def perhaps(argument):
-    """The same where null is as good."""
+    """The same, when null is a good value, too."""
     def make(w):
         must_fail = w.must_fail
         values = argument(w)
@@ -195,7 +195,7 @@ def number_out(w):
 
 
 def keep(w, characters):
-    """Its address; only until the call is over."""
+    """The address of the text, which stays only until the call is over."""
     if characters is None:
         w.must_fail = True
         return 0,
@@ -233,12 +233,12 @@ family, kind, type_ = one_of(1, 2, 3), one_of(1, 2), one_of(1, 2, 3)
 
 
 def protocol(w):
-    """Bad ones are few: the system looks for a module for each that it does not know."""
+    """Bad numbers are rare, because the system looks for a module for each that it does not know."""
     return w.pick((-1, 256, INT_MAX, INT_MIN)) if w.one_in(50) else w.pick((0, 0, 1, 6, 17)),
 
 
 def flags(w):
-    """Nobody is asked for a name."""
+    """Flags with which no name is looked up."""
     n = any_number(w) if w.one_in(10) else w.below(256)
     return n | NUMERICHOST | NUMERICSERV,
 
@@ -251,7 +251,7 @@ def own_fd(w):
 
 
 def fd_to_give(w):
-    """One that the library may take over."""
+    """A descriptor that the library may take over."""
     w.given = [os.dup(w.pick(w.own)) if w.one_in(2) else socket.socket(
         w.pick((socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)),
         w.pick((socket.SOCK_STREAM, socket.SOCK_DGRAM))).detach()]
@@ -259,7 +259,7 @@ def fd_to_give(w):
 
 
 def epoll_fd(w):
-    """Another loop's, too."""
+    """Also a handle on another loop."""
     if w.one_in(2) or not w.loops:
         return own_fd(w)
     return C['loop_epoll_fd'](w.pick(w.loops).handle),

@@ -19,7 +19,7 @@ library = ctypes.CDLL(os.environ.get('SOCKET2_LIB', 'libsocket2.so.1'))
 
 
 def declared():
-    """name -> function, as the header declares it; pointers that are passed are plain numbers."""
+    """name -> function that the header declares; pointers are passed as plain numbers."""
     functions = {}
     for result, name, arguments in re.findall(
             r'SOCKET2_API ([\w ]+?\**) ?socket2_(\w+)\(([^)]*)\);', header):
@@ -43,7 +43,7 @@ class Slice(ctypes.Structure):
 
 
 class Wrong(Exception):
-    """What came back is not as the header says."""
+    """The answer is not what the header says."""
 
 
 class Skip(Exception):

@@ -1,4 +1,4 @@
-"""What each function takes, and what follows on its answer."""
+"""What each function takes, and what follows from its answer."""
 import collections
 import os
 
@@ -50,7 +50,7 @@ def gone(w, result):
 
 
 def took(kind_of_it):
-    """The descriptor is the library's, if there was no error."""
+    """The library owns the descriptor, if there was no error."""
     def after(w, result):
         made(kind_of_it)(w, result)
         if result < 0:
@@ -122,7 +122,7 @@ Rule = collections.namedtuple('Rule', 'arguments after pends')
 
 
 def rule(*arguments, after=nothing, pends=None):
-    """Its arguments, what follows on its answer, and of what kind it can be pending."""
+    """Its arguments, what follows from its answer, and the kind of its event if it can be pending."""
     return Rule(arguments, after, pends)
 
 

@@ -1,4 +1,4 @@
-"""One that calls."""
+"""A worker, which makes the calls."""
 import collections
 import ctypes
 import os
@@ -81,7 +81,7 @@ class Worker:
         return found
 
     def bad_address(self, i):
-        """Nothing like an address, or one that differs behind its IPv4 part only."""
+        """Not like an address at all, or one that differs only behind its IPv4 part."""
         addr_of_it = (ctypes.c_uint64 * 16)()
         content = bytearray(self.random.randbytes(128)) if i % 3 == 0 else bytearray(self.addrs[1])
         if i % 3 == 1:
@@ -94,7 +94,7 @@ class Worker:
     # ---- calls ----
 
     def on(self, loop_of_it):
-        """What the next call is about."""
+        """Chooses what the next call is about."""
         self.loop, self.handle, self.kinds = loop_of_it, None, None
         self.may_be_bad = self.may_be_good = self.must_fail = False
 
@@ -157,7 +157,7 @@ class Worker:
         return self.perform(name, *values)
 
     def connect(self):
-        """Chance alone seldom connects anything."""
+        """Makes a connection, because random calls alone rarely do."""
         if not self.loops:
             return
         at = self.pick(self.loops)
@@ -183,7 +183,7 @@ class Worker:
         self.addrs[8 + self.below(8)] = self.kept[-1]
 
     def stir(self):
-        """Something becomes readable, or is no longer."""
+        """Makes something readable, or stops that."""
         try:
             fd_of_it = self.pick(self.stirred)
             if self.one_in(2):
@@ -194,7 +194,7 @@ class Worker:
             pass
 
     def step(self, i):
-        """At least one call."""
+        """Makes at least one call."""
         if i % 13 == 0:
             self.stir()
         if i % 101 == 0:
@@ -209,7 +209,7 @@ class Worker:
             self.call(self.pick(NAMES))
 
     def end(self):
-        """What is still pending has its event when its handle is closed."""
+        """Checks that pending operations have their events when their handles are closed."""
         for at in list(self.loops):
             for handle, kind_of_it in list(at.live.items()):
                 self.on(at)

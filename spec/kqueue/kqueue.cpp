@@ -1,5 +1,6 @@
-// A kqueue is an epoll. A descriptor is in it once, for all its filters, so an edge of one of them shows
-// in the others, too. User events take one descriptor that is always readable: armed, it is reported.
+// A kqueue is an epoll. A descriptor is in it once, for all its filters, so an edge of one filter
+// shows in the others, too. User events share one descriptor that is always readable: when armed,
+// it is reported.
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/event.h>
@@ -20,10 +21,10 @@ using Change = struct kevent;
 struct Knote {
     void* udata;
     bool once;       // EV_ONESHOT
-    bool triggered;  // of a user event
+    bool triggered;  // for a user event
 };
 
-// What is watched of a descriptor, or under a user event's number.
+// What is watched on a descriptor, or under a user event's number.
 using Knotes = std::map<int, Knote>;  // by filter
 
 struct Descriptor {
@@ -58,7 +59,7 @@ void in_child() {
 
 const int handled = ::pthread_atfork(before_fork, in_parent, in_child);
 
-// Made when the library is loaded: the tests count descriptors.
+// Made when the library is loaded, because the tests count descriptors.
 const int always_readable = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 
 int control(int kq, int operation, int fd, uint32_t events, uint64_t serial) {
@@ -91,7 +92,7 @@ int add(int kq, Kqueue& queue, int fd, const Change& change) {
     const int error = control(kq, operation, fd, interest(knotes), descriptor.serial);
     if (error != 0) {
         if (is_new) forget(queue, fd);
-        return error == EPERM ? 0 : error;  // a disk's file
+        return error == EPERM ? 0 : error;  // a file on a disk
     }
     queue.by_serial[descriptor.serial] = fd;
     descriptor.knotes = knotes;
@@ -200,7 +201,7 @@ int kqueue() {
         return -1;
     }
     const std::lock_guard lock(mutex);
-    kqueues()[kq] = {};  // what was closed under the number is forgotten
+    kqueues()[kq] = {};  // forgets what was closed under the number
     return kq;
 }
 
@@ -221,7 +222,7 @@ int kevent(int kq, const Change* changes, int nchanges, Change* events, int neve
     constexpr int kFilterCount = 3;
     epoll_event reported[kBatch];
     std::vector<Change> out;
-    for (int n = 1; n > 0 && out.empty();) {  // again, if all of it was nobody's
+    for (int n = 1; n > 0 && out.empty();) {  // again, if none of it was watched
         lock.unlock();
         n = wait(kq, reported, std::clamp(nevents / kFilterCount, 1, kBatch), timeout);
         if (n < 0) return n;
@@ -234,7 +235,8 @@ int kevent(int kq, const Change* changes, int nchanges, Change* events, int neve
             }
         }
     }
-    // More user events than room wait for the next trigger: here there is one at a time.
+    // User events beyond the room would wait for the next trigger; here there is only one at a
+    // time.
     const int count = std::min(static_cast<int>(out.size()), nevents);
     std::copy_n(out.begin(), count, events);
     return count;

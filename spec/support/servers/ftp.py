@@ -1,8 +1,9 @@
-"""A small FTP server over files in memory. Prints its port; appends every command it hears to the file argv[1].
+"""A small FTP server over files in memory. Prints its port; appends every command that it gets to the file argv[1].
 
 USER PASS (the password "wrong" is wrong) TYPE CWD PASV EPSV PORT EPRT RETR STOR APPE NLST SIZE DELE NOOP QUIT.
 The names "big" (20 MB) and "empty" are there; "missing" is not; "full" cannot be stored (552 at once); "broken"
-fails after some bytes. STOR keeps what came, RETR gives it back. "STAT name" is RETR answered in the reply.
+fails after some bytes. STOR keeps what came, and RETR gives it back. "STAT name" is like RETR, but its data is in
+the reply.
 """
 
 import socket

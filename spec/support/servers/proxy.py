@@ -1,4 +1,4 @@
-"""A tiny HTTP proxy: requests in absolute form, one a connection, and tunnels. Prints its port.
+"""A tiny HTTP proxy: requests in absolute form, one per connection, and tunnels. Prints its port.
 
 Answers 407 when it is asked without "Proxy-Authorization: Basic cDpx" (p:q) and argv[1] is "auth".
 """

@@ -1,6 +1,6 @@
 """A device at the end of a serial line: a pseudo-terminal in raw mode that answers in capitals.
 
-Prints the path of the line; "hangup" ends it, and 'gone' is printed when it is no more.
+Prints the path of the line; "hangup" closes it, and then 'gone' is printed.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""A TCP server that does what a script says, one connection after the other, and writes down what it was told.
+"""A TCP server that follows a script, one connection after the other, and notes what it receives.
 
-Prints the port it serves and the port of control. A control connection sends lines and gets one line back:
+Prints the port that it serves, and the control port. A control connection sends lines and gets one line back:
 
-    script      forget what was; the next lines are the steps; an empty line ends them; -> "ok"
+    script      forget everything; the next lines are the steps; an empty line ends them; -> "ok"
     log         -> what each connection sent, as words; "-" for nothing; connections that are
                 still open are waited for, 5 s at most, and end in "!" then
 

@@ -1,4 +1,4 @@
-"""An SMTP server on smtpd, which keeps what it gets. Prints its port.
+"""An SMTP server on smtpd, that keeps what it gets. Prints its port.
 
 Every message is written to the file argv[1] as one line of JSON: from, to, data (as latin-1).
 A recipient that begins with "no" is refused.

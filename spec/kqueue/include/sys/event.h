@@ -1,8 +1,8 @@
-// A stand-in for kqueue(2), for tests on Linux: what core/poll/kqueue needs of it, over epoll(7), with the
-// names and meanings of macOS, FreeBSD and OpenBSD. Never part of a release.
+// A stand-in for kqueue(2), for tests on Linux: the parts that core/poll/kqueue needs, over
+// epoll(7), with the names and meanings of macOS, FreeBSD and OpenBSD. Never part of a release.
 //
-// Not as there: kevent() gives no EV_ERROR events, so changes need nevents = 0; waiting needs room for
-// three events; a disk's files are never reported.
+// It differs in this: kevent() gives no EV_ERROR events, so changes need nevents = 0; waiting needs
+// room for three events; files on disks are never reported.
 #pragma once
 
 #include <stdint.h>
