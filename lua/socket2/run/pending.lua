@@ -110,6 +110,32 @@ local function release(waiter)
 end
 pending.release = release
 
+-- Waiters of threads that are over, linked by `next`, for new threads: a table costs as much as a coroutine.
+-- A finalizer may start and end threads in the middle of either function.
+local spare, nspare, MOST_SPARE = false, 0, 1000
+
+-- spare() -> waiter | nil
+function pending.spare()
+	local waiter = spare
+	if waiter then
+		local after = waiter.next
+		if spare == waiter then
+			spare, nspare = after, nspare - 1
+			return waiter
+		end
+	end
+end
+
+function pending.leave_spare(waiter)
+	local top = spare
+	if nspare < MOST_SPARE and not (waiter.co or waiter.timer or waiter.prev) then
+		waiter.thread, waiter.me, waiter.value, waiter.socket, waiter.next = false, false, nil, nil, top
+		if spare == top then
+			spare, nspare = waiter, nspare + 1
+		end
+	end
+end
+
 pending.nobody = {fire = function() end} -- for an event that has nobody
 
 -- expired(waiter) -> who, result: its time is over, and nothing else can wake it any more.

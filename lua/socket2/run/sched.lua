@@ -194,8 +194,9 @@ function sched.waiter(what, forget)
 	if not waiter or waiter.thread ~= this then
 		waiter = waiters[this]
 		if not waiter then
-			waiter = {thread = this, me = me, co = false, timer = false, since = 0, what = what, forget = forget,
-				prev = false, next = false, value = false, socket = false}
+			waiter = pending.spare() or {thread = this, me = me, co = false, timer = false, since = 0, what = what,
+				forget = forget, prev = false, next = false, value = false, socket = false}
+			waiter.thread = this
 			waiters[this] = waiter
 		end
 		last_waiter = waiter
@@ -378,8 +379,10 @@ local function finish(co, ok, caught)
 	if not ok then
 		failed(co, caught)
 	end
-	if waiters[co] then
+	local waiter = waiters[co]
+	if waiter then
 		waiters[co], last_waiter = nil, nil
+		pending.leave_spare(waiter)
 	end
 	this, waits[co] = nil, nil -- the next to run knows better, but for one that resumed a waiting thread
 	return leave(resumer)
