@@ -47,6 +47,7 @@ struct LoopEntry {
     Loop loop;
     SlotMap<std::unique_ptr<Object>> objects;
     int shared;  // what others can share with it: SystemPollers::shares()
+    socket2_read last_read = {};
     int os_error = 0;
     bool reported = false;                // the call under way has set os_error
     uint32_t process = process_number();  // the process that the poller belongs to

@@ -680,23 +680,26 @@ SOCKET2_API int socket2_stream_recv(int loop, int handle, void* data, size_t siz
 
 /*
  * Buffered reads, into memory that belongs to the library. SOCKET2_READ: gives the number of bytes,
- * which stay at socket2_stream_data() until the next read of any kind on the stream, or its close.
- * While a read waits, it holds memory only for what has come. The deadline counts for all that the
- * read receives. A read that fails has consumed nothing: the next one continues where the last
- * successful one ended.
+ * which stay at socket2_stream_data() until the next read of any kind on the stream, its release, or
+ * its close. While a read waits, it holds memory only for what has come. The deadline counts for all
+ * that the read receives. A read that fails has consumed nothing: the next one continues where the
+ * last successful one ended.
  *
  * SOCKET2_EENDOFSTREAM when the stream ends before all of it came; SOCKET2_ETOOLONG as soon as it
  * is certain that there are more than `max` bytes; otherwise the errors of socket2_stream_recv().
  * That function takes buffered bytes first, and socket2_socket_wait() counts them as readable.
  * Since 0.2.
  *
- * _read: `size` bytes (may be 0). _peek: the same, but the next read gets them again. _readline:
- * what is before LF or CRLF, which is removed. _readuntil: what is before the delimiter of
- * `delimiter_size` (> 0) bytes, which is removed, too; the delimiter belongs to the library while
- * the read is pending. _readall: all bytes until the end of the stream.
+ * _read: `size` bytes (may be 0). _peek: the same, but the next read gets them again. _recvn: the
+ * same as _read, but into the caller's memory; when it fails, some of the bytes may be there.
+ * _readline: what is before LF or CRLF; that end follows the bytes. _readuntil: what is before the
+ * delimiter of `delimiter_size` (> 0) bytes, which is removed, too; the delimiter belongs to the
+ * library while the read is pending. _readall: all bytes until the end of the stream.
  */
 SOCKET2_API int socket2_stream_read(int loop, int handle, size_t size, double deadline);
 SOCKET2_API int socket2_stream_peek(int loop, int handle, size_t size, double deadline);
+SOCKET2_API int socket2_stream_recvn(int loop, int handle, void* data, size_t size,
+                                     double deadline);
 SOCKET2_API int socket2_stream_readline(int loop, int handle, size_t max, double deadline);
 SOCKET2_API int socket2_stream_readuntil(int loop, int handle, const void* delimiter,
                                          size_t delimiter_size, size_t max, double deadline);
@@ -708,6 +711,32 @@ SOCKET2_API int socket2_stream_readall(int loop, int handle, size_t max, double 
  * 0.2.
  */
 SOCKET2_API const void* socket2_stream_data(int loop, int handle);
+
+/* The result of a buffered read that was over at once. */
+typedef struct socket2_read {
+    const void* data; /* what socket2_stream_data() gives */
+    int left;         /* the number of bytes that are still buffered */
+    int received;     /* 0: all of it was in the buffer before */
+} socket2_read;
+
+/*
+ * The result of the loop's last buffered read that has not returned SOCKET2_PENDING. The pointer stays the
+ * same for as long as the loop lives, which saves a call where there are many short reads. Null for a bad
+ * loop. Since 0.2.
+ */
+SOCKET2_API const socket2_read* socket2_loop_last_read(int loop);
+
+/*
+ * Gives the memory of the last buffered read's bytes back to the library, unless other bytes of the stream are
+ * in it: 0. Since 0.2.
+ */
+SOCKET2_API int socket2_stream_release(int loop, int handle);
+
+/*
+ * Undoes the last buffered read, for a caller that has no memory for its bytes: 0, and the next read gets them
+ * again, unless they were released or read by socket2_stream_recvn(). SOCKET2_EBUSY during a read. Since 0.2.
+ */
+SOCKET2_API int socket2_stream_undo(int loop, int handle);
 
 /* How many bytes of the stream were received but not read. Since 0.2. */
 SOCKET2_API int socket2_stream_buffered(int loop, int handle);

@@ -23,14 +23,20 @@ bool are_buffers(const socket2_slice* slices, int count) {
 
 bool is_request(const ReadRequest& request) {
     if (request.limit > INT_MAX) return false;
+    if (request.kind == ReadRequest::Kind::into) return is_buffer(request.memory, request.limit);
     return request.kind != ReadRequest::Kind::until ||
            (request.delimiter_size > 0 && is_buffer(request.delimiter, request.delimiter_size));
 }
 
+int count(size_t bytes) { return static_cast<int>(std::min<size_t>(bytes, INT_MAX)); }
+
 int read(int loop, int handle, const ReadRequest& request, double deadline) {
-    return on_socket<Stream>(loop, handle, [&](Stream& s) -> Result {
-        if (!is_request(request) || !is_time(deadline)) return Errc::invalid_argument;
-        return s.read(request, deadline);
+    return on_object<Stream>(loop, handle, [&](LoopEntry& entry, Stream& s) {
+        if (!is_request(request) || !is_time(deadline)) return entry.report(Errc::invalid_argument);
+        const Result r = s.read(request, deadline);
+        const ReadResult last = s.last_read();
+        entry.last_read = {last.data, count(last.left), last.received};
+        return entry.report(r);
     });
 }
 
@@ -71,6 +77,12 @@ int socket2_stream_peek(int loop, int handle, size_t size, double deadline) {
     return read(loop, handle, {ReadRequest::Kind::peek, size}, deadline);
 }
 
+int socket2_stream_recvn(int loop, int handle, void* data, size_t size, double deadline) {
+    ReadRequest request{ReadRequest::Kind::into, size};
+    request.memory = static_cast<char*>(data);
+    return read(loop, handle, request, deadline);
+}
+
 int socket2_stream_readline(int loop, int handle, size_t max, double deadline) {
     return read(loop, handle, {ReadRequest::Kind::line, max}, deadline);
 }
@@ -89,13 +101,27 @@ int socket2_stream_readall(int loop, int handle, size_t max, double deadline) {
 
 const void* socket2_stream_data(int loop, int handle) {
     const auto* const stream = look_at<Stream>(loop, handle);
-    return stream == nullptr ? nullptr : stream->data();
+    return stream == nullptr ? nullptr : stream->last_read().data;
+}
+
+const socket2_read* socket2_loop_last_read(int loop) {
+    const LoopEntry* const entry = find_loop(loop);
+    return entry == nullptr ? nullptr : &entry->last_read;
+}
+
+int socket2_stream_release(int loop, int handle) {
+    return on_socket<Stream>(loop, handle, [](Stream& s) {
+        s.release();
+        return 0;
+    });
+}
+
+int socket2_stream_undo(int loop, int handle) {
+    return on_socket<Stream>(loop, handle, [](Stream& s) { return s.undo(); });
 }
 
 int socket2_stream_buffered(int loop, int handle) {
-    return on_socket<Stream>(loop, handle, [](Stream& s) {
-        return static_cast<int>(std::min<size_t>(s.buffered(), INT_MAX));
-    });
+    return on_socket<Stream>(loop, handle, [](Stream& s) { return count(s.buffered()); });
 }
 
 int socket2_stream_unread(int loop, int handle, const void* data, size_t size) {

@@ -128,18 +128,21 @@ void Loop::finish(ExternalOp& op, Result result) {
     ended_.push_back(op);
 }
 
-void Loop::go_on(IoOp& op) {
+void Loop::go_on(IoOp& op, When when) {
     SOCKET2_ASSERT(op.state == OpState::idle, "an op goes on that is in flight");
-    // An op that completes in every turn is never in the heap when deadlines are checked.
-    if (op.cancel_reason == Errc::ok && op.deadline <= turn_time_) op.cancel_reason = Errc::timeout;
-    const bool canceled = op.cancel_reason != Errc::ok;
-    const Result r = canceled ? Result(Errc::canceled) : poller_->submit(op);
-    if (r.is_pending()) {
-        submitted(op);
-    } else {
+    // An op that completes in every turn is never in the heap when deadlines are checked. It is not
+    // canceled here, because a cancel before the next turn counts more.
+    const bool late = op.deadline <= turn_time_;
+    Result r = op.cancel_reason != Errc::ok ? Errc::canceled : Errc::timeout;
+    if (op.cancel_reason == Errc::ok && !late) {
+        r = when == When::later ? hold(op, now() + kBusyRest) : poller_->submit(op);
+    }
+    if (!r.is_pending()) {
         op.state = OpState::deferred;
         op.result = r;
         ended_.push_back(op);
+    } else if (op.state == OpState::idle) {
+        submitted(op);
     }
 }
 
@@ -269,10 +272,6 @@ Result Loop::turn(double until) {
     expire();
     submit_deferred();
     return r;
-}
-
-void Timer::on_close(Loop& loop) {
-    if (in_heap()) loop.disarm(*this);
 }
 
 Result Loop::poll(double until) {

@@ -57,8 +57,9 @@ class Loop {
 
     // For an object in on_completed(): submits the op again as part of the same operation, with its
     // deadline and its cancel. It completes in a later turn, so an operation with many steps does
-    // not hold up others.
-    void go_on(IoOp& op);
+    // not hold up others. `later`: after a rest, for when nobody would tell that there is more.
+    enum class When : uint8_t { soon, later };
+    void go_on(IoOp& op, When when = When::soon);
 
     // Memory for bytes that were received but not read yet.
     ChunkPool& chunks() { return chunks_; }
@@ -143,5 +144,9 @@ class Loop {
     int sources_ = 0;
     IntrusiveList<Object> retired_;
 };
+
+inline void Timer::on_close(Loop& loop) {
+    if (in_heap()) loop.disarm(*this);
+}
 
 }  // namespace socket2

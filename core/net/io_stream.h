@@ -26,7 +26,7 @@ class IoStream : public Base, public Stream {
     Result recv(void* data, size_t size, double deadline) override {
         if (reader_ != nullptr && !is_reading()) {
             if (buffered() > 0) return Result::of(static_cast<int>(reader_->copy(data, size)));
-            reader_->forget();
+            reader_->release();
         }
         return this->submit(this->read_, receive_kind(), {data, size}, deadline);
     }
@@ -34,10 +34,20 @@ class IoStream : public Base, public Stream {
     Result read(const ReadRequest& request, double deadline) override {
         return reader().read(request, deadline);
     }
-    const char* data() const override { return reader_ == nullptr ? nullptr : reader_->data(); }
+    ReadResult last_read() const override {
+        return reader_ == nullptr ? ReadResult{} : reader_->last_read();
+    }
+    void release() override {
+        if (reader_ != nullptr && !is_reading()) reader_->release();
+    }
+    Result undo() override {
+        if (is_reading()) return Errc::busy;
+        if (reader_ != nullptr) reader_->undo();
+        return Result::done();
+    }
     size_t buffered() const override { return reader_ == nullptr ? 0 : reader_->buffered(); }
     Result unread(const void* data, size_t size) override {
-        if (is_reading()) return Errc::busy;
+        if (this->read_.state != OpState::idle) return Errc::busy;
         return reader().unread(data, size);
     }
 
@@ -52,7 +62,9 @@ class IoStream : public Base, public Stream {
     virtual bool as_socket() const = 0;
 
    private:
-    bool is_reading() const { return this->read_.state != OpState::idle; }
+    bool is_reading() const {
+        return this->read_.state != OpState::idle && this->read_.kind != OpKind::wait;
+    }
     OpKind receive_kind() const { return as_socket() ? OpKind::recv : OpKind::read; }
 
     Reader& reader() {

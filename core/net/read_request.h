@@ -1,4 +1,4 @@
-// What a buffered read wants.
+// What a buffered read wants, and what it gave.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@ struct ReadRequest {
     enum class Kind : uint8_t {
         size,   // this many bytes
         peek,   // the same, but the next read gets them again
+        into,   // the same as size, but into the caller's memory
         until,  // what is before the delimiter; the delimiter is consumed, too
         line,   // what is before LF or CRLF
         all,    // until the end of the stream
@@ -19,6 +20,13 @@ struct ReadRequest {
     size_t limit = 0;  // bytes: the number, or the most that the result may have
     const char* delimiter = nullptr;
     size_t delimiter_size = 0;
+    char* memory = nullptr;
+};
+
+struct ReadResult {
+    const char* data;  // null: the last read failed, or is not over
+    size_t left;       // bytes that are buffered behind it
+    bool received;     // whether some of it was not buffered before
 };
 
 }  // namespace socket2

@@ -4,65 +4,65 @@
 #include <cstring>
 #include <utility>
 
+#include "core/net/delimiter.h"
+
 namespace socket2 {
-namespace {
-
-// Where in p[from] to p[to - 1] the delimiter begins, or bytes that may become it, as they end what is there;
-// `to` when nowhere.
-size_t find(const char* p, size_t from, size_t to, size_t have, const char* delimiter,
-            size_t delimiter_size) {
-    while (from < to) {
-        const void* const at = std::memchr(p + from, delimiter[0], to - from);
-        if (at == nullptr) return to;
-        from = static_cast<size_t>(static_cast<const char*>(at) - p);
-        const size_t compared = std::min(delimiter_size, have - from);
-        if (std::memcmp(p + from, delimiter, compared) == 0) return from;
-        ++from;
-    }
-    return to;
-}
-
-}  // namespace
 
 Result Reader::read(const ReadRequest& request, double deadline) {
-    if (op_.state != OpState::idle) return Errc::busy;
+    const bool idle = op_.state == OpState::idle;
+    if (!idle && op_.kind != OpKind::wait) return Errc::busy;
     request_ = request;
-    searched_ = 0;
-    forget();
+    searched_ = straight_ = 0;
+    received_ = false;
+    release();
+    // Many bytes are not copied.
+    goes_straight_ =
+        request.kind == ReadRequest::Kind::into && request.limit >= buffered() + ChunkPool::kChunk;
     Result r = match();
     if (!r.is_pending()) return r;
-    if (deadline == kAtOnce) {
-        size_t had = 0;
-        do {
-            had = buffered();
-            r = advance();
-        } while (r.is_pending() && buffered() > had);
-        return r.is_pending() ? Errc::timeout : r;
-    }
+    if (deadline == kAtOnce) return put_back(at_once());
+    if (!idle) return put_back(Errc::busy);
     op_.kind = OpKind::readable;
     static_cast<Memory&>(op_) = {};
     op_.deadline = deadline;
     r = loop_.submit(op_);
-    if (!r.ok()) return r;
-    r = advance();
-    if (r.is_pending()) loop_.go_on(op_);
-    return r;
+    if (r.ok()) {
+        r = advance();
+        if (r.is_pending()) go_on();
+    }
+    return put_back(r);
+}
+
+Result Reader::at_once() {
+    size_t had = 0;
+    Result r = Result::pending();
+    do {
+        had = buffered() + straight_;
+        r = advance();
+    } while (r.is_pending() && buffered() + straight_ > had);
+    return r.is_pending() ? Errc::timeout : r;
 }
 
 bool Reader::on_completed() {
-    if (op_.kind != OpKind::readable || op_.result.is_error()) return false;
+    if (op_.kind != OpKind::readable) return false;
     if (op_.source.fd == kNoDescriptor) {
         op_.result = Errc::closed;
         return false;
     }
-    const Result r = advance();
-    if (r.is_pending()) {
-        loop_.go_on(op_);
-        return true;
+    Result r = op_.result;
+    if (r.ok()) {
+        // After a cancel nobody may be there to get what it consumes.
+        r = op_.cancel_reason != Errc::ok ? Result(op_.cancel_reason) : advance();
+        if (r.is_pending()) {
+            go_on();
+            return true;
+        }
     }
-    op_.result = r;
+    op_.result = put_back(r);
     return false;
 }
+
+void Reader::go_on() { loop_.go_on(op_, unwatched_ ? Loop::When::later : Loop::When::soon); }
 
 // One receive, and what it makes of the request; pending when more is needed.
 Result Reader::advance() {
@@ -72,7 +72,10 @@ Result Reader::advance() {
     } else if (r.error() == Errc::end_of_stream && request_.kind == ReadRequest::Kind::all) {
         r = consume(buffered(), buffered());
     }
-    if (!r.ok() && buffered() == 0) release();
+    if (!r.ok()) {
+        if (buffered() == 0) drop_memory();
+        shrink();
+    }
     return r;
 }
 
@@ -84,6 +87,8 @@ Result Reader::match() {
                                                 : Result::pending();
         case ReadRequest::Kind::peek:
             return buffered() >= request_.limit ? consume(request_.limit, 0) : Result::pending();
+        case ReadRequest::Kind::into:
+            return fill_caller();
         case ReadRequest::Kind::until:
             return search(request_.delimiter, request_.delimiter_size, request_.limit);
         case ReadRequest::Kind::line:
@@ -94,26 +99,51 @@ Result Reader::match() {
     return Errc::invalid_argument;
 }
 
+// Into the caller's memory: all at once, or straight, what is buffered first.
+Result Reader::fill_caller() {
+    const size_t more = request_.limit - straight_;
+    if (!goes_straight_ && buffered() < more) return Result::pending();
+    if (buffered() > 0 && more > 0) straight_ += copy(request_.memory + straight_, more);
+    if (straight_ < request_.limit) return Result::pending();
+    goes_straight_ = false;
+    data_ = request_.limit > 0 ? request_.memory : "";
+    return Result::of(static_cast<int>(request_.limit));
+}
+
+// Of a read straight into the caller's memory that has failed: what came is unread.
+Result Reader::put_back(Result result) {
+    if (!result.is_error() || !std::exchange(goes_straight_, false)) return result;
+    const Result r = unread(request_.memory, straight_);
+    return r.ok() ? result : r;
+}
+
 // The delimiter begins at `latest` or before.
 Result Reader::search(const char* delimiter, size_t delimiter_size, size_t latest) {
     const char* const p = memory_.get() + first_;
     const size_t have = buffered();
     const size_t to = std::min(have, latest + 1);
-    const size_t at = find(p, searched_, to, have, delimiter, delimiter_size);
+    size_t& searched = delimiter_size == 1 && delimiter[0] == '\n' ? without_lf_ : searched_;
+    const size_t at = find_delimiter(p, searched, to, have, delimiter, delimiter_size);
     // A CR is part of the end of a line, or will turn out to be part of the line.
     const bool cr = request_.kind == ReadRequest::Kind::line && at > 0 && p[at - 1] == '\r';
     const size_t size = cr ? at - 1 : at;
     if (size > request_.limit) return Errc::too_long;
     if (at < to && at + delimiter_size <= have) return consume(size, at + delimiter_size);
-    searched_ = at;
+    searched = at;
     return Result::pending();
 }
 
 // `size` bytes are the result, and so many are read.
 Result Reader::consume(size_t size, size_t all) {
-    data_ = size > 0 ? memory_.get() + first_ : "";
-    first_ += all;
+    data_ = all > 0 || size > 0 ? memory_.get() + first_ : "";
+    skip(all);
+    taken_ = all;
     return Result::of(static_cast<int>(size));
+}
+
+void Reader::skip(size_t size) {
+    first_ += size;
+    if (size > 0) without_lf_ = 0;
 }
 
 // How many unread bytes the request can use.
@@ -130,25 +160,38 @@ size_t Reader::wanted() const {
     }
 }
 
-// Memory of that size, with what is unread behind so many free bytes.
-bool Reader::grow(size_t capacity, size_t before) {
-    std::unique_ptr<char[]> memory(new (std::nothrow) char[capacity]);
-    if (memory == nullptr) return false;
+// What is unread is in that memory, behind so many free bytes.
+void Reader::move_to(std::unique_ptr<char[]> memory, size_t capacity, size_t before) {
     const size_t size = buffered();
     if (size > 0) std::memcpy(memory.get() + before, memory_.get() + first_, size);
-    release();
+    drop_memory();
     memory_ = std::move(memory);
     capacity_ = capacity;
     first_ = before;
     last_ = before + size;
+}
+
+bool Reader::grow(size_t capacity, size_t before) {
+    std::unique_ptr<char[]> memory(new (std::nothrow) char[capacity]);
+    if (memory == nullptr) return false;
+    move_to(std::move(memory), capacity, before);
     return true;
 }
 
+// Few bytes do not keep a chunk. The next stream has the same one, which the processor's caches have too.
+void Reader::shrink() {
+    constexpr size_t kFew = 1024;
+    if (capacity_ != ChunkPool::kChunk || buffered() > kFew) return;
+    const bool shrunk = grow(buffered(), 0);
+    static_cast<void>(shrunk);
+}
+
 bool Reader::make_room() {
-    if (memory_ == nullptr) {
-        memory_ = loop_.chunks().take();
-        capacity_ = memory_ == nullptr ? 0 : ChunkPool::kChunk;
-        return memory_ != nullptr;
+    if (capacity_ < ChunkPool::kChunk) {
+        std::unique_ptr<char[]> chunk = loop_.chunks().take();
+        if (chunk == nullptr) return false;
+        move_to(std::move(chunk), ChunkPool::kChunk, 0);
+        return true;
     }
     if (last_ < capacity_) return true;
     if (buffered() > first_) {
@@ -162,24 +205,35 @@ bool Reader::make_room() {
 
 // Receives what comes next: how many bytes; pending when there is nothing.
 Result Reader::fill() {
-    if (!make_room()) return Errc::out_of_memory;
+    if (!goes_straight_ && !make_room()) return Errc::out_of_memory;
     IoOp once(op_.owner, op_.source, Side::read);
     once.kind = receive_;
-    once.data = memory_.get() + last_;
-    once.size = capacity_ - last_;
+    once.data = goes_straight_ ? request_.memory + straight_ : memory_.get() + last_;
+    once.size = goes_straight_ ? request_.limit - straight_ : capacity_ - last_;
     const Result r = loop_.try_now(once);
+    unwatched_ = r.error() == Errc::busy;
+    if (unwatched_) return Result::pending();
     if (!r.ok()) return r;
     if (r.value() == 0) return Errc::end_of_stream;
-    last_ += static_cast<size_t>(r.value());
+    received_ = true;
+    (goes_straight_ ? straight_ : last_) += static_cast<size_t>(r.value());
+    if (!goes_straight_) shrink();
     return r;
 }
 
-void Reader::forget() {
+void Reader::release() {
     data_ = nullptr;
-    if (buffered() == 0) release();
+    taken_ = 0;
+    if (buffered() == 0) drop_memory();
 }
 
-void Reader::release() {
+void Reader::undo() {
+    data_ = nullptr;
+    first_ -= std::exchange(taken_, 0);
+    without_lf_ = 0;
+}
+
+void Reader::drop_memory() {
     if (memory_ != nullptr && capacity_ == ChunkPool::kChunk) {
         loop_.chunks().give(std::move(memory_));
     }
@@ -190,17 +244,18 @@ void Reader::release() {
 size_t Reader::copy(void* data, size_t size) {
     size = std::min(size, buffered());
     std::memcpy(data, memory_.get() + first_, size);
-    first_ += size;
-    forget();
+    skip(size);
+    release();
     return size;
 }
 
 Result Reader::unread(const void* data, size_t size) {
-    data_ = nullptr;
+    release();
     if (size > first_ && !grow(std::max(size + buffered(), ChunkPool::kChunk), size)) {
         return Errc::out_of_memory;
     }
     first_ -= size;
+    without_lf_ = 0;
     if (size > 0) std::memcpy(memory_.get() + first_, data, size);
     return Result::done();
 }

@@ -17,47 +17,66 @@ class Reader {
    public:
     // `op` is the stream's read op, `receive` the kind of its receives.
     Reader(Loop& loop, IoOp& op, OpKind receive) : loop_(loop), op_(op), receive_(receive) {}
-    ~Reader() { release(); }
+    ~Reader() { drop_memory(); }
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
 
-    // The number of bytes, which data() then has. The delimiter has to stay until the op is over.
+    // Completes with the number of bytes, which last_read() then has. The delimiter and the caller's
+    // memory have to stay until the op is over.
     Result read(const ReadRequest& request, double deadline);
     // The op has completed: true when it goes on.
     bool on_completed();
 
-    // What the last read gave, until the next one; null when it failed or is not over.
-    const char* data() const { return op_.state == OpState::idle ? data_ : nullptr; }
+    // What the last read gave, until the next one or release().
+    ReadResult last_read() const { return {data_, buffered(), received_}; }
+    void release();
+    // The next read gets again what the last one took from the buffer.
+    void undo();
 
     size_t buffered() const { return last_ - first_; }
-    // What the last read gave is not wanted any more.
-    void forget();
     // Buffered bytes, at most `size`, are read: how many.
     size_t copy(void* data, size_t size);
     // The bytes come before those that are buffered. Done, or Errc::out_of_memory.
     Result unread(const void* data, size_t size);
 
    private:
+    Result at_once();
     Result advance();
+    void go_on();
     Result match();
+    Result fill_caller();
+    Result put_back(Result result);
     Result search(const char* delimiter, size_t delimiter_size, size_t latest);
     Result consume(size_t size, size_t all);
     Result fill();
     bool make_room();
     bool grow(size_t capacity, size_t before);
+    void move_to(std::unique_ptr<char[]> memory, size_t capacity, size_t before);
+    void shrink();
     size_t wanted() const;
-    void release();
+    void skip(size_t size);
+    void drop_memory();
 
     Loop& loop_;
     IoOp& op_;
     const OpKind receive_;
     ReadRequest request_;
-    size_t searched_ = 0;  // bytes in which no delimiter begins
+    // How many bytes a read straight into the caller's memory has received.
+    size_t straight_ = 0;
+    size_t searched_ = 0;  // unread bytes in which no delimiter begins
+    // Unread bytes without a LF. The number stays from one read to the next, because a read that fails may
+    // be tried again for every piece of a long line.
+    size_t without_lf_ = 0;
     std::unique_ptr<char[]> memory_;
     size_t capacity_ = 0;
     size_t first_ = 0;  // unread: memory_[first_] to memory_[last_ - 1]
     size_t last_ = 0;
     const char* data_ = nullptr;
+    size_t taken_ = 0;  // by the last read, before first_
+    bool received_ = false;
+    bool goes_straight_ = false;
+    // The last receive found nothing, and the poller watches the descriptor for another object.
+    bool unwatched_ = false;
 };
 
 }  // namespace socket2

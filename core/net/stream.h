@@ -21,12 +21,16 @@ class Stream {
     // Receives what has come, at most `size` bytes (> 0); 0 is the end of the stream.
     virtual Result recv(void* data, size_t size, double deadline) = 0;
 
-    // Completes with the number of bytes, which stay at data() until the next read.
-    // Errc::end_of_stream when the stream ends before all of it came, Errc::too_long as soon as
-    // that is certain. A read that fails consumes nothing. The delimiter has to stay until the op
-    // is over. May throw bad_alloc.
+    // Completes with the number of bytes, which stay at last_read() until the next read or
+    // release(). Errc::end_of_stream when the stream ends before all of it came, Errc::too_long as
+    // soon as that is certain. A read that fails consumes nothing. The delimiter and the caller's
+    // memory have to stay until the op is over. May throw bad_alloc.
     virtual Result read(const ReadRequest& request, double deadline) = 0;
-    virtual const char* data() const = 0;
+    virtual ReadResult last_read() const = 0;
+    // Gives back the memory of the last read's bytes.
+    virtual void release() = 0;
+    // Undoes the last read: the next one gets what it took from the buffer. Errc::busy during a read.
+    virtual Result undo() = 0;
     // The number of bytes that were received but not read.
     virtual size_t buffered() const = 0;
     // The next reads return these bytes first. Errc::busy during a read. May throw bad_alloc.

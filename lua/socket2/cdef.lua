@@ -200,11 +200,21 @@ int socket2_stream_sendv(int loop, int handle, const socket2_slice* slices, int 
 int socket2_stream_recv(int loop, int handle, void* data, size_t size, double deadline);
 int socket2_stream_read(int loop, int handle, size_t size, double deadline);
 int socket2_stream_peek(int loop, int handle, size_t size, double deadline);
+int socket2_stream_recvn(int loop, int handle, void* data, size_t size,
+                                     double deadline);
 int socket2_stream_readline(int loop, int handle, size_t max, double deadline);
 int socket2_stream_readuntil(int loop, int handle, const void* delimiter,
                                          size_t delimiter_size, size_t max, double deadline);
 int socket2_stream_readall(int loop, int handle, size_t max, double deadline);
 const void* socket2_stream_data(int loop, int handle);
+typedef struct socket2_read {
+    const void* data;
+    int left;
+    int received;
+} socket2_read;
+const socket2_read* socket2_loop_last_read(int loop);
+int socket2_stream_release(int loop, int handle);
+int socket2_stream_undo(int loop, int handle);
 int socket2_stream_buffered(int loop, int handle);
 int socket2_stream_unread(int loop, int handle, const void* data, size_t size);
 int socket2_udp_connect(int loop, int handle, const socket2_addr* addr);

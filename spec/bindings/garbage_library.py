@@ -5,7 +5,8 @@ import re
 
 HEADER = os.path.join(os.path.dirname(__file__), '../../capi/socket2.h')
 TYPES = {'int': ctypes.c_int, 'double': ctypes.c_double, 'size_t': ctypes.c_size_t,
-         'intptr_t': ctypes.c_ssize_t, 'const char*': ctypes.c_char_p, 'const void*': ctypes.c_void_p}
+         'intptr_t': ctypes.c_ssize_t, 'const char*': ctypes.c_char_p, 'const void*': ctypes.c_void_p,
+         'const socket2_read*': ctypes.c_void_p}
 
 header = re.sub(r'/\*.*?\*/', '', open(HEADER).read(), flags=re.S)
 constants = {name: int(value) for name, value in re.findall(r'SOCKET2_(\w+) = (-?\d+)', header)}

@@ -88,6 +88,7 @@ static void check_result(connection c, const step* s, int result) {
     }
     CHECK_INT(result, strlen(s->expected));
     CHECK(data != NULL && memcmp(data, s->expected, strlen(s->expected)) == 0);
+    if (s->kind == 'l') CHECK(data[result] == '\r' || data[result] == '\n');
 }
 
 static const char kText[] = "12345one\r\n\ntwo\r\r\n-x-part---\n-- the rest\r";
@@ -254,6 +255,175 @@ static void test_unread(void) {
     end(c);
 }
 
+static void test_undo(void) {
+    connection c = connected();
+    feed(c, "one\r\ntwo\nthree", 14);
+    const step lines[] = {{'l', 10, "one", 0}, {'l', 10, "two", 0}};
+    for (int i = 0; i < 2; ++i) {
+        for (int again = 0; again < 3; ++again) {
+            check_result(c, &lines[i], end_step(c, begin(c, &lines[i], in(LIMIT))));
+            if (again == 2) continue;
+            CHECK_INT(socket2_stream_undo(c.loop, c.server), 0);
+            CHECK(socket2_stream_data(c.loop, c.server) == NULL);
+            CHECK_INT(socket2_stream_undo(c.loop, c.server), 0); /* once */
+        }
+    }
+    CHECK_INT(socket2_stream_release(c.loop, c.server), 0);
+    CHECK(socket2_stream_data(c.loop, c.server) == NULL);
+    CHECK_INT(socket2_stream_undo(c.loop, c.server), 0);
+    CHECK_INT(socket2_stream_buffered(c.loop, c.server), 5);
+    const step more = {'l', 10, NULL, SOCKET2_ECANCELED};
+    CHECK_INT(begin(c, &more, in(LIMIT)), SOCKET2_PENDING);
+    CHECK_INT(socket2_stream_undo(c.loop, c.server), SOCKET2_EBUSY);
+    CHECK_INT(socket2_stream_release(c.loop, c.server), 0);
+    CHECK_INT(socket2_socket_cancel(c.loop, c.server, SOCKET2_READ), 0);
+    check_result(c, &more, end_step(c, SOCKET2_PENDING));
+    end(c);
+}
+
+static void test_what_the_last_read_gave(void) {
+    connection c = connected();
+    const socket2_read* last = socket2_loop_last_read(c.loop);
+    CHECK(last != NULL && socket2_loop_last_read(0) == NULL);
+    feed(c, "one\ntwo\n", 8);
+    const step lines[] = {{'l', 10, "one", 0}, {'l', 10, "two", 0}, {'l', 10, NULL, 0}};
+    for (int i = 0; i < 2; ++i) {
+        CHECK_INT(end_step(c, begin(c, &lines[i], in(LIMIT))), 3);
+        if (i == 0) continue; /* its data may have come later */
+        CHECK(last->data == socket2_stream_data(c.loop, c.server));
+        CHECK(memcmp(last->data, "two", 3) == 0);
+        CHECK_INT(last->received, 0);
+        CHECK_INT(last->left, 0);
+    }
+    CHECK_INT(begin(c, &lines[2], SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    CHECK(last->data == NULL);
+    feed(c, "three\n+", 7);
+    const double limit = in(LIMIT);
+    int r = SOCKET2_ETIMEOUT;
+    while (r == SOCKET2_ETIMEOUT && socket2_clock() < limit) {
+        r = begin(c, &lines[2], SOCKET2_AT_ONCE);
+    }
+    CHECK_INT(r, 5);
+    CHECK_INT(last->received, 1);
+    CHECK_INT(last->left, 1);
+    end(c);
+}
+
+/* It has its bytes when the loop hands it out, and then there is nobody to take them. */
+static void test_a_canceled_read_consumes_nothing(void) {
+    enum { FEW = 70 };
+    socket2_event events[FEW];
+    connection c = connected();
+    int timers[FEW];
+    const step line = {'l', 10, "line", 0};
+    CHECK_INT(begin(c, &line, in(LIMIT)), SOCKET2_PENDING);
+    /* Handed out before it: its completion stays in the loop. */
+    for (int i = 0; i < FEW; ++i) timers[i] = socket2_timer_new(c.loop, 0);
+    feed(c, "line\n", 5);
+    int n = socket2_poll(c.loop, events, 1, in(LIMIT));
+    CHECK_INT(n, 1);
+    CHECK_INT(events[0].kind, SOCKET2_TIMER);
+    CHECK_INT(socket2_socket_cancel(c.loop, c.server, SOCKET2_READ), 0);
+    int result = SOCKET2_PENDING;
+    const double limit = in(LIMIT);
+    while (result == SOCKET2_PENDING && socket2_clock() < limit) {
+        n = socket2_poll(c.loop, events, FEW, in(LIMIT));
+        for (int i = 0; i < n; ++i) {
+            if (events[i].kind == SOCKET2_READ) result = events[i].result;
+        }
+    }
+    CHECK_INT(result, SOCKET2_ECANCELED);
+    check_result(c, &line, end_step(c, begin(c, &line, in(LIMIT))));
+    for (int i = 0; i < FEW; ++i) {
+        const int closed = socket2_timer_close(c.loop, timers[i]);
+        CHECK(closed == 0 || closed == SOCKET2_EBADHANDLE);
+    }
+    end(c);
+}
+
+static void test_at_once_beside_a_wait(void) {
+    connection c = connected();
+    const step line = {'l', 10, "line", 0};
+    CHECK_INT(socket2_socket_wait(c.loop, c.server, SOCKET2_READ, in(LIMIT)), SOCKET2_PENDING);
+    CHECK_INT(begin(c, &line, in(LIMIT)), SOCKET2_EBUSY);
+    CHECK_INT(begin(c, &line, SOCKET2_AT_ONCE), SOCKET2_ETIMEOUT);
+    feed(c, "line\nx", 6);
+    const double limit = in(LIMIT);
+    int r = SOCKET2_ETIMEOUT;
+    while (r == SOCKET2_ETIMEOUT && socket2_clock() < limit) r = begin(c, &line, SOCKET2_AT_ONCE);
+    check_result(c, &line, r);
+    char data[4];
+    CHECK_INT(socket2_stream_recv(c.loop, c.server, data, 4, SOCKET2_AT_ONCE), 1);
+    CHECK_INT(data[0], 'x');
+    r = socket2_socket_pending(c.loop, c.server, SOCKET2_READ, NULL);
+    if (r > 0) {
+        CHECK_INT(socket2_socket_cancel(c.loop, c.server, SOCKET2_READ), 0);
+        r = end_step(c, SOCKET2_PENDING);
+        CHECK(r == SOCKET2_ECANCELED || r == 0);
+    }
+    end(c);
+}
+
+/* Into the caller's memory, few and many bytes, with some that were buffered; what fails is unread. */
+static void test_recvn(void) {
+    enum { MANY = 300000 };
+    static const size_t sizes[] = {0, 1, 100, 16384 + 7, MANY};
+    char *sent = malloc(MANY), *got = malloc(MANY + 1);
+    for (int i = 0; i < MANY; ++i) sent[i] = (char)(i * 31 + i / 251);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+        for (int had = 0; had <= 1; ++had) {
+            connection c = connected();
+            const size_t size = sizes[i], begun = had && size > 0 ? 1 : 0;
+            if (begun > 0) {
+                feed(c, sent, begun);
+                CHECK_INT(end_step(c, socket2_stream_peek(c.loop, c.server, 1, in(LIMIT))), 1);
+            }
+            memset(got, '!', MANY + 1);
+            int r = socket2_stream_recvn(c.loop, c.server, got, size, in(LIMIT));
+            if (size - begun > 1) {
+                CHECK_INT(r, SOCKET2_PENDING);
+                feed(c, sent + begun, 1);
+                look(c.loop);
+                CHECK_INT(socket2_socket_cancel(c.loop, c.server, SOCKET2_READ), 0);
+                CHECK_INT(end_step(c, r), SOCKET2_ECANCELED);
+                CHECK_INT(socket2_stream_buffered(c.loop, c.server), begun + 1);
+                r = socket2_stream_recvn(c.loop, c.server, got, size, SOCKET2_AT_ONCE);
+                CHECK_INT(r, SOCKET2_ETIMEOUT);
+                CHECK_INT(socket2_stream_buffered(c.loop, c.server), begun + 1);
+                r = socket2_stream_recvn(c.loop, c.server, got, size, in(LIMIT));
+                CHECK_INT(r, SOCKET2_PENDING);
+                feed(c, sent + begun + 1, size - begun - 1);
+            } else if (size > begun) {
+                feed(c, sent + begun, size - begun);
+            }
+            CHECK_INT(end_step(c, r), size);
+            CHECK(memcmp(got, sent, size) == 0);
+            CHECK_INT(got[size], '!');
+            CHECK(socket2_stream_data(c.loop, c.server) != NULL);
+            CHECK_INT(socket2_stream_buffered(c.loop, c.server), 0);
+            feed(c, "rest", 4);
+            hang_up(c);
+            r = socket2_stream_recvn(c.loop, c.server, got, MANY, in(LIMIT));
+            CHECK_INT(end_step(c, r), SOCKET2_EENDOFSTREAM);
+            const step rest = {'a', 10, "rest", 0};
+            check_result(c, &rest, end_step(c, begin(c, &rest, in(LIMIT))));
+            end(c);
+        }
+    }
+    connection c = connected();
+    CHECK_INT(socket2_stream_recvn(c.loop, c.server, NULL, 1, 0), SOCKET2_EINVAL);
+    CHECK_INT(socket2_stream_recvn(c.loop, c.server, NULL, 0, 0), 0);
+    CHECK_INT(socket2_stream_recvn(c.loop, c.server, got, (size_t)INT_MAX + 1, 0), SOCKET2_EINVAL);
+    feed(c, "half", 4);
+    CHECK_INT(socket2_stream_recvn(c.loop, c.server, got, MANY, SOCKET2_NEVER), SOCKET2_PENDING);
+    look(c.loop);
+    CHECK_INT(socket2_socket_close(c.loop, c.server), 0);
+    CHECK_INT(finish(c.loop, SOCKET2_PENDING, c.server, SOCKET2_READ), SOCKET2_ECLOSED);
+    free(sent);
+    free(got);
+    end(c);
+}
+
 static void test_much(void) {
     enum { MUCH = 5000000 };
     connection c = connected();
@@ -336,6 +506,11 @@ int main(int argc, char** argv) {
         TEST(one_deadline_for_all_parts),
         TEST(recv_and_wait_see_what_is_buffered),
         TEST(unread),
+        TEST(undo),
+        TEST(what_the_last_read_gave),
+        TEST(a_canceled_read_consumes_nothing),
+        TEST(at_once_beside_a_wait),
+        TEST(recvn),
         TEST(much),
         TEST(a_close_ends_reads_and_frees),
         TEST(a_reset_is_told),

@@ -1,24 +1,19 @@
--- Buffered reads over a stream of any class, scripted.
+-- Buffered reads of what comes in pieces.
 
-local ffi = require'ffi'
-local C = require'socket2.lib'.C
+local socket = require'socket2'
 local streams = require'streams'
 local spec = require'spec'
 
-local fails, runs = spec.fails, spec.runs
-local CHUNK, bytes, recv, recvn, reads, scripted, script =
-	streams.CHUNK, streams.bytes, streams.recv, streams.recvn, streams.reads, streams.scripted, streams.script
+local go, pair, turn, runs = spec.go, spec.pair, spec.turn, spec.runs
+local bytes, soon, recvn, reads, feed =
+	streams.bytes, streams.soon, streams.recvn, streams.reads, streams.feed
 
-local function timeout()
-	return nil, 'timeout', C.SOCKET2_ETIMEOUT
-end
+describe('what comes in pieces', function()
 
-describe('over a stream of any class', function()
-
-	runs('reads come out the same however the text is cut', function()
+	runs('comes out the same however it is cut', function()
 		local text = 'a\r\nb\n\r\r\n--c-\r-\n----\r\n'
 		local function results(pieces)
-			local s, t = script(pieces), {}
+			local s, t = feed(pieces), {}
 			local function add(...)
 				t[#t + 1] = {...}
 			end
@@ -35,7 +30,8 @@ describe('over a stream of any class', function()
 			add(s:read(3))
 			add(s:read(2))
 			add(s:readall(0))
-			assert.is_false(s.rbuf)
+			assert.equal(0, s:buffered())
+			s:close()
 			return t
 		end
 		local expected = results{text}
@@ -52,100 +48,109 @@ describe('over a stream of any class', function()
 		end
 	end)
 
-	runs('a failure in the middle loses nothing', function()
+	runs('is not lost by failures in the middle', function()
 		for name, read in pairs(reads) do
-			local s = script{'one ', timeout, timeout, 'two', timeout, 'three\n', timeout, 'end'}
+			local c, d = pair()
 			local got = {}
-			repeat
-				local r, err = read(s)
-				assert.is_true(r ~= nil or err == 'timeout' or err == 'end_of_stream', name)
-				got[#got + 1] = r
-			until s.i > #s.pieces
-			local text = table.concat(got) .. s:readall()
-			assert.equal('one twothreeend', (text:gsub('\n', '')))
-		end
-	end)
-
-	runs('nothing touches the memory that is received into', function()
-		for name, read in pairs(reads) do
-			local there
-			local function pending(self, buf, maxlen)
-				local b = self.rbuf
-				local mem, size, first, last = b.mem, b.size, b.first, b.last
-				for _, other in pairs(reads) do
-					fails('busy', other(self))
+			for _, piece in ipairs{'one ', 'two', 'three\n', 'end'} do
+				assert(c:send(piece))
+				for _, expires in ipairs{0, soon()} do
+					local r, err = read(d, expires)
+					assert.is_true(r ~= nil or err == 'timeout', name)
+					got[#got + 1] = name ~= 'peek' and r or nil
 				end
-				fails('busy', recv(self, 1))
-				assert.is_true(b == self.rbuf and mem == b.mem and size == b.size)
-				assert.is_true(first == b.first and last == b.last)
-				there = maxlen
-				return self.receive(self, buf, maxlen)
 			end
-			local text = ('x'):rep(CHUNK - 1)
-			local s = script{'ab', pending, text, pending, text, pending, '\n--'}
-			s:peek(1)
-			for _ = 1, 3 do
-				read(s)
-			end
-			assert.is_true(there > 0, name)
-			local closed = script{'begun', function(self)
-				self:drop_buffer()
-				assert.is_table(self.rbuf) -- the operation points to it
-				fails('closed', read(self))
-				return nil, 'closed', C.SOCKET2_ECLOSED
-			end}
-			fails('closed', read(closed))
-			assert.is_false(closed.rbuf)
-			-- the operation was over before the close
-			closed = script{'begun', function(self, buf)
-				self:drop_buffer()
-				ffi.copy(buf, '\n--', 3)
-				return 3
-			end}
-			fails('closed', read(closed))
-			assert.is_false(closed.rbuf)
+			c:close()
+			local text = table.concat(got) .. d:readall()
+			assert.equal('one twothreeend', (text:gsub('\n', '')))
+			d:close()
 		end
 	end)
 
-	runs('what was searched is not searched again', function()
-		local size, more = 2e7, 3e4 -- the second byte by byte
+	runs('is not searched again', function()
+		local size, more = 2e7, 1e4 -- the second byte by byte
 		local beginning = ('x'):rep(size)
 		for _, read in ipairs{
 			function(s) return s:readline(1/0) end,
 			function(s) return s:readuntil('\n--', 1/0) end,
+			function(s) -- ends and begins again for each byte
+				local line, err
+				repeat
+					line, err = s:readline(1/0, 0)
+					if err == 'timeout' then
+						assert(s:more())
+					end
+				until err ~= 'timeout'
+				return line
+			end,
 		} do
-			local s = script{beginning}
-			local given = 0
-			function s.receive(self, buf, maxlen)
-				if self.i == 1 then
-					return scripted.receive(self, buf, maxlen)
-				end
-				given = given + 1
-				ffi.copy(buf, given <= more and 'x' or ('\n--'):sub(given - more), 1)
-				return 1
-			end
+			local c, d = pair()
+			local reading = go(read, d)
+			assert(c:send(beginning))
 			local t = os.clock()
-			assert.equal(size + more, #read(s))
-			assert.is_true(os.clock() - t < 10) -- else it would be a minute
+			for _ = 1, more do
+				assert(c:send'x')
+				turn()
+			end
+			assert(c:send'\n--')
+			assert.equal(size + more, #reading())
+			assert.is_true(os.clock() - t < 8) -- else it would be a minute
+			c:close()
+			d:close()
 		end
 	end)
 
-	runs('the delimiter is looked for in all that may be one', function()
+	runs('has its delimiter found wherever it may begin', function()
+		local c, d = pair()
 		for _, delim in ipairs{'aab', 'aaa', 'aba', 'abab', 'a'} do
 			for n = 0, 2^9 - 1 do
 				local text = {}
 				for i = 1, 9 do
 					text[i] = math.floor(n / 2^i) % 2 < 0.5 and 'a' or 'b'
 				end
+				text[10] = delim
 				local whole = table.concat(text)
 				local at = whole:find(delim, 1, true)
-				for _, pieces in ipairs{{whole}, text} do
-					local s = script(pieces)
-					local r, err = s:readuntil(delim)
-					assert.equal(at and whole:sub(1, at - 1) or 'end_of_stream', r or err)
-					assert.equal(at and whole:sub(at + #delim) or whole, s:readall())
+				for _, pieces in ipairs{{whole}, n % 8 == 0 and text or nil} do
+					local reading = go(function() return d:readuntil(delim) end)
+					for _, piece in ipairs(pieces) do
+						assert(c:send(piece))
+						turn()
+					end
+					assert.equal(whole:sub(1, at - 1), reading())
+					local rest = whole:sub(at + #delim)
+					assert.equal(rest, d:read(#rest))
 				end
 			end
+		end
+		c:close()
+		d:close()
+	end)
+
+end)
+
+describe('two reads of one stream', function()
+
+	runs('in one turn do not disturb each other', function()
+		-- The first one is over, but its thread runs after the second's.
+		local c, d = pair()
+		local e, f = pair()
+		local first = go(function() return d:readline() end)
+		local result
+		local other = go(function()
+			f:read(1)
+			result = {d:recv(spec.buffer(10), 10)}
+			result.waited = d:wait('r', socket.clock())
+			return true
+		end)
+		assert(e:send'x')
+		assert(c:send'line\nmore')
+		assert.equal('line', first())
+		assert.is_true(other())
+		assert.is_true(result[1] == 4 or result[2] == 'busy')
+		assert.equal(result[1] and 0 or 4, d:buffered())
+		for _, s in ipairs{c, d, e, f} do
+			s:close()
 		end
 	end)
 

@@ -1,14 +1,14 @@
 -- The arguments and the memory of buffered reads.
 
 local ffi = require'ffi'
+local socket = require'socket2'
 local connections = require'connections'
 local streams = require'streams'
 local spec = require'spec'
 
-local fails, go, buffer, runs = spec.fails, spec.go, spec.buffer, spec.runs
+local fails, go, buffer, turn, runs = spec.fails, spec.go, spec.buffer, spec.turn, spec.runs
 local close = connections.close
-local CHUNK, having, drip, scripted, script =
-	streams.CHUNK, streams.having, streams.drip, streams.scripted, streams.script
+local CHUNK, having = streams.CHUNK, streams.having
 
 describe('the arguments of buffered reads', function()
 
@@ -100,106 +100,70 @@ end)
 
 describe('the memory of buffered reads', function()
 
-	-- Where the bytes of a socket are.
-	local function place(s)
-		return tonumber(ffi.cast('intptr_t', s.rbuf.mem))
+	local N = 1000
+
+	-- The memory of the process for each of N connections, after does(writing end, reading end).
+	local function memory_of(does)
+		local function pages()
+			collectgarbage()
+			collectgarbage()
+			local f = assert(io.open'/proc/self/statm')
+			local n = tonumber(f:read'*a':match'^%d+ (%d+)')
+			f:close()
+			return n
+		end
+		local left, right = {}, {}
+		for i = 1, N do
+			left[i], right[i] = spec.pair()
+		end
+		local before = pages()
+		for i = 1, N do
+			does(left[i], right[i])
+			if i % 50 == 0 then
+				turn()
+			end
+		end
+		turn()
+		local used = (pages() - before) * 4096 / N
+		for i = 1, N do
+			left[i]:close()
+			right[i]:close()
+		end
+		return used
 	end
 
-	runs('is shared by the sockets', function()
-		local d, c = having'hello'
-		local e, f = having'hello'
-		d:peek(1)
-		local there = place(d)
-		assert.equal('hello', d:read(5))
-		e:peek(1)
-		assert.equal(there, place(e))
-		e:close()
-		assert(c:send'hello')
-		d:peek(1)
-		assert.equal(there, place(d))
-		close(c, d, f)
-	end)
-
-	runs('is one chunk while a read waits, and does not move', function()
-		local d, c = having''
-		local reading = go(function() return d:readline() end)
-		assert.equal(CHUNK, d.rbuf.size)
-		assert.equal(CHUNK, ffi.sizeof(d.rbuf.mem))
-		local there = place(d)
-		drip(c, d, {'one', ' two', '\n'})
-		assert.equal('one two', reading())
-		assert.is_false(d.rbuf)
-		assert(c:send'x')
-		d:peek(1)
-		assert.equal(there, place(d))
-		close(c, d)
-	end)
-
-	runs('does not grow for short lines, nor for a large recvn', function()
-		local sizes = {}
-		local s = script{}
-		for i = 1, 200 do
-			s.pieces[i] = ('x'):rep(999) .. '\n'
-		end
-		function s.receive(self, buf, maxlen) -- as much as there is, as a socket gives it
-			sizes[#sizes + 1] = self.rbuf.size
-			local n = 0
-			while self.pieces[self.i] and n < maxlen do
-				n = n + scripted.receive(self, ffi.cast('char *', buf) + n, maxlen - n)
+	if jit.os == 'Linux' then
+		runs('is nobody\'s while a read waits, nor when it is over', function()
+			local stop, buf = socket.event(), buffer(CHUNK)
+			local text = ('x'):rep(CHUNK - 10) .. 'line\n'
+			for _, after in ipairs{
+				function(d) return d:readline() end,
+				function(d) return d:recv(buffer(10), 10) end,
+				function() return stop:wait() end,
+			} do
+				for _, waits in ipairs{true, false} do
+					local seen = 0
+					assert.is_true(memory_of(function(c, d)
+						if not waits then
+							assert(c:send(text))
+						end
+						go(function()
+							assert.equal(CHUNK - 10, d:recvn(buf, CHUNK - 10))
+							assert.equal('line', d:readline())
+							seen = seen + 1
+							after(d)
+						end)
+						if waits then
+							assert(c:send(text))
+						end
+					end) < CHUNK / 2)
+					assert.equal(N, seen)
+					stop:set()
+					turn()
+					stop:clear()
+				end
 			end
-			return n
-		end
-		for _ = 1, 50 do
-			assert.equal(999, #s:readline())
-		end
-		assert.equal(149000, s:recvn(buffer(149000), 149000))
-		assert.equal(999, #s:readline())
-		assert.is_true(#sizes >= 5 and #sizes <= 10)
-		for _, size in ipairs(sizes) do
-			assert.equal(CHUNK, size)
-		end
-	end)
-
-	runs('is not used again when an operation was left behind', function()
-		local d, c = having'hello'
-		d:peek(1)
-		local there = place(d)
-		assert.error(coroutine.wrap(function() return d:read(6) end))
-		assert.is_true(place(d) ~= there)
-		assert.equal(there, tonumber(ffi.cast('intptr_t', d.left_behind)))
-		assert.equal('hello', d:read(5))
-		close(c, d)
-	end)
-
-	it('is kept for 64 sockets, and not what has grown', function()
-		local alive = setmetatable({}, {__mode = 'k'})
-		local function count()
-			collectgarbage()
-			collectgarbage()
-			local n = 0
-			for _ in pairs(alive) do n = n + 1 end
-			return n
-		end
-		local function buffers(pieces)
-			local t = {}
-			for i = 1, 80 do
-				t[i] = script(pieces())
-				t[i]:peek(#t[i].pieces[1])
-				alive[t[i].rbuf] = true
-			end
-			for i = 1, 80 do
-				assert(t[i]:readall())
-				assert.is_false(t[i].rbuf)
-			end
-		end
-		spec.run(function()
-			buffers(function() return {'x'} end)
 		end)
-		assert.equal(64, count())
-		spec.run(function()
-			buffers(function() return {('x'):rep(CHUNK + 1)} end)
-		end)
-		assert.equal(0, count())
-	end)
+	end
 
 end)

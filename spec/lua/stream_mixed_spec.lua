@@ -99,7 +99,7 @@ describe('reads of all kinds, mixed', function()
 				end
 			end
 			assert.equal('', d:readall())
-			assert.is_false(d.rbuf)
+			assert.equal(0, d:buffered())
 			d:close()
 		end)
 	end

@@ -19,7 +19,7 @@ end
 local internal = words[[
 	wrap constructor of_handle is_busy let_go size_of buffer_size data_size class owner_of type_number lookups
 	rline wline counted collected opened_by made take
-	read_timeout write_timeout rbuf leave_behind check_thread receive rest unread drop_buffer
+	read_timeout write_timeout reader is_reading leave_behind check_thread receive rest unread more count_line
 	new new_connected new_raw raw_class open group_options fire own send_written self park enter leave
 	interrupted n i]]
 

@@ -87,7 +87,7 @@ describe('a thread that waits for I/O', function()
 		end)
 		spec.run(function()
 			b:send'no end of a line'
-			spec.wait_until(function() return a.rbuf.last > a.rbuf.first end)
+			spec.wait_until(function() return a:buffered() > 0 end)
 		end)
 		a:close()
 		coro.transfer(thread, 7)

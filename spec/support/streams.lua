@@ -1,9 +1,8 @@
--- What the specs of buffered reads share: connections with something to read, and scripted streams.
+-- What the specs of buffered reads share: connections with something to read.
 
 local ffi = require'ffi'
 local socket = require'socket2'
 local assert = require'luassert'
-local stream = require'socket2.net.stream'
 local spec = require'spec'
 
 local streams = {CHUNK = 16384}
@@ -80,33 +79,19 @@ streams.reads = {
 	['recvn of much'] = function(s, expires) return recvn(s, 1e6, expires) end,
 }
 
--- A stream without a socket: its receive(buf, maxlen) gives the pieces of the text and the other entries of
--- `script`; a function there is called for its results.
-local scripted = setmetatable({}, {__index = stream})
-scripted.__index = scripted
-streams.scripted = scripted
-
--- script(pieces) -> a scripted object
-function streams.script(pieces)
-	return setmetatable({pieces = pieces, i = 1, h = 1}, scripted)
-end
-
-function scripted:receive(buf, maxlen, expires)
-	assert(maxlen > 0)
-	local piece = self.pieces[self.i]
-	if not piece then
-		return 0
-	elseif type(piece) == 'function' then
-		self.i = self.i + 1
-		return piece(self, buf, maxlen, expires)
-	end
-	local n = math.min(#piece, maxlen)
-	ffi.copy(buf, piece, n)
-	self.pieces[self.i] = piece:sub(n + 1)
-	if n == #piece then
-		self.i = self.i + 1
-	end
-	return n
+-- feed(pieces) -> a connection's reading end, at which the pieces come, each when what there was has been
+-- looked at, and then the end of the stream.
+function streams.feed(pieces)
+	local c, d = spec.pair()
+	spec.go(function()
+		for _, piece in ipairs(pieces) do
+			assert(c:send(piece))
+			spec.turn()
+			spec.turn()
+		end
+		c:close()
+	end)
+	return d
 end
 
 return streams

@@ -1,13 +1,14 @@
 -- What receive() of the classic API's streams takes from a socket: lines, all, or a number of bytes.
 
+local lib = require'socket2.lib'
 local object = require'socket2.luasocket.object'
 
+local C = lib.C
 local type, tonumber, min, floor = type, tonumber, math.min, math.floor
 local find, sub, gsub = string.find, string.sub, string.gsub
 local bad_argument = object.bad_argument
 
-local LF, CR = 10, 13
-local MOST, NEVER = 2^31 - 1, 1/0
+local MOST, NEVER, AT_ONCE = 2^31 - 1, 1/0, object.AT_ONCE
 
 local receive = {}
 
@@ -21,21 +22,24 @@ local function without_cr(data)
 end
 receive.without_cr = without_cr
 
--- The CR before its LF does not count.
 local function line(s, time, most)
-	local data, err = s:readuntil('\n', most, time)
-	if err == 'too_long' and s:peek(most + 1, time):byte(-1) == CR then
-		data = s:peek(most + 2, time)
-		if data and data:byte(-1) == LF then
-			s:read(most + 2, time)
-			return without_cr(data:sub(1, most))
-		end
+	local data, taken = s:count_line(min(most, MOST), time)
+	if data then
+		s.received = s.received + taken
+		return without_cr(data)
 	end
-	return data and without_cr(data), err
+	return nil, taken
+end
+
+local function counted(s, data, err)
+	if data then
+		s.received = s.received + #data
+	end
+	return data, err
 end
 
 local function all(s, time, most)
-	local data, err = s:readall(most, time)
+	local data, err = counted(s, s:readall(most, time))
 	if data == '' then
 		return nil, 'closed'
 	end
@@ -45,7 +49,7 @@ end
 local function exactly(s, time, n, prefix)
 	n = floor(n) - #prefix
 	if n > 0 then
-		return s:read(min(n, MOST), time)
+		return counted(s, s:read(min(n, MOST), time))
 	elseif prefix ~= '' then
 		return ''
 	end
@@ -55,6 +59,9 @@ end
 
 -- parse(pattern) -> '*l' | '*a' | number of bytes
 function receive.parse(pattern)
+	if pattern == nil or pattern == '*l' then
+		return '*l'
+	end
 	local n = type(pattern) ~= 'table' and tonumber(pattern)
 	local how = n or object.string(2, pattern, '*l'):sub(1, 2)
 	if n and (n < 0 or n ~= n) or not n and how ~= '*l' and how ~= '*a' then
@@ -77,22 +84,38 @@ function receive.limit(maxsize, prefix, how)
 	return maxsize - #prefix
 end
 
+local function read(s, time, how, prefix, most)
+	if how == '*l' then
+		return line(s, time, most)
+	elseif how == '*a' then
+		return all(s, time, most)
+	end
+	return exactly(s, time, how, prefix)
+end
+
+-- With an end for each of its waits: tries at once, and waits until more has come.
+local function read_in_steps(s, time, ...)
+	local data, err = read(s, AT_ONCE, ...)
+	if err ~= 'timeout' then
+		return data, err
+	end
+	local more
+	more, err = s:more(min(time, C.socket2_clock() + s.each))
+	if not more then
+		return nil, err
+	end
+	return read_in_steps(s, time, ...)
+end
+
 -- read(socket, time, how, prefix, most) -> data | nil, err, partial data
 function receive.read(s, time, how, prefix, most)
-	local data, err
-	if how == '*l' then
-		data, err = line(s, time, most)
-	elseif how == '*a' then
-		data, err = all(s, time, most)
-	else
-		data, err = exactly(s, time, how, prefix)
-	end
+	local data, err = (s.each and read_in_steps or read)(s, time, how, prefix, most)
 	if data then
 		return data
 	end
 	-- What has come goes to the caller: a failed read leaves it in the buffer.
 	local n = min(s:buffered(), most)
-	local part = n > 0 and s:read(n, time) or ''
+	local part = n > 0 and counted(s, s:read(n, time)) or ''
 	if n == most and (err == 'timeout' or err == 'too_long') then
 		err = 'oversized'
 	end

@@ -13,7 +13,7 @@ local ipairs = ipairs
 
 -- The descriptor inside an object.
 local raw = object.class_of(fd)
-for _, name in ipairs{'received', 'sent', 'check_thread', 'receive'} do
+for _, name in ipairs{'received', 'sent', 'check_thread'} do
 	raw[name] = tcp.raw[name]
 end
 

@@ -29,7 +29,7 @@ local STEP = 8192 -- bytes that one wait is for where its length is limited, as 
 
 -- The socket inside an object: its reads may be called anywhere.
 local raw = object.class_of(modern)
-raw.received, raw.sent = 0, 0
+raw.received, raw.sent = 0, 0 -- bytes, by the program
 raw.each = false -- seconds that each of its waits may take
 
 function raw.check_thread() end
@@ -37,22 +37,6 @@ function raw.check_thread() end
 -- When a wait that begins now has to end, in a call that has until `time`.
 local function end_of_wait(self, time)
 	return self.each and min(time, C.socket2_clock() + self.each) or time
-end
-
-function raw:receive(buf, n, time)
-	time = end_of_wait(self, time)
-	hold(self, READ, buf)
-	local r = C.socket2_stream_recv(loop, self.h, buf, n, time <= 0 and AT_ONCE or time)
-	if r == PENDING then
-		r = wait(self, READ)
-	else
-		over()
-	end
-	if r < 0 then
-		return lib.fail(r)
-	end
-	self.received = self.received + r
-	return r
 end
 
 local function begin_send(self, time, p, n, data)
@@ -402,6 +386,7 @@ local function define(kind)
 			data, err = s:readuntil('\n', most - 1, time)
 		end
 		if data then
+			s.received = s.received + #data + 1
 			return receive.without_cr(data), #data + 1
 		end
 		return nil, text_of(err)
@@ -433,21 +418,19 @@ local function define(kind)
 		return self.s ~= nil and self.s:buffered() > 0
 	end
 
-	-- Received is what the program has taken.
 	function methods:getstats()
 		self = check(self, kind, client)
 		local s = self.s or none
-		return s.received - s:buffered(), s.sent, C.socket2_clock() - s.birth
+		return s.received, s.sent, C.socket2_clock() - s.birth
 	end
 
 	function methods:setstats(received, sent, age)
 		self = check(self, kind, client)
 		local s = self.s or none
-		local unread = s:buffered()
-		received, sent = number(2, received, s.received - unread), number(3, sent, s.sent)
+		received, sent = number(2, received, s.received), number(3, sent, s.sent)
 		age = age and number(4, age)
 		if s ~= none then
-			s.received, s.sent = received + unread, sent
+			s.received, s.sent = received, sent
 			s.birth = age and C.socket2_clock() - age or s.birth
 		end
 		return 1

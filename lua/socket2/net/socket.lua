@@ -84,7 +84,8 @@ end
 -- program from now on. 'busy' while a thread waits on the socket, or while it has buffered bytes, which would
 -- be lost.
 function socket:detach()
-	local fd = (self:is_busy() or self.rbuf) and C.SOCKET2_EBUSY or self:let_go()
+	local busy = self:is_busy() or C.socket2_stream_buffered(loop, self.h) > 0
+	local fd = busy and C.SOCKET2_EBUSY or self:let_go()
 	if fd < 0 then
 		return fail(fd)
 	end

@@ -180,7 +180,7 @@ end
 
 local is_busy = tcp.is_busy
 function tcp:is_busy()
-	return is_busy(self) or self.race ~= nil or self.rbuf and self.rbuf.filling ~= false
+	return is_busy(self) or self.race ~= nil or self:is_reading()
 end
 
 local close = tcp.close

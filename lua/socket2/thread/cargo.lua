@@ -15,7 +15,7 @@ local writer = require'socket2.thread.message.writer'
 local C = lib.C
 local loop = sched.loop
 local put, put_number, get, add = writer.put, writer.put_number, reader.get, reader.add
-local ipairs, error = ipairs, error
+local ipairs, error, setmetatable = ipairs, error, setmetatable
 
 local ENOHANDLE = C.SOCKET2_ENOHANDLE
 local ADDR, SOCKET = message.tags.ADDR, message.tags.SOCKET
@@ -78,6 +78,9 @@ for _, class in ipairs{tcp, udp, udp.raw_class} do
 	message.kind(SOCKET, class, put_socket, get_socket)
 end
 
+-- socket on its way -> the bytes that are buffered
+local rests = setmetatable({}, {__mode = 'k'})
+
 local MOVING = -1 -- replaces the handle in an object's owner: the socket is on its way, not closed
 
 -- unload(sockets, fds, n): gives the first n sockets their descriptors back, unless they were closed since. A
@@ -86,8 +89,13 @@ function cargo.unload(sockets, fds, n)
 	for i = 1, n do
 		local s, fd = sockets[i], fds[i - 1]
 		local h = s.owner.handle == MOVING and C.socket2_socket_attach(loop, fd) or 0
+		local rest = rests[s]
+		rests[s] = nil
 		if h > 0 then
 			s.h, s.owner.handle = h, h
+			if rest and C.socket2_stream_unread(loop, h, rest, #rest) < 0 then
+				s:close()
+			end
 		else
 			if h ~= ENOHANDLE then -- in that case attach() has closed the descriptor
 				C.socket2_descriptor_close(fd)
@@ -100,6 +108,9 @@ end
 -- load(sockets) -> their descriptors, an array | nil, code
 function cargo.load(sockets)
 	local fds = ffi.new('intptr_t[?]', #sockets)
+	for _, s in ipairs(sockets) do -- before any of them is let go
+		rests[s] = s.rest and s:rest() or nil
+	end
 	for i, s in ipairs(sockets) do
 		local fd = s:is_busy() and C.SOCKET2_EBUSY or s:let_go()
 		if fd < 0 then
@@ -114,6 +125,7 @@ end
 -- gone(sockets): closes the objects that are left, because the sockets belong to another state.
 function cargo.gone(sockets)
 	for _, s in ipairs(sockets) do
+		rests[s] = nil
 		s:close()
 	end
 end

@@ -67,6 +67,12 @@ static void call_stream_peek(void) {
     check_op(loop, handle, STREAM, SOCKET2_READ, 0, code);
 }
 
+static void call_stream_recvn(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    const int code = socket2_stream_recvn(loop, handle, any_data(), any_size(), any_deadline());
+    check_op(loop, handle, STREAM, SOCKET2_READ, 0, code);
+}
+
 static void call_stream_readline(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const int code = socket2_stream_readline(loop, handle, any_limit(), any_deadline());
@@ -100,6 +106,22 @@ static void call_stream_buffered(void) {
     check_socket(loop, handle, STREAM, socket2_stream_buffered(loop, handle));
 }
 
+static void call_loop_last_read(void) {
+    const int loop = any_loop();
+    const socket2_read* last = socket2_loop_last_read(loop);
+    if (last != NULL && (loop_index(loop) < 0 || last->left < 0)) fail("a bad last read", loop);
+}
+
+static void call_stream_release(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, STREAM, socket2_stream_release(loop, handle));
+}
+
+static void call_stream_undo(void) {
+    const int loop = any_loop(), handle = any_socket(loop);
+    check_socket(loop, handle, STREAM, socket2_stream_undo(loop, handle));
+}
+
 static void call_stream_unread(void) {
     const int loop = any_loop(), handle = any_socket(loop);
     const char* bytes = any_data();
@@ -123,9 +145,10 @@ static void call_stream_sendv(void) {
 }
 
 static call calls[] = {
-    CALL(fd_attach),       CALL(fd_new),           CALL(fd_open),     CALL(stream_buffered),
-    CALL(stream_data),     CALL(stream_peek),      CALL(stream_read), CALL(stream_readall),
-    CALL(stream_readline), CALL(stream_readuntil), CALL(stream_recv), CALL(stream_send),
+    CALL(fd_attach),       CALL(fd_new),           CALL(fd_open),        CALL(stream_buffered),
+    CALL(stream_data),     CALL(stream_peek),      CALL(stream_read),    CALL(stream_readall),
+    CALL(stream_readline), CALL(stream_readuntil), CALL(stream_recv),    CALL(stream_send),
+    CALL(loop_last_read),  CALL(stream_recvn),     CALL(stream_release), CALL(stream_undo),
     CALL(stream_sendv),    CALL(stream_unread),
 };
 const call_table stream_calls = {calls, sizeof calls / sizeof *calls};
