@@ -178,8 +178,9 @@ end
 
 -- Matches the events with whom they are for, before any thread runs: one may start a new wait on a socket
 -- whose event another has yet to get. An error in between leaves the rest for the next turn.
-local function match()
-	while matched < drained do
+local match
+function match()
+	if matched < drained then
 		local at = FIELDS * matched
 		local handle, kind, result, more = fields[at], fields[at + 1], fields[at + 2], fields[at + 3]
 		local waiting = waiting_for[kind]
@@ -199,6 +200,7 @@ local function match()
 			pending.leave(line)
 		end
 		matched = matched + 1
+		return match() -- a loop over a batch of one would keep what is around it from being compiled
 	end
 end
 
