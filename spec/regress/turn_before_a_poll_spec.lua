@@ -1,4 +1,4 @@
--- When what a finalizer did just before the loop polled had finished everything, or had made a thread ready,
+-- When a finalizer made a thread ready just before the loop polled, or took what the poll would have brought,
 -- that poll waited until its deadline, without one forever. A hook stands for the finalizer, at each
 -- instruction once.
 
@@ -22,7 +22,7 @@ describe('just before a poll', function()
 	end)
 
 	local function is_scheduler(source)
-		return source:find'socket2[/\\]sched%.lua$' or source:find'socket2[/\\]turn%.lua$'
+		return source:find'run[/\\]sched%.lua$' or source:find'run[/\\]turn%.lua$'
 	end
 
 	-- polls(at, f) -> boolean: polls, while something ends that at half time; f() runs before the instruction of
@@ -46,19 +46,23 @@ describe('just before a poll', function()
 		return called
 	end
 
-	for what, turns in pairs{['a thread that is made ready'] = false, ['a turn that has run it'] = true} do
+	for what, takes in pairs{['a thread that is made ready'] = false, ['an event that is taken'] = true} do
 		it(what .. ' ends the poll', function()
 			local at = BEGUN
 			repeat
 				local event, over = socket.event(), false
 				socket.newthread(function()
+					if takes then
+						socket.sleep(0.0005)
+					end
 					event:wait()
 					over = true
 				end)
 				local called = polls(at, function()
-					event:set()
-					if turns then
+					if takes then
 						object.sleep(0.001)
+					else
+						event:set()
 					end
 				end)
 				event:set()
