@@ -3,12 +3,13 @@
 // The contract, which spec/core/poller_contract.h holds against every implementation:
 //  - submit() returns a value or an error, and the op is over; or pending, and the op is the
 //    poller's until it appears in a completed list, exactly once, with op.result set. Errc::busy
-//    means: not now, and the system will not tell when, so submit again later; of a wait: the
-//    descriptor is registered by another source.
-//  - cancel() makes a submitted op complete soon. If the system was faster the op keeps its value;
-//    else its result is Errc::canceled. After that the system no longer touches the op's memory.
+//    means: not now, and the system will not tell when, so submit again later. For a wait it
+//    means: another source has registered the descriptor.
+//  - cancel() makes a submitted op complete soon. If the system was faster, the op keeps its
+//    value; otherwise its result is Errc::canceled. After that the system no longer
+//    touches the op's memory.
 //  - detach() comes before the descriptor is closed, after every op of the source was canceled.
-//  - wait() appends to the list and calls nobody back, so nothing can be closed under its feet.
+//  - wait() appends to the list and makes no callbacks, so nothing is closed while it runs.
 //  - wake() may come from any thread, and makes the present or the next wait() return.
 #pragma once
 

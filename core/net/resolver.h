@@ -23,15 +23,15 @@ namespace socket2 {
 // Every function is for any thread.
 class Resolver {
    public:
-    // How many threads may wait for the network for answers that are still wanted; how many with
-    // those for answers that are not; and how many threads there are for names that need no
-    // network.
+    // kMaxNames threads may wait for the network for answers that are still wanted, and
+    // kMaxAbandoned when those count, too, for which no job waits. kMaxLocal threads look up names
+    // that need no network.
     static constexpr int kMaxNames = 16;
     static constexpr int kMaxAbandoned = 64;
     static constexpr int kMaxLocal = 4;
-    // An asker that is alone gets half of them: see Workers::Lane.
+    // An asker that is alone gets half of kMaxNames: see Workers::Lane.
     static constexpr int kShare = kMaxNames / 2;
-    // How long a name server's silence is remembered, if it lasted at least that long.
+    // A name server's silence is remembered for kSilenceSeconds, if it has lasted kLongSeconds.
     static constexpr double kSilenceSeconds = 3;
     static constexpr double kLongSeconds = 0.9;
 

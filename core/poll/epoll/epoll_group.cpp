@@ -349,7 +349,7 @@ void EpollGroup::sleep(Member& me, Turn& turn, double seconds, Lock& lock) {
     get_up(me, turn);
 }
 
-// Sleeps like the others, but leads if nobody comes to lead in time.
+// Sleeps like the others, but leads if no member comes to lead in time.
 void EpollGroup::stand_by(Member& me, Turn& turn, double seconds, Lock& lock) {
     pollfd bells[2] = {{me.bell.fd, POLLIN, 0}, {timer_, POLLIN, 0}};
     lock.unlock();
