@@ -3,6 +3,7 @@
 local lib = require'socket2.lib'
 local sched = require'socket2.run.sched'
 local fd = require'socket2.net.fd'
+local sockets = require'socket2.luasocket.raw'
 local tcp = require'socket2.luasocket.tcp'
 local object = require'socket2.luasocket.object'
 
@@ -14,7 +15,7 @@ local ipairs = ipairs
 -- The descriptor inside an object.
 local raw = object.class_of(fd)
 for _, name in ipairs{'received', 'sent', 'check_thread'} do
-	raw[name] = tcp.raw[name]
+	raw[name] = sockets.class[name]
 end
 
 local function new_socket()
@@ -23,13 +24,14 @@ local function new_socket()
 	return s
 end
 
-local _, stream = tcp.define'serial'
 local methods = {}
-for _, name in ipairs{'close', 'dirty', 'getfd', 'getstats', 'receive', 'send', 'setstats'} do
-	methods[name] = stream[name]
+local kind = tcp.kind_of('serial', methods)
+methods.shutdown, methods.gettimeout = nil, nil -- as there
+
+function methods:getfd()
+	self = check(self, 'serial')
+	return self.s and self.s:fd() or -1
 end
-local new = object.class('serial', methods)
-methods.gettimeout = nil -- as there
 
 function methods:setfd(number)
 	self = check(self, 'serial')
@@ -60,5 +62,5 @@ return function(path)
 		return nil, texts[errno] or err, errno
 	end
 	s:take(h)
-	return new('serial{client}', {s = s})
+	return kind.new(kind.client, {s = s})
 end

@@ -67,37 +67,51 @@ end
 
 local open = object.opener(raw, C.socket2_udp_new)
 
-local function define(kind)
-	local unconnected, connected = kind .. '{unconnected}', kind .. '{connected}'
-	local unix = kind ~= 'udp'
-	local methods = {}
-	local new = object.class(kind, methods)
-
-	-- Of the arguments n and n + 1.
-	local function look_up(n, host, port, family, flags)
-		host = string_of(n, host)
-		if not unix then
-			port = string_of(n + 1, port)
-		end
-		return object.look_up(host ~= '*' and host or nil, not unix and port or nil, 'udp',
-			unix and 'unix' or family, flags)
+-- look_up(unix, n, host, port, family, flags) -> ai | nil, err: of the arguments n and n + 1.
+local function look_up(unix, n, host, port, family, flags)
+	host = string_of(n, host)
+	if not unix then
+		port = string_of(n + 1, port)
 	end
+	return object.look_up(host ~= '*' and host or nil, not unix and port or nil, 'udp',
+		unix and 'unix' or family, flags)
+end
 
-	-- For each of the addresses, until f(socket, address) succeeds.
-	local function try_each(self, ai, f)
-		local r
-		repeat
-			local p = addr.pointer(ai)
-			local s, code = open(self, C.socket2_addr_family(p))
-			r = s and f(s, p) or code
-			ai = r < 0 and ai:next()
-		until not ai
-		return r
+-- try_each(state, ai, f) -> 0 | code: f(socket, address) for each of the addresses, until it succeeds.
+local function try_each(self, ai, f)
+	local r
+	repeat
+		local p = addr.pointer(ai)
+		local s, code = open(self, C.socket2_addr_family(p))
+		r = s and f(s, p) or code
+		ai = r < 0 and ai:next()
+	until not ai
+	return r
+end
+
+local function receive(self, size, from)
+	size = number(2, size, DATAGRAM)
+	size = max(min(floor(size), MOST), 0)
+	local s = self.s
+	if not s or s.h == 0 then
+		return fail'closed'
 	end
+	local buf = ffi.new('char[?]', size)
+	local r = recv(s, deadline(self), buf, size, from)
+	if r < 0 then
+		return failed(s, r)
+	end
+	return ffi.string(buf, r)
+end
+
+-- The methods of a kind come in groups. `k` is the kind: its name, and those of its classes.
+
+local function add_names(methods, k)
+	local kind, unix = k.kind, k.unix
 
 	function methods:setsockname(host, port)
 		self = check(self, kind)
-		local ai, err = look_up(2, host, port, self.family)
+		local ai, err = look_up(unix, 2, host, port, self.family)
 		local r = ai and try_each(self, ai, function(s, p)
 			return C.socket2_socket_bind(loop, s.h, p)
 		end) or err
@@ -116,23 +130,27 @@ local function define(kind)
 			if r < 0 then
 				return fail(r)
 			end
-			change_class(o, unconnected)
+			change_class(o, k.unconnected)
 			return 1
 		end
-		local ai, err = look_up(2, host, port, self.family)
+		local ai, err = look_up(unix, 2, host, port, self.family)
 		local r = ai and try_each(self, ai, function(s, p)
 			return C.socket2_udp_connect(loop, s.h, p)
 		end) or err
 		if r ~= 0 then
 			return fail(r)
 		end
-		change_class(o, connected)
+		change_class(o, k.connected)
 		return 1
 	end
 	methods.connect = unix and methods.setpeername or nil
+end
+
+local function add_sending(methods, k)
+	local kind, unix = k.kind, k.unix
 
 	function methods:send(data)
-		self = check(self, kind, connected)
+		self = check(self, kind, k.connected)
 		data = string_of(2, data)
 		local s = self.s
 		if not s or s.h == 0 then
@@ -146,11 +164,11 @@ local function define(kind)
 	end
 
 	function methods:sendto(data, host, port)
-		self = check(self, kind, unconnected)
+		self = check(self, kind, k.unconnected)
 		data = string_of(2, data)
 		-- The first address that it sent to has made its family.
 		local family = self.s and self.s.h ~= 0 and self.s:family() or self.family
-		local ai, err = look_up(3, host, port, family, 'numerichost')
+		local ai, err = look_up(unix, 3, host, port, family, 'numerichost')
 		if not ai then
 			return nil, err == 'unknown_host' and 'Name or service not known' or object.text(err)
 		end
@@ -164,21 +182,10 @@ local function define(kind)
 		end
 		return r
 	end
+end
 
-	local function receive(self, size, from)
-		size = number(2, size, DATAGRAM)
-		size = max(min(floor(size), MOST), 0)
-		local s = self.s
-		if not s or s.h == 0 then
-			return fail'closed'
-		end
-		local buf = ffi.new('char[?]', size)
-		local r = recv(s, deadline(self), buf, size, from)
-		if r < 0 then
-			return failed(s, r)
-		end
-		return ffi.string(buf, r)
-	end
+local function add_receiving(methods, k)
+	local kind, unix = k.kind, k.unix
 
 	function methods:receive(size)
 		self = check(self, kind)
@@ -186,7 +193,7 @@ local function define(kind)
 	end
 
 	function methods:receivefrom(size)
-		self = check(self, kind, unconnected)
+		self = check(self, kind, k.unconnected)
 		local from = ffi.new'socket2_addr[1]'
 		local data, err = receive(self, size, from)
 		if not data then
@@ -211,10 +218,20 @@ local function define(kind)
 		check(self, kind)
 		return false
 	end
+end
 
-	object.add_names(methods, kind, connected, raw)
+-- A kind of sockets: f([family]) -> object | nil, err
+local function define(kind)
+	local methods = {}
+	local new = object.class(kind, methods)
+	local k = {kind = kind, unix = kind ~= 'udp', unconnected = kind .. '{unconnected}',
+		connected = kind .. '{connected}'}
+	add_names(methods, k)
+	add_sending(methods, k)
+	add_receiving(methods, k)
+	object.add_names(methods, kind, k.connected, raw)
 	option.add_methods(methods, kind)
-	return object.maker(new, unconnected, open)
+	return object.maker(new, k.unconnected, open)
 end
 
 return {udp = define'udp', unixdgram = define'unixdgram'}
