@@ -1,6 +1,6 @@
 // Load for an echo server on 127.0.0.1: every connection has one message in flight, and every
 // byte that comes back is checked.
-// usage: echo_load port connections message-bytes seconds [warm-up-seconds] [wave] [udp]
+// usage: echo_load port connections message-bytes seconds [warm-up-seconds] [wave] [udp] [lines]
 //
 // After the warm-up nothing is in flight, and it prints "ready". Then, for each line of stdin, it runs
 // for that many seconds, waits for the last echoes, and prints "echoes N seconds S". So nothing is in
@@ -8,7 +8,7 @@
 // the end of stdin it closes the connections.
 //
 // With "wave" no connection sends its next message before all echoes of the last one have come; with
-// "udp" each is a connected UDP socket, and a message is a datagram.
+// "udp" each is a connected UDP socket, and a message is a datagram; with "lines" a message is a line.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -41,7 +41,7 @@ static char* pattern;
 static char* in;
 static size_t bytes;
 static int ep;
-static bool wave, udp;
+static bool wave, udp, lines;
 
 static void die(const char* what) {
     perror(what);
@@ -96,7 +96,8 @@ static void send_rest(struct conn* c) {
 }
 
 static void send_message(struct conn* c) {
-    c->msg = pattern + next_random(&c->seed) % PATTERN;
+    size_t at = next_random(&c->seed) % PATTERN;
+    c->msg = pattern + (lines ? at - at % bytes : at);
     c->sent = c->got = 0;
     send_rest(c);
 }
@@ -161,12 +162,15 @@ int main(int argc, char** argv) {
             wave = true;
         else if (strcmp(word, "udp") == 0)
             udp = true;
+        else if (strcmp(word, "lines") == 0)
+            lines = true;
         else
             break;
     }
     if (argc < 5 || argc > 6) {
         fprintf(stderr,
-                "usage: %s port connections message-bytes seconds [warm-up-seconds] [wave] [udp]\n",
+                "usage: %s port connections message-bytes seconds [warm-up-seconds] [wave] [udp] "
+                "[lines]\n",
                 argv[0]);
         return 2;
     }
@@ -184,7 +188,11 @@ int main(int argc, char** argv) {
     struct conn* conns = calloc((size_t)count, sizeof *conns);
     if (!pattern || !in || !conns) die("malloc");
     uint32_t state = 2463534242u;
-    for (size_t i = 0; i < PATTERN + bytes; i++) pattern[i] = (char)(next_random(&state) >> 8);
+    for (size_t i = 0; i < PATTERN + bytes; i++) {
+        pattern[i] = (char)(next_random(&state) >> 8);
+        if (lines && (pattern[i] == '\n' || pattern[i] == '\r')) pattern[i] = ' ';
+        if (lines && i % bytes == bytes - 1) pattern[i] = '\n';
+    }
 
     ep = epoll_create1(EPOLL_CLOEXEC);
     if (ep < 0) die("epoll_create1");

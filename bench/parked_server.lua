@@ -1,9 +1,9 @@
--- Keeps every connection in a thread that waits in recv with its own buffer.
--- usage: parked_server.lua warm-up-connections connections
+-- Keeps every connection in a thread that waits in recv with its own buffer, or in readline.
+-- usage: parked_server.lua warm-up-connections connections recv|readline
 --
 -- After the connections of the warm-up, and again after the measured ones, one more connection comes as
 -- a signal: the server then collects its garbage and prints "parked N heap KB", the number of threads
--- that wait in recv and the size of the Lua heap.
+-- that wait and the size of the Lua heap.
 
 local ffi = require'ffi'
 local socket = require'socket2'
@@ -11,14 +11,20 @@ local socket = require'socket2'
 local warm_up = tonumber(arg[1])
 local count = tonumber(arg[2])
 local size = 64
+local lines = arg[3] == 'readline'
 local parked = 0
 
 local function serve(c)
-	local buf = ffi.new('char[?]', size)
+	local buf = not lines and ffi.new('char[?]', size)
 	parked = parked + 1
 	while true do
-		local n = c:recv(buf, size)
-		if not n or n == 0 then break end
+		local got
+		if lines then
+			got = c:readline()
+		else
+			got = c:recv(buf, size)
+		end
+		if not got or got == 0 then break end
 	end
 	parked = parked - 1
 	c:close()
