@@ -110,28 +110,29 @@ local function release(waiter)
 end
 pending.release = release
 
--- Waiters of threads that are over, linked by `next`, for new threads: a table costs as much as a coroutine.
--- A finalizer may start and end threads in the middle of either function.
-local spare, nspare, MOST_SPARE = false, 0, 1000
+-- Waiters of threads that are over, from `top` on linked by `next`, for new threads, until the collector
+-- takes them: such a table costs as much as a coroutine. A finalizer may start and end threads in the middle
+-- of either function.
+local spares = setmetatable({top = false}, {__mode = 'v'})
 
 -- spare() -> waiter | nil
 function pending.spare()
-	local waiter = spare
+	local waiter = spares.top
 	if waiter then
 		local after = waiter.next
-		if spare == waiter then
-			spare, nspare = after, nspare - 1
+		if spares.top == waiter then
+			spares.top = after
 			return waiter
 		end
 	end
 end
 
 function pending.leave_spare(waiter)
-	local top = spare
-	if nspare < MOST_SPARE and not (waiter.co or waiter.timer or waiter.prev) then
-		waiter.thread, waiter.me, waiter.value, waiter.socket, waiter.next = false, false, nil, nil, top
-		if spare == top then
-			spare, nspare = waiter, nspare + 1
+	local top = spares.top
+	if not (waiter.co or waiter.timer or waiter.prev) then
+		waiter.thread, waiter.me, waiter.value, waiter.socket, waiter.next = false, false, nil, nil, top or false
+		if spares.top == top then
+			spares.top = waiter
 		end
 	end
 end
