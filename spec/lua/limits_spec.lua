@@ -214,7 +214,8 @@ describe('10,000 short connections', function()
 		connections(listener, spec.few(10000))
 		local fds1, heap1 = usage()
 		assert.equal(fds, fds1)
-		assert.is_true(heap1 - heap < 32, heap1 - heap .. ' KB of Lua heap more')
+		-- A table may have grown once more. An object for each connection would be 400 KB.
+		assert.is_true(heap1 - heap < 120, heap1 - heap .. ' KB of Lua heap more')
 		listener:close()
 	end)
 
