@@ -14,7 +14,7 @@ local census = {}
 
 local names = setmetatable({}, {__mode = 'k'})
 
--- threadname(thread, [name]) -> name | nil: gets or sets what threads() calls it.
+-- threadname(thread, [name]) -> name | nil: gets or sets the name by which threads() calls the thread.
 function census.threadname(thread, name)
 	if type(thread) ~= 'thread' then
 		raise("bad argument #1 to 'threadname' (thread expected, got %s)", type(thread))
@@ -35,7 +35,7 @@ local operations = {
 
 local since = ffi.new'double[1]'
 
--- What it is on the object, and since when it is waited for.
+-- operation_of(object, kind) -> what kind of operation is pending on the object, and since when.
 local function operation_of(object, kind)
 	if kind == LOOKUP then
 		return 'lookup', object.since
@@ -44,7 +44,7 @@ local function operation_of(object, kind)
 	return operations[op] or kind == READ and 'recv' or 'send', since[0]
 end
 
--- Where in the program a coroutine is, and where its first function of the program's was defined.
+-- Where in the program a coroutine is, and where the program's own outermost function in it was defined.
 local function places(co)
 	local at, first
 	for level = 0, math.huge do

@@ -1,4 +1,4 @@
--- Errors in threads: kept with their traceback until somebody takes them.
+-- Errors in threads, each kept with its traceback until take() returns it.
 
 local error, type, tostring, pcall, xpcall = error, type, tostring, pcall, xpcall
 local traceback, getinfo = debug.traceback, debug.getinfo
@@ -19,9 +19,9 @@ function failure.text_of(err)
 end
 local text_of = failure.text_of
 
-local passing_trace -- of the error that pass_on() raises
+local passing_trace -- the traceback of the error that pass_on() raises
 
--- For xpcall.
+-- catch(err): the handler for xpcall.
 function failure.catch(err)
 	local trace = passing_trace
 	passing_trace = nil
@@ -33,8 +33,8 @@ function failure.catch(err)
 end
 local catch = failure.catch
 
--- parts(caught) -> err, traceback: of what xpcall gave: a table of catch()'s, or text of Lua itself
--- when no stack or memory was left for it.
+-- parts(caught) -> err, traceback: takes apart what xpcall returned: a table that catch() made, or text from
+-- Lua itself when no stack or memory was left for that.
 function failure.parts(caught)
 	if type(caught) == 'string' then
 		return caught, caught
@@ -54,18 +54,19 @@ local unheard = {} -- tracebacks for take()
 
 local listener = {}
 
--- listen(t): the table whose `onerror`, if it has one, is told of errors: the public one, where programs
+-- listen(t): errors are reported to the `onerror` of t, if it has one. t is the public table, where programs
 -- set it.
 function failure.listen(t)
 	listener = t
 end
 
--- set_onerror(f): in the name of the program.
+-- set_onerror(f): sets `onerror` in that table for the program.
 function failure.set_onerror(f)
 	listener.onerror = f
 end
 
--- report(thread, caught) -> boolean: is it for take()? Not if onerror was told of it.
+-- report(thread, caught) -> boolean: false if `onerror` has been told of the error, true if the error is kept
+-- for take().
 function failure.report(thread, caught)
 	local err, trace = parts(caught)
 	local onerror = listener.onerror
@@ -81,7 +82,7 @@ function failure.report(thread, caught)
 	return true
 end
 
--- take() -> traceback | nil: the oldest
+-- take() -> traceback | nil: removes the oldest.
 function failure.take()
 	return unheard[1] and remove(unheard, 1)
 end

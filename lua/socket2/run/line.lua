@@ -1,5 +1,6 @@
--- Threads that want the same side of a socket, one operation each: they stand in line and have their turns in
--- the order of their calls. There is a line only while somebody stands in it; C says who is first.
+-- When several threads want the same side of a socket, they stand in line, and each has its turn, one
+-- operation, in the order of the calls. A line exists only while a thread stands in it. The first thread is
+-- the one from which C takes an operation.
 
 local lib = require'socket2.lib'
 local sched = require'socket2.run.sched'
@@ -17,11 +18,12 @@ local ECLOSED, ECANCELED = C.SOCKET2_ECLOSED, C.SOCKET2_ECANCELED
 
 local line = {}
 
--- A line is a list of waiters, with the object, the side that they wait for, and the handle that it has in
--- `lines`. While somebody has been called who has not begun, `batch` is the scheduler's batch of the call.
+-- A line is a list of waiters, with the object, the side that they wait for, and the handle under which
+-- `lines` has it. From the moment when a thread is called until it has begun, `batch` is the scheduler's
+-- batch in which it was called.
 
--- line -> true: those that have a `batch`. Or a function(line) -> boolean, which is called after each batch
--- until it returns false.
+-- line -> true, for lines that have a `batch`; or line -> function(line) -> boolean, which is called after
+-- each batch until it returns false.
 local called = {}
 
 local function of(object, kind)
@@ -40,7 +42,7 @@ local function set(object, kind, l)
 end
 
 local function begun(l)
-	l.batch = nil -- first: what is half done then is seen by overdue()
+	l.batch = nil -- first, so that overdue() sees it if an error leaves this half done
 	called[l] = nil
 end
 
@@ -50,7 +52,7 @@ local function dissolve(l)
 	set(l.object, l.kind, false)
 end
 
--- The next one's turn. It has the side until it waits for its operation.
+-- Calls the next thread in line. The side is that thread's until it waits for its operation.
 local function call_next(l)
 	settle_left()
 	local waiter = l.next
@@ -64,8 +66,8 @@ local function call_next(l)
 	waiter:forget()
 end
 
--- overdue() -> boolean: are there still threads that were called? One that was called before this batch has
--- run in it: if it does not wait for an operation that it has begun, the next one is called.
+-- overdue() -> boolean: is any line still in `called`? A thread that was called before this batch has run in
+-- it. If it is not waiting for an operation that it has begun, the next thread in line is called.
 function pending.overdue()
 	for l, check in pairs(called) do
 		if check ~= true then
@@ -79,7 +81,7 @@ function pending.overdue()
 	return next(called) ~= nil
 end
 
--- watch(line, check): for the lines of others. check(line) -> boolean is called after each batch until it
+-- watch(line, check): for lines of other modules. check(line) -> boolean is called after each batch until it
 -- returns false.
 function line.watch(l, check)
 	called[l] = check
@@ -93,8 +95,8 @@ function pending.leave(l)
 	end
 end
 
--- What the thread that was called has done is over. overdue() calls the next one, so that nothing that
--- happens to this thread can stop that.
+-- The thread that was called is done without a wait. overdue() calls the next one, so nothing that happens to
+-- this thread can prevent that.
 local function finished(l)
 	if l.next == l then
 		dissolve(l)
@@ -109,7 +111,7 @@ local function new(object, kind)
 	return l
 end
 
--- -> true when it is the thread's turn | code. `first`: before all others.
+-- stand(...) -> true when it is the thread's turn | code. With `first` the thread stands before all others.
 local function stand(object, kind, what, time, first)
 	local l = of(object, kind) or new(object, kind)
 	local r = l.wait(first and l.next or l, what, time, nil, object)
@@ -120,8 +122,8 @@ local function stand(object, kind, what, time, first)
 	return r
 end
 
--- wait(object, kind, what, time, begin, ...) -> result, detail: stands in line, in threads() as `what`, and
--- then has begin(object, time, ...) -> result, detail.
+-- wait(object, kind, what, time, begin, ...) -> result, detail: stands in line, which threads() shows as
+-- `what`, and then calls begin(object, time, ...) -> result, detail, which begins the operation.
 function line.wait(object, kind, what, time, begin, ...)
 	local l = of(object, kind)
 	local r = not l or l.next == l and not l.batch or stand(object, kind, what, time)
@@ -142,14 +144,14 @@ function line.wait(object, kind, what, time, begin, ...)
 			return r, detail
 		end
 		if l then
-			begun(l) -- something that stood in no line was faster
+			begun(l) -- an operation that stood in no line was faster
 		end
 		r = stand(object, kind, what, time, true)
 	end
 	return r, 0
 end
 
--- close(object): nobody's turn comes any more.
+-- close(object): dissolves the lines of the object. The threads in them get SOCKET2_ECLOSED.
 function line.close(object)
 	for kind = C.SOCKET2_READ, C.SOCKET2_WRITE do
 		local l = of(object, kind)

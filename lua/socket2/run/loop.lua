@@ -27,15 +27,15 @@ function loop.os_error()
 	return C.socket2_os_error(own)
 end
 
--- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor, which the Lua states of other OS
--- threads can be set to; good until the last of them is closed. Only before the first socket ('busy'). Of
--- a descriptor that is the program's own the loop uses a duplicate.
+-- epoll_fd([fd]) -> fd | nil, err, errcode: the loop's epoll descriptor, to which the Lua states of other OS
+-- threads can be set. It is valid until the last of these states is closed. It can be set only before the
+-- first socket ('busy'). If the program made the descriptor itself, the loop uses a duplicate.
 function loop.epoll_fd(fd)
 	local n
 	if fd == nil then
 		n = C.socket2_loop_epoll_fd(own)
 	elseif type(fd) == 'number' then
-		-- What an int does not hold is converted in another way on each processor.
+		-- Each processor converts a number that does not fit into an int in its own way.
 		n = C.socket2_loop_set_epoll_fd(own, fd >= 0 and fd < 2^31 and fd or -1)
 	else
 		raise("bad argument #1 to 'epoll_fd' (number expected, got %s)", type(fd))
@@ -46,7 +46,7 @@ function loop.epoll_fd(fd)
 	return n
 end
 
--- iocp([handle]) -> handle | nil, err, errcode: as epoll_fd(), of Windows' completion port; a number.
+-- iocp([handle]) -> handle | nil, err, errcode: like epoll_fd(), for Windows' completion port, a number.
 function loop.iocp(handle)
 	local port = ffi.new'intptr_t[1]'
 	local n = 0
@@ -65,7 +65,7 @@ function loop.iocp(handle)
 end
 
 local stopping = false
-local starting = false -- in start(), which a stop() and an error end
+local starting = false -- in start(), which stop() or an error ends
 
 local function raise_failure()
 	local trace = failure.take()
@@ -101,9 +101,9 @@ local function poll(deadline)
 	return ok, err, errcode
 end
 
--- poll([timeout]) -> true | false, 'timeout' | nil, err, errcode: waits for I/O and timers, at most
--- `timeout` seconds (default: for ever), and resumes the threads they are for. With nothing to wait
--- for, and no timeout, it gives up at once. Raises the error of a thread that failed.
+-- poll([timeout]) -> true | false, 'timeout' | nil, err, errcode: waits for I/O and timers, at most `timeout`
+-- seconds (default: forever), and resumes the threads that wait for them. When there is nothing to wait for
+-- and no timeout, it returns false at once. Raises the error of a thread that failed.
 function loop.poll(timeout)
 	check_outside('poll', timeout)
 	local ok, err, errcode = poll(deadline_of(timeout))
@@ -115,17 +115,17 @@ function loop.poll(timeout)
 	return true
 end
 
--- How many threads wait for each other, when nothing else is waited for.
+-- The number of threads that wait for each other, when nothing else is waited for.
 local function count_waiting()
 	local n = 0
 	sched.each_waiter(function() n = n + 1 end)
 	return n
 end
 
--- start([timeout]) -> true, [n] | false, 'timeout' | nil, err, errcode: polls until stop() is called or no
--- thread waits for I/O or a time and no timer is armed (true; and, if n threads still wait, for events,
--- queues, semaphores of each other, n), or `timeout` seconds are over (false).
--- Raises the error of a thread that failed; the loop can be started again.
+-- start([timeout]) -> true, [n] | false, 'timeout' | nil, err, errcode: polls until stop() is called, or no
+-- thread waits for I/O or a time and no timer is armed (true), or `timeout` seconds are over (false). If
+-- threads still wait for each other then (for events, queues, semaphores), n is their number. Raises the
+-- error of a thread that failed; the loop can be started again.
 function loop.start(timeout)
 	check_outside('start', timeout)
 	local deadline = deadline_of(timeout)
@@ -151,7 +151,7 @@ function loop.start(timeout)
 	return true
 end
 
--- stop(): makes the start() that runs return after the present thread's turn; without one, the next
+-- stop(): makes the running start() return after the turn of the present thread. When none runs, the next
 -- start() returns at once. The threads stay as they are.
 function loop.stop()
 	stopping = true

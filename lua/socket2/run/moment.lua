@@ -7,13 +7,13 @@ local type, min = type, math.min
 
 local moment = {}
 
--- When the library was loaded, by the first of the process's states. A positive time well before that is no
--- moment but a length. One shortly before can come from clock() - 1, and what is "well before" is less on a
--- machine that has just started.
+-- When the first Lua state of the process loaded the library. A positive time well before that is not a
+-- moment but a length. A time shortly before it can come from clock() - 1. What counts as "well before" is
+-- less on a machine that has just started.
 moment.began = package.loaded['socket2.began'] or C.socket2_clock()
 local LENGTHS = moment.began - min(60, moment.began / 2)
 
--- of(expires) -> the same for C
+-- of(expires) -> the time for C
 function moment.of(expires)
 	if type(expires) ~= 'number' then
 		raise('bad expires (number expected, got %s)', type(expires))

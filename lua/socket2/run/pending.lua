@@ -1,4 +1,5 @@
--- What the loop was asked for: operations and timers, who waits for each, and the memory of what begins.
+-- What the loop was asked for: operations and timers, what waits for each, and the memory of an operation
+-- that begins.
 
 local ffi = require'ffi'
 local coro = require'coro'
@@ -14,7 +15,7 @@ local ETIMEOUT = C.SOCKET2_ETIMEOUT
 
 local pending = {}
 
--- A stale loop is an error and no crash, so the order of finalizers at exit does not matter.
+-- A call on a stale loop is an error and not a crash, so the order of finalizers at exit does not matter.
 ffi.cdef'typedef struct { int32_t handle; } socket2_lua_loop;'
 local owner = ffi.metatype('socket2_lua_loop', {__gc = function(o)
 	C.socket2_loop_close(o.handle)
@@ -25,8 +26,8 @@ if loop < 0 then
 end
 pending.loop, pending.owner = loop, owner(loop)
 
--- handle -> the coroutine (the thread's own, or a generator's inside it) that waits to read, to write,
--- for a look-up; of a timer the waiter; or an object with fire(result)
+-- handle -> what waits to read, to write, or for a lookup: a coroutine, which is the thread's own or a
+-- generator's inside it; for a timer, its waiter; or an object with fire(result)
 local readers, writers, timers, lookups = {}, {}, {}, {}
 local waiting_for = {[READ] = readers, [WRITE] = writers, [TIMER] = timers, [LOOKUP] = lookups}
 
@@ -35,8 +36,8 @@ local waits = {}
 
 pending.waiting_for, pending.waits = waiting_for, waits
 
--- Events to come: their number. A table is changed before the number grows and after it shrinks, so that an
--- error in between leaves it too small, never too large.
+-- The number of events to come. A table is changed before the number grows and after it shrinks, so an error
+-- in between leaves the number too small, never too large.
 local tally = {0}
 pending.tally = tally
 
@@ -45,7 +46,7 @@ function pending.any()
 	return tally[1] > 0 or (next(readers) or next(writers) or next(timers) or next(lookups)) ~= nil
 end
 
--- add(handle, kind, who): `who` gets the event.
+-- add(handle, kind, `who`): `who` gets the event.
 local function add(h, kind, who)
 	local waiting = kind == READ and readers or waiting_for[kind]
 	waiting[h] = who
@@ -61,7 +62,7 @@ local function remove(h, kind)
 end
 pending.remove = remove
 
--- arm(who, time) -> handle of the timer, or an error code
+-- arm(`who`, time) -> handle of the timer, or an error code
 function pending.arm(who, time)
 	local h = C.socket2_timer_new(loop, time)
 	if h > 0 then
@@ -70,7 +71,7 @@ function pending.arm(who, time)
 	return h
 end
 
--- disarm(handle): it will not go off.
+-- disarm(handle): it will not fire.
 local function disarm(h)
 	if timers[h] then
 		remove(h, TIMER)
@@ -89,7 +90,7 @@ local function cancel(h, kind)
 end
 pending.cancel = cancel
 
--- abandon(object, kind): ends an operation whose thread gets an error instead of its event.
+-- abandon(object, kind): ends the operation of a thread that gets an error instead of the event.
 local function abandon(object, kind)
 	cancel(object.h, kind)
 	if kind == READ and object.leave_behind then
@@ -98,8 +99,8 @@ local function abandon(object, kind)
 end
 pending.abandon = abandon
 
--- release(waiter) -> coroutine: it waits no more; whoever calls this has taken it from all lists, and lets
--- the coroutine go on.
+-- release(waiter) -> coroutine: ends the wait. The caller has taken the waiter from all lists, and lets the
+-- coroutine go on.
 local function release(waiter)
 	if waiter.timer then
 		disarm(waiter.timer)
@@ -110,9 +111,9 @@ local function release(waiter)
 end
 pending.release = release
 
--- Waiters of threads that are over, from `top` on linked by `next`, for new threads, until the collector
--- takes them: such a table costs as much as a coroutine. A finalizer may start and end threads in the middle
--- of either function.
+-- Waiters of threads that are over, linked by `next` from `top` on, until the collector takes them. New
+-- threads use them, because such a table costs as much as a coroutine. A finalizer may start and end threads
+-- in the middle of either function.
 local spares = setmetatable({top = false}, {__mode = 'v'})
 
 -- spare() -> waiter | nil
@@ -137,25 +138,28 @@ function pending.leave_spare(waiter)
 	end
 end
 
-pending.nobody = {fire = function() end} -- for an event that has nobody
+pending.nobody = {fire = function() end} -- takes an event that nothing waits for
 
--- expired(waiter) -> who, result: its time is over, and nothing else can wake it any more.
+-- expired(waiter) -> coroutine or `nobody`, result: the waiter's time is over, and nothing else can wake it
+-- any more.
 function pending.expired(waiter)
-	if not waiter.co then -- it never came to wait
+	if not waiter.co then -- its thread never came to wait
 		return pending.nobody
 	end
 	waiter:forget()
-	waiter.timer = false -- which has gone off
+	waiter.timer = false -- which has fired
 	return release(waiter), ETIMEOUT
 end
 
--- The lines of those who want a side that another has (line.lua), by the handle and kind of what that one
--- waits for. leave(line) is called when that is over; overdue() -> boolean when a batch of the scheduler's
--- is, of this number, as long as `called` says so. Both are line.lua's.
+-- The lines of threads that want a side that another thread uses (line.lua), by the handle and kind of that
+-- thread's operation. line.lua defines two functions: leave(line) is called when that operation is over;
+-- overdue() -> boolean is called after each batch of the scheduler as long as `called` is true. `batch` is
+-- the number of the batch.
 local lines = {[READ] = {}, [WRITE] = {}, [TIMER] = {}, [LOOKUP] = {}}
 pending.lines, pending.called, pending.batch = lines, false, 0
 
--- Takes the event of an operation that nobody waits for, and keeps the memory until then.
+-- An orphan takes the event of an operation that no thread waits for, and keeps the operation's memory until
+-- then.
 local orphan = {}
 orphan.__index = orphan
 
@@ -165,14 +169,15 @@ function orphan:fire(result)
 	end
 end
 
--- What begins: an operation, with the memory that C gets pointers to, or the wait of a waiter. It is held
--- from before C has the pointers until its thread is parked: an error in between (of a debug hook, or for
--- want of memory) ends the frame, and nothing else would own the memory. There is one at a time, because
--- nothing yields in between. `held` is set last and cleared first: what is half done does not count.
+-- What is about to begin: an operation, with the memory that C gets pointers to, or the wait of a waiter. It
+-- is held from before C has the pointers until its thread is parked, because an error in between (in a debug
+-- hook, or for lack of memory) ends the frame, and nothing else would own the memory. Only one thing is held
+-- at a time, because nothing yields in between. `held` is set last and cleared first, so what is half done
+-- does not count.
 local held, held_kind = false, nil
 local data, addr, from
 local parker, parked -- the thread that is about to park, and its coroutine
-local outer = false -- what was held when a finalizer in the middle of that began something itself: a list
+local outer = false -- a list: what was held when a finalizer came in between and began something itself
 
 local function clear()
 	held = false
@@ -185,7 +190,7 @@ local function put_back(taken)
 	held = taken.object
 end
 
--- put_back(taken): it is held again.
+-- put_back(taken): holds again what take() returned.
 pending.put_back = put_back
 
 local function drop()
@@ -197,19 +202,19 @@ local function drop()
 	end
 end
 
--- drop(): what was held is over, or its thread is parked.
+-- drop(): lets go of what is held, because it is over or its thread is parked.
 pending.drop = drop
 
--- gone(thread) -> boolean: is it over, or does it run, so that it is not where it was?
+-- gone(thread) -> boolean: is it over, or does it run, so that it is not where it was parked?
 local function gone(thread)
 	local state = status(thread)
 	return state == 'dead' or state == 'running'
 end
 pending.gone = gone
 
--- Is the thread parked where it was about to?
+-- Is the thread parked where it was about to park?
 local function landed()
-	local thread, co = parker, parked -- a finalizer may begin something else meanwhile
+	local thread, co = parker, parked -- copied, because a finalizer may begin something else meanwhile
 	return thread and not gone(thread) and status(co) == 'suspended'
 end
 
@@ -248,7 +253,8 @@ local function settle_waiter(waiter)
 end
 
 -- settle([handle]): ends what is held, unless its thread is parked. An operation is canceled, and its memory
--- kept until the event has come. `handle` is that of the operation, when the object may be closed since.
+-- is kept until the event has come. `handle` is the operation's, for an object that may have been closed
+-- since.
 local function settle(h)
 	if held and not landed() then
 		if held_kind then
@@ -261,7 +267,8 @@ local function settle(h)
 end
 pending.settle = settle
 
--- settle_left(): settles what an error has left held. What a finalizer finds held is just about to begin.
+-- settle_left(): settles what an error has left held. What a finalizer finds held is not left: it is about to
+-- begin.
 function pending.settle_left()
 	if held and not landed() and not interrupted() then
 		settle()
@@ -278,7 +285,7 @@ local function take()
 	return taken
 end
 
--- take() -> {object =, ...} | nil: what is held, which then is held no more. For put_back().
+-- take() -> {object =, ...} | nil: lets go of what is held, and returns it for put_back().
 pending.take = take
 
 local function make_room()
@@ -299,22 +306,22 @@ function pending.any_held()
 end
 
 -- hold(object, kind, [data], [addr], [from]): to be called before C begins an operation on the object.
--- hold(waiter): before it gets into a list.
+-- hold(waiter): to be called before the waiter gets into a list.
 function pending.hold(object, kind, d, a, f)
 	if held then
 		make_room()
 	end
 	held_kind, data, addr, from = kind, d, a, f
-	parker = nil -- of the one before, when an error ended drop() in the middle
+	parker = nil -- what was held before may have left one, if an error ended drop() in the middle
 	held = object
 end
 
--- memory() -> that of what is held
+-- memory() -> data, addr, from of what is held
 function pending.memory()
 	return data, addr, from
 end
 
--- park(thread, co): what is held is about to park there.
+-- park(thread, co): the thread of what is held is about to park, in the coroutine co.
 function pending.park(thread, co)
 	parked = co
 	parker = thread

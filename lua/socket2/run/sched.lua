@@ -1,7 +1,7 @@
--- The scheduler: socket threads over coroutines. The only place that yields and the only one that
--- polls. An operation that is pending parks its thread here under (handle, kind); the event that
--- ends it is drained from the loop in a batch and resumes the thread. Waits that no handle stands for
--- (sleep, event, queue ...) park under a waiter, which whoever it waits for wakes.
+-- The scheduler: socket threads over coroutines. Nothing else yields or polls. A pending operation parks its
+-- thread here under (handle, kind). The event that ends it is drained from the loop in a batch, and resumes
+-- the thread. A wait without a handle (sleep, event, queue ...) parks the thread under a waiter, until what
+-- the thread waits for wakes the waiter.
 
 local coro = require'coro'
 local lib = require'socket2.lib'
@@ -33,24 +33,25 @@ sched.hold, sched.settle, sched.settle_left = hold, settle, pending.settle_left
 sched.release = release
 sched.cancel, sched.abandon, sched.arm, sched.disarm = cancel, pending.abandon, arm, disarm
 
-local this         -- the socket thread that runs; nil outside
+local this         -- the socket thread that runs; nil outside of threads
 local limit = NEVER -- the deadline over all that it does
-local resumer      -- who gets control when it waits: the poller, or its starter
+local resumer      -- what gets control when it waits: the poller, or its starter
 
 local waiters = {} -- thread -> its waiter, which has a `co` while it waits
 local last_waiter -- the one that was asked for last
 local blocking = false -- in block()
-local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: its next wait shall end
+local canceled = setmetatable({}, {__mode = 'k'}) -- thread -> true: cancel() ends its next wait
 local generators = setmetatable({}, {__mode = 'kv'}) -- generator -> the thread that waits in it
 
-local hidden = setmetatable({}, {__mode = 'k'}) -- thread -> true: a helper of ours, which no list shows
+local hidden = setmetatable({}, {__mode = 'k'}) -- thread -> true: a helper, which no list shows
 
 -- this() -> thread | nil
 function sched.this()
 	return this
 end
 
--- running() -> thread | nil: as this(), which an error in the middle of a switch may leave behind.
+-- running() -> thread | nil: like this(), but finds out whether an error in the middle of a switch has left a
+-- thread there that does not run.
 function sched.running()
 	local state = this and coro.status(this)
 	if state == 'suspended' or state == 'dead' then
@@ -59,7 +60,7 @@ function sched.running()
 	return this
 end
 
--- Raises unless in a socket thread: I/O elsewhere would have nowhere to wait.
+-- Raises outside a socket thread, where I/O would have nowhere to wait.
 function sched.inside(what)
 	if not this then
 		raise('%s() outside a socket thread: call it in a function that is passed to'
@@ -72,8 +73,8 @@ function sched.can_wait()
 	return this and self() ~= nil
 end
 
--- The deadline of an operation: `expires` (absolute), or else `timeout` (relative; false: none) from
--- now, and never after that of the thread.
+-- The deadline of an operation: `expires` (absolute), or else `timeout` (relative; false: none) from now, and
+-- never later than the thread's own.
 function sched.deadline(expires, timeout)
 	if expires == nil then
 		if not timeout then
@@ -86,16 +87,16 @@ function sched.deadline(expires, timeout)
 	return limit < expires and limit or expires -- NaN goes on to C, which refuses it
 end
 
--- set_limit(deadline) -> the one before: over all that the running thread does.
+-- set_limit(deadline) -> the one before: sets the deadline over all that the running thread does.
 function sched.set_limit(deadline)
 	local before = limit
 	limit = deadline
 	return before
 end
 
--- Parks the running thread until the pending operation that is held is over; returns its result and the
--- event's detail. Where the caller cannot wait that raises, unless the object has a
--- wait_elsewhere(wait, kind, ...) -> results of wait(object, kind, ...), which it calls in a thread.
+-- wait(object, kind) -> result, detail of the event: parks the running thread until the pending operation
+-- that is held is over. Where the caller cannot wait, it raises, unless the object has wait_elsewhere(wait,
+-- kind, ...), which calls wait(object, kind, ...) in a thread and returns its results.
 local wait, elsewhere
 function wait(object, kind)
 	local thread, outer, h = this, limit, object.h
@@ -123,16 +124,17 @@ function wait(object, kind)
 		settle(h)
 		raise(INTRUDER)
 	end
-	if result < 0 then -- the events of others came after its own
+	if result < 0 then -- other events may have come after this one
 		C.socket2_socket_os_error(loop, h, kind)
 		canceled[thread] = result ~= ECANCELED and canceled[thread] or nil
 	end
-	-- Callers take the first two. Compiled code would not keep the others alive if they were not here.
+	-- Callers take the first two. The others are here because compiled code would not keep them alive
+	-- otherwise.
 	return result, detail, object, data, addr, from
 end
 sched.wait = wait
 
--- The operation was held by the caller, and is by the thread that waits.
+-- The caller held the operation; the thread that waits holds it from here on.
 local function take_over(object, kind, data, addr, from)
 	hold(object, kind, data, addr, from)
 	return wait(object, kind)
@@ -162,7 +164,7 @@ function elsewhere(object, kind, data, addr, from)
 	raise(CANNOT_WAIT)
 end
 
--- left(thread) -> boolean: is it over, or the one that asks? Then it is not in the middle of anything.
+-- left(thread) -> boolean: is it over, or is it the running thread? Then it is not in the middle of anything.
 function sched.left(thread)
 	return thread == this or pending.gone(thread)
 end
@@ -172,7 +174,8 @@ function sched.is_canceled()
 	return canceled[this] ~= nil
 end
 
--- take_cancel() -> boolean: has cancel() told the running thread to end its next wait? This is that wait.
+-- take_cancel() -> boolean: has cancel() told the running thread to end its next wait? The caller is that
+-- wait.
 function sched.take_cancel()
 	local is = canceled[this]
 	canceled[this] = nil
@@ -181,10 +184,10 @@ end
 
 sched.wake = turn.wake -- (waiter, value): ends its pause()
 
--- waiter(what, forget) -> waiter: the running thread's own, for pause(). A table for each wait would cost
+-- waiter(what, forget) -> waiter: the running thread's own, for pause(). A new table for each wait would cost
 -- as much as the wait, and so would a look into `waiters`. Each field is there from the start, so that all
--- waiters have one layout: compiled code is made for one. Raises where the caller cannot wait: in a finalizer
--- the thread that it has interrupted may be about to.
+-- waiters have one layout, because compiled code is made for one. Raises where the caller cannot wait: the
+-- thread that a finalizer has interrupted may itself be about to wait.
 function sched.waiter(what, forget)
 	local me = self()
 	if not me then
@@ -206,8 +209,8 @@ function sched.waiter(what, forget)
 end
 
 -- pause(waiter, deadline, [enlist], [where]) -> value | code: parks the running thread until wake(waiter,
--- value), the deadline or a cancel; waiter:forget() then has to take it from where enlist(where, waiter) has
--- put it. `what` of the waiter says what it waits for.
+-- value), the deadline or a cancel. When the deadline or a cancel comes first, waiter:forget() has to take
+-- the waiter from where enlist(where, waiter) has put it. The waiter's `what` says what it waits for.
 function sched.pause(waiter, deadline, enlist, where)
 	local me, thread, outer = waiter.me, this, limit
 	hold(waiter)
@@ -242,7 +245,7 @@ function sched.pause(waiter, deadline, enlist, where)
 	return value
 end
 
--- waiter_of(thread) -> waiter | nil: what it waits under.
+-- waiter_of(thread) -> waiter | nil: the waiter under which the thread waits.
 function sched.waiter_of(thread)
 	local waiter = waiters[thread]
 	return waiter and waiter.co and waiter
@@ -270,9 +273,9 @@ function sched.is_in_flight(h, kind)
 	return waiting_for[kind][h] ~= nil
 end
 
--- cancel_wait(thread): ends its wait, or else the next that it begins, by an error.
+-- cancel_wait(thread): ends its wait, or else the next one that it begins, with an error.
 function sched.cancel_wait(thread)
-	-- Until a wait has ended that way: something else may be faster with another result for this one.
+	-- This stays until a wait has ended that way, because this wait may get another result first.
 	canceled[thread] = true
 	local waiter = sched.waiter_of(thread)
 	if waiter then
@@ -286,7 +289,7 @@ function sched.cancel_wait(thread)
 	end
 end
 
--- hide(): the running thread is a helper of ours: it does not count, and no list shows it.
+-- hide(): the running thread is a helper of the library: it does not count, and no list shows it.
 function sched.hide()
 	hidden[this] = true
 end
@@ -310,13 +313,14 @@ function sched.each_waiter(f)
 	end
 end
 
-local TURN = {} -- what a turn ends with
+local TURN = {} -- the value that ends a turn
 
 function TURN.forget(_, co)
 	turn.not_ready(co, TURN)
 end
 
--- yield() -> true: lets all others who can go on have their turn. Nothing, where the caller cannot wait.
+-- yield() -> true: lets all other threads that can go on have their turn. Does nothing where the caller
+-- cannot wait.
 function sched.yield()
 	local me, thread, outer = self(), this, limit
 	if not me or not thread then
@@ -341,8 +345,8 @@ function sched.turn()
 	sched.yield()
 end
 
--- spend([cost = 1]): to be called for what is done without a wait, such as a read from a buffer: after some
--- of these a thread that never waits lets others have a turn.
+-- spend([cost = 1]): to be called for work without a wait, such as a read from a buffer. When the costs
+-- exceed BUDGET, the others have a turn, so that a thread that never waits does not hold them up.
 local BUDGET = 256
 local spent = 0
 local function spend(cost)
@@ -356,13 +360,13 @@ sched.spend = spend
 
 local OPERATION = 4 -- what one costs, compared with a read from a buffer
 
--- over([cost]): the operation that is held was over at once.
+-- over([cost]): the operation that is held is over at once.
 function sched.over(cost)
 	drop()
 	spend(cost or OPERATION)
 end
 
--- fail(code) -> nil, err, errcode: as lib.fail(), of what a thread may try again at once.
+-- fail(code) -> nil, err, errcode: like lib.fail(), for a failure after which a thread may try again at once.
 function sched.fail(code)
 	spend(OPERATION)
 	return fail(code)
@@ -384,7 +388,7 @@ local function finish(co, ok, caught)
 		waiters[co], last_waiter = nil, nil
 		pending.leave_spare(waiter)
 	end
-	this, waits[co] = nil, nil -- the next to run knows better, but for one that resumed a waiting thread
+	this, waits[co] = nil, nil -- the next thread sets `this`, except one that resumed a waiting thread
 	return leave(resumer)
 end
 
@@ -392,8 +396,8 @@ local function body(co, f, ...)
 	return finish(co, xpcall(f, catch, ...))
 end
 
--- run_nested(thread, co, ...): passes control to co, a thread or a generator that it waits in, on top
--- of the caller, until it waits or ends.
+-- run_nested(thread, co, ...): passes control to co, on top of the caller, until the thread waits or ends. co
+-- is the thread, or a generator that it waits in.
 local function run_nested(thread, co, ...)
 	local outer, outer_limit, outer_resumer = this, limit, resumer
 	local begun = any_held() and not self() and take()
@@ -408,7 +412,7 @@ local function run_nested(thread, co, ...)
 	if begun then
 		put_back(begun)
 	end
-	if not ok then -- it did what coro cannot let it do, such as a plain coroutine.yield
+	if not ok then -- co did what coro does not allow, such as a plain coroutine.yield
 		waiters[thread] = nil
 		failed(thread, text_of(err))
 	end
@@ -437,7 +441,7 @@ local function resume_all()
 	end
 end
 
-local function look() -- at the lines whose next one was called
+local function look() -- at the lines in which a thread was called
 	if pending.called and not turn.left() then
 		pending.called = pending.overdue()
 	end
@@ -449,13 +453,14 @@ function sched.unfinished()
 	return turn.any_ready() or turn.left() or pending.any()
 end
 
--- For what is to be interpreted: a loop that is compiled as a whole never sees the hook by which the luajit
--- program ends at Ctrl-C.
+-- A loop that calls this is interpreted. If it were compiled as a whole, it would never see the hook by which
+-- the luajit program ends at Ctrl-C.
 local function interpreted() end
 jit.off(interpreted)
 
--- Polls until there is something to resume, as round(), or a turn below has resumed something. It repeats
--- itself by a tail call, as a loop that is left at once keeps LuaJIT from compiling what is around it.
+-- Polls, with the results of round(), until there is something to resume, or a turn below has resumed
+-- something. It repeats itself by a tail call, because a loop that is left at once keeps LuaJIT from
+-- compiling the code around it.
 local function poll(deadline, once, count)
 	local got = turn.take(deadline, count)
 	if sched.on_poll then
@@ -475,8 +480,8 @@ local function poll(deadline, once, count)
 	return poll(deadline, once, count)
 end
 
--- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or
--- nothing can ever happen | nil, err, errcode. `once`: false as well when the loop has polled once.
+-- round(deadline, [once]) -> true when threads were resumed | false when the deadline came first, or nothing
+-- can ever happen | nil, err, errcode. With `once` also false when the loop has polled once.
 function sched.round(deadline, once)
 	local count = turn.count()
 	settle()
@@ -494,7 +499,7 @@ function sched.round(deadline, once)
 	return true
 end
 
--- on_poll(): told of every poll of the loop, before those run whom it has brought something.
+-- on_poll(): called after every poll of the loop, before the threads run for which it has brought something.
 sched.on_poll = nil
 
 local function back(thread, outer, begun, ok, ...)
@@ -509,23 +514,23 @@ local function back(thread, outer, begun, ok, ...)
 	return ...
 end
 
--- outside(f, ...) -> results of f: runs it as if no thread ran, so that it can start rounds, on top of a
--- thread that cannot wait.
+-- outside(f, ...) -> results of f: runs f as if no thread ran, so that f can start rounds on top of a thread
+-- that cannot wait.
 function sched.outside(f, ...)
 	local thread, outer, begun = this, limit, take()
 	this, limit = nil, NEVER
 	return back(thread, outer, begun, pcall(f, ...))
 end
 
-local BLOCKED = {} -- in place of the thread that runs
+local BLOCKED = {} -- stands for the thread that runs
 
 local function unblock(thread, outer, begun, was_blocking, ...)
 	blocking = was_blocking
 	return back(thread, outer, begun, ...)
 end
 
--- block(f, ...) -> results of f: runs it in a finalizer or a hook, where its waits hold up everybody: a
--- thread may be interrupted there between two waits, and others must not run then.
+-- block(f, ...) -> results of f: runs f in a finalizer or a hook, where its waits hold up every thread: it
+-- may have interrupted a thread between two waits, and no other thread must run then.
 function sched.block(f, ...)
 	local thread, outer, was_blocking, begun = this, limit, blocking, take()
 	this, limit, blocking = BLOCKED, NEVER, true
@@ -542,7 +547,7 @@ end
 
 sched.in_turn = turn.runs -- () -> boolean
 sched.interrupted, sched.poll_in_place = coro.interrupted, turn.poll_in_place
-sched.interrupt = interrupt -- (): the rest of the batch is for the next round
+sched.interrupt = interrupt -- (): leaves the rest of the batch for the next round
 
 return sched
 

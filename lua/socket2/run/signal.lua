@@ -1,4 +1,4 @@
--- Signals of the system: what asks the program to end, and what else it is told.
+-- The system's signals: those that ask the program to end, and those that tell it something.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -15,7 +15,7 @@ local PENDING, READ = C.SOCKET2_PENDING, C.SOCKET2_READ
 local signal = {}
 signal.__index = signal
 
--- Gives the signals of what was forgotten back, as waitable.lua's.
+-- Gives back the signals of an object that was forgotten, like the owner in waitable.lua.
 ffi.cdef'typedef struct { int32_t loop, handle; } socket2_lua_signal;'
 local owner_of = ffi.metatype('socket2_lua_signal', {__gc = function(self)
 	C.socket2_signal_close(self.loop, self.handle)
@@ -41,13 +41,13 @@ local function number_of(i, name)
 end
 
 -- signal(name, ...) -> s | nil, err, errcode: watches for signals of these names, which then do nothing else
--- to the process, until close(). 'not_supported' when the system has none of one of the names.
+-- to the process, until close(). 'not_supported' when the system lacks one of them.
 function signal.new(...)
 	local set = 0
 	for i = 1, max(select('#', ...), 1) do
 		set = bor(set, number_of(i, (select(i, ...))))
 	end
-	-- Before, so that no want of memory can lose the handle.
+	-- Made before the handle, which a lack of memory could otherwise lose.
 	local self = setmetatable({h = 0, owner = owner_of(loop, 0), opened = lib.caller(),
 		text = 'signal ' .. concat({...}, ', ')}, signal)
 	local h = C.socket2_signal_new(loop, set)
@@ -58,8 +58,8 @@ function signal.new(...)
 	return self
 end
 
--- wait([expires]) -> name | nil, err, errcode: of a signal that came since the object was made and that no
--- wait has returned yet. 'busy' while another thread waits on the object.
+-- wait([expires]) -> name | nil, err, errcode: the name of a signal that has come since the object was made
+-- and that no wait has returned yet. 'busy' while another thread waits on the object.
 function signal:wait(expires)
 	inside'wait'
 	hold(self, READ)

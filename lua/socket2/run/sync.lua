@@ -1,5 +1,5 @@
--- What threads wait for of each other: events, semaphores, queues. Waiting suspends the thread, never
--- the process; waiters are served in the order they came.
+-- How threads wait for each other: events, semaphores, queues. Waiting suspends the thread, never the
+-- process; waiters are served in the order in which they came.
 
 local coro = require'coro'
 local lib = require'socket2.lib'
@@ -17,16 +17,16 @@ local CLOSED = C.SOCKET2_ECLOSED
 
 local sync = {}
 
--- A finalizer runs wherever memory is allocated, and where compiled code is left, so also between a look at
--- what is here and the change that follows. All that looks and changes does so in alone(). What a finalizer
--- (or a hook) asks for in the middle of that is put off until it is over.
+-- A finalizer can run wherever memory is allocated or compiled code is left, so also between a look at an
+-- object's state and the change that follows. Code that looks and then changes does so in alone(). What a
+-- finalizer (or a hook) asks for in the middle of that is put off until it is over.
 local changing = false
 local late, late_first, late_last = {}, 1, 0 -- functions, each with its two arguments
 
--- Has the caller interrupted something that changes?
+-- Has the caller interrupted a change?
 local function in_between()
 	if changing and not interrupted() then
-		changing = false -- an error has ended that
+		changing = false -- an error has ended the change
 	end
 	return changing
 end
@@ -62,7 +62,7 @@ local function alone(f, self, value)
 	return result
 end
 
--- soon(f, self, value): f(self, value), at once or put off.
+-- soon(f, self, value): calls f(self, value) at once, or puts it off.
 local function soon(f, self, value)
 	if changing and in_between() then
 		put_off(f, self, value)
@@ -71,7 +71,8 @@ local function soon(f, self, value)
 	end
 end
 
--- ready(): for what cannot be put off, as it has a result. A thread that a finalizer has started waits.
+-- ready(): for what has a result, and so cannot be put off. A thread that a finalizer has started waits until
+-- the change is over.
 local function ready()
 	while changing and in_between() do
 		if not can_wait() then
@@ -81,9 +82,9 @@ local function ready()
 	end
 end
 
--- A list of waiters, doubly linked through them, so that one whose time is over leaves at once. One that is
--- in none has no `prev`. serve(owner) wakes those in the list that need not wait: when one is put into it,
--- what that waits for may have come since it looked.
+-- A list of waiters, doubly linked through them, so that a waiter leaves at once when its time is over. A
+-- waiter that is in no list has no `prev`. serve(owner) wakes the waiters in the list that need not wait. It
+-- is called for each new waiter, because what that waits for may have come since its thread looked.
 local list = {}
 list.__index = list
 
@@ -119,8 +120,8 @@ local function enlist(where, waiter)
 end
 
 -- wait(what, deadline, [value], [socket]) -> value of the wake, or a code; and the waiter's `value`, which
--- whoever wakes it may set. For threads(): what it waits for, and on which socket. `self` may also be a
--- waiter, to stand before that.
+-- the code that wakes it may set. threads() shows what it waits for, and on which socket. `self` may also be
+-- a waiter in a list; the new one then stands before it.
 function list:wait(what, time, value, socket)
 	ready()
 	local waiter = own_waiter(what, forget)
@@ -131,7 +132,7 @@ function list:wait(what, time, value, socket)
 	return r, value
 end
 
--- The one that came first, taken out, for wake().
+-- Takes out the waiter that came first, for wake().
 local function pop(l)
 	local waiter = l.next
 	if waiter ~= l then
@@ -147,7 +148,7 @@ local function wake_all(l, value)
 end
 
 function list:wake_all(value)
-	settle_left() -- it may be in this list
+	settle_left() -- what is left may be in this list
 	soon(wake_all, self, value)
 end
 sync.list = new_list
@@ -175,7 +176,7 @@ function sync.event()
 	return self
 end
 
--- set(): wakes all who wait; who comes later does not wait, until clear().
+-- set(): wakes all threads that wait. Those that come later do not wait, until clear().
 function event:set()
 	self.is_set = true
 	self.waiters:wake_all(true)
@@ -237,7 +238,7 @@ function sync.semaphore(n)
 	return self
 end
 
--- take([expires]) -> true | nil, err, errcode: one permit, as soon as there is one.
+-- take([expires]) -> true | nil, err, errcode: takes one permit, as soon as there is one.
 function semaphore:take(expires)
 	ready()
 	if alone(take, self) then
@@ -248,10 +249,10 @@ function semaphore:take(expires)
 	return result((self.waiters:wait('semaphore', deadline(expires))))
 end
 
--- give([n=1]): that many permits back, to those who wait first.
+-- give([n=1]): gives that many permits back, first to the threads that wait.
 function semaphore:give(n)
 	n = n == nil and 1 or count('number of permits', n, 1)
-	settle_left() -- it may wait for one
+	settle_left() -- what is left may wait for one
 	soon(give, self, n)
 end
 
@@ -271,8 +272,8 @@ local function shift(self)
 	return value
 end
 
--- The values to those who pop, then the room to those who push. The `value` of a waiter is what it pushes, or
--- what it has popped.
+-- Gives the values to the threads that pop, then the room to those that push. A waiter's `value` is what it
+-- pushes, or what it has popped.
 local function serve_queue(self)
 	local poppers, pushers = self.poppers, self.pushers
 	while self.first <= self.last and poppers.next ~= poppers do
@@ -295,8 +296,8 @@ local function serve_queue(self)
 	end
 end
 
--- queue([max]) -> queue: values on their way from those who push to those who pop; at most `max` (> 0)
--- of them, then push() waits.
+-- queue([max]) -> queue: values on their way from threads that push to threads that pop. While `max` (> 0)
+-- values are in it, push() waits.
 function sync.queue(max)
 	max = max == nil and 1/0 or count('size of a queue', max, 1)
 	local self = setmetatable({max = max, first = 1, last = 0, closed = false, pushers = false,
@@ -322,7 +323,7 @@ function queue:push(value, expires)
 	elseif self.closed then
 		return fail(CLOSED)
 	end
-	settle_left() -- it may be in a list of this queue
+	settle_left() -- what is left may be in a list of this queue
 	if is_full(self) then
 		inside'push'
 		return result((self.pushers:wait('queue', deadline(expires), value)))
@@ -340,7 +341,7 @@ local function take_first(self)
 	end
 end
 
--- pop([expires]) -> value | nil, err, errcode: the oldest; 'closed' when there is none and will be none.
+-- pop([expires]) -> value | nil, err, errcode: the oldest; 'closed' when there is none and none will come.
 function queue:pop(expires)
 	settle_left()
 	ready()
@@ -364,7 +365,7 @@ function queue:count()
 	return self.last - self.first + 1
 end
 
--- close(): what is in the queue can still be popped; nothing more gets in, and nobody waits any more.
+-- close(): what is in the queue can still be popped; nothing more gets in, and no thread waits any more.
 function queue:close()
 	if not self.closed then
 		self.closed = true

@@ -22,8 +22,8 @@ local function check_thread(what, v)
 	end
 end
 
--- newthread(f, ...) -> thread: starts f(...) in a new socket thread and returns at its first wait,
--- or when it is over. A deadline() that the caller runs under is not over it.
+-- newthread(f, ...) -> thread: starts f(...) in a new socket thread and returns at its first wait, or when it
+-- is over. A deadline() that the caller runs under does not hold for it.
 function threads.newthread(f, ...)
 	if type(f) ~= 'function' then
 		raise("bad argument #1 to 'newthread' (function expected, got %s)", type(f))
@@ -33,8 +33,9 @@ end
 
 local function nothing() end
 
--- suspend(...) -> ...: waits until resume(thread, ...), whose arguments it returns; its own are what
--- resume() returns that brought the thread here. nil, err, errcode by cancel() and deadline().
+-- suspend(...) -> ...: waits until resume(thread, ...), and returns the arguments of that. Its own arguments
+-- are what the resume() that brought the thread here returns. cancel() and deadline() end it with nil, err,
+-- errcode.
 function threads.suspend(...)
 	inside'suspend'
 	local waiter = sched.waiter('suspend', nothing)
@@ -53,9 +54,9 @@ local function suspended(thread)
 	return waiter and waiter.what == 'suspend' and waiter
 end
 
--- resume(thread, ...) -> true, ... | nil, 'not_suspended', errcode: makes the suspend() that the thread
--- waits in return `...`. It runs at once; when it waits again the caller goes on, with what it gave to
--- suspend() if it waits there.
+-- resume(thread, ...) -> true, ... | nil, 'not_suspended', errcode: makes the suspend() in which the thread
+-- waits return `...`. The thread runs at once. When it waits again, the caller goes on, and gets the
+-- arguments of suspend() if the thread waits there.
 function threads.resume(thread, ...)
 	check_thread('resume', thread)
 	local waiter = suspended(thread)
@@ -81,8 +82,8 @@ function threads.cancel(thread)
 	return true
 end
 
--- Runs co, in which there is a deadline, on behalf of the generator that it belongs to: what that yields
--- to knows nothing of the deadline.
+-- Runs co, which has a deadline, on behalf of the generator that it belongs to. What the generator yields to
+-- knows nothing of the deadline.
 local run
 
 local function ran(co, outer, _, ...)
@@ -109,9 +110,9 @@ local function restore(limit, ...)
 	return returned(...)
 end
 
--- deadline(time, f, ...) -> results of f: runs f(...), in which nothing waits longer than until `time`
--- (of clock()): the tightest of deadlines, expires and timeouts counts. It is over the threads of a
--- threadset, too, but not over those of newthread(). Errors go on to the caller.
+-- deadline(time, f, ...) -> results of f: runs f(...), in which nothing waits longer than until `time` (of
+-- clock()): the earliest of deadlines, expires and timeouts counts. It also holds for the threads of a
+-- threadset, but not for those of newthread(). Errors go on to the caller.
 function threads.deadline(time, f, ...)
 	inside'deadline'
 	if type(time) ~= 'number' or time ~= time then

@@ -37,8 +37,8 @@ local function over(self, number, ok, ...)
 	self.waiters:wake_all(true)
 end
 
--- thread(f, ...) -> thread: as newthread(), but an error is kept as its result, and the deadline that
--- the caller runs under is over it.
+-- thread(f, ...) -> thread: like newthread(), but an error is kept as the thread's result, and the deadline
+-- that the caller runs under holds for it, too.
 function threadset:thread(f, ...)
 	if type(f) ~= 'function' then
 		raise("bad argument #1 to 'thread' (function expected, got %s)", type(f))
@@ -56,7 +56,7 @@ end
 
 local function wait(self, done, expires)
 	if done(self) then
-		sched.spend() -- now: another thread may take in that turn what is there
+		sched.spend() -- before the result is taken, because another thread may take it in that turn
 	end
 	while not done(self) do
 		sched.inside'wait'
@@ -72,7 +72,7 @@ local function all_over(self)
 	return self.running == 0
 end
 
--- In the order the threads were started; what was given by first() is missing.
+-- The results in the order in which the threads were started, without those that first() has given.
 local function ordered(self)
 	local list = {}
 	for number in pairs(self.results) do
@@ -85,9 +85,10 @@ local function ordered(self)
 	return list
 end
 
--- wait([expires]) -> results | nil, err, errcode: until all threads are over; one result for each that
--- first() has not given, in the order they were started: {thread =, ok = true, n =, ...what it returned} or
--- {thread =, ok = false, err, traceback =}. After an error the threads go on, and can be waited for again.
+-- wait([expires]) -> results | nil, err, errcode: waits until all threads are over. There is one result for
+-- each thread that first() has not given, in the order in which they were started: {thread =, ok = true, n =,
+-- ...what it returned} or {thread =, ok = false, err, traceback =}. After an error the threads go on, and can
+-- be waited for again.
 function threadset:wait(expires)
 	local ok, err, errcode = wait(self, all_over, expires)
 	if not ok then
@@ -104,8 +105,8 @@ local function any_over(self)
 	return any_ended(self) or self.running == 0
 end
 
--- first([expires]) -> result | nil, err, errcode: of the thread that ended first, and, when called
--- again, of the next; nil, 'closed' when all were given. The set forgets it.
+-- first([expires]) -> result | nil, err, errcode: the result of the thread that ended first, and, when called
+-- again, of the next one; nil, 'closed' when all were given. The set forgets the result.
 function threadset:first(expires)
 	local ok, err, errcode = wait(self, any_over, expires)
 	if not ok then

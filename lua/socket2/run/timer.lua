@@ -34,19 +34,19 @@ local function sleep_until(time)
 	return fail(r)
 end
 
--- The turn of the others that a sleep is which is over already; nothing, if it has to end by an error.
+-- A sleep that is over already gives the others a turn. False or nil if the sleep has to end with an error.
 local function rest()
 	return sched.yield() and not sched.is_canceled()
 end
 
--- sleep_until(time) -> true | nil, err, errcode: waits until clock() is `time`, not less; a turn of
--- the others when that is over already. 'canceled' by cancel(), 'timeout' by deadline().
+-- sleep_until(time) -> true | nil, err, errcode: waits until clock() is `time`, not less. When that is over
+-- already, it gives the others a turn. 'canceled' by cancel(), 'timeout' by deadline().
 function timers.sleep_until(time)
 	sched.inside'sleep_until'
 	return sleep_until(number('sleep_until', time))
 end
 
--- sleep(seconds) -> true | nil, err, errcode: as sleep_until(clock() + seconds).
+-- sleep(seconds) -> true | nil, err, errcode: like sleep_until(clock() + seconds).
 function timers.sleep(seconds)
 	sched.inside'sleep'
 	if number('sleep', seconds) <= 0 and deadline() == NEVER and rest() then
@@ -60,7 +60,7 @@ timer.__index = timer
 timers.class = timer
 
 local function arm(self)
-	local h = self.time == NEVER and 0 or sched.arm(self, self.time) -- 0 is no timer's
+	local h = self.time == NEVER and 0 or sched.arm(self, self.time) -- no timer has the handle 0
 	self.h = h
 	if h < 0 then
 		return fail(h)
@@ -68,15 +68,15 @@ local function arm(self)
 	return self
 end
 
--- For the scheduler: its time has come.
+-- fire(): called by the scheduler when the time has come.
 function timer:fire()
 	if not self.h then
-		return -- canceled by another one of the same batch
+		return -- another thread of the same batch has canceled it
 	end
 	self.h = nil
 	local every = self.every
 	if every then
-		-- On the beat of its first time, without those that were missed.
+		-- In step with its first time, without the beats that were missed.
 		local now = C.socket2_clock()
 		local missed = floor((now - self.time) / every)
 		self.time = missed < 2^53 and self.time + every * (1 + missed) or now
@@ -104,7 +104,8 @@ local function new(what, time, every, f)
 end
 
 -- runat(time, f) -> timer | nil, err, errcode: runs f() in a new thread when clock() is `time`.
--- timer:cancel() takes it back. An armed timer keeps start() going; 1/0 is never, and keeps nothing going.
+-- timer:cancel() takes it back. An armed timer keeps start() going; a time of 1/0 is never, and keeps nothing
+-- going.
 function timers.runat(time, f)
 	return new('runat', number('runat', time), nil, f)
 end

@@ -1,13 +1,13 @@
 -- A turn of the loop: events are taken from C in a batch, and the threads that wait for them are resumed,
 -- with those that were made ready meanwhile.
 --
--- Turns nest: below a function of C a wait turns the loop until it is over. Hence a batch has no owner. A
--- turn inside of another one goes on with what that one has not handed out yet, and a turn that finds things
--- moved when it goes on goes by what is left.
+-- Turns nest: a wait below a C function turns the loop until the wait is over. So no turn owns the batch. A
+-- turn inside another one goes on with what the outer one has not handed out yet. When the outer one goes on,
+-- things may have moved, so it looks at what is left.
 --
--- A finalizer runs wherever memory is allocated, and where compiled code is left, so also in the middle of
--- this file and of what programs do between two waits. A wait there turns nothing: it polls in place, and
--- what has come for others is for the turn that goes on.
+-- A finalizer can run wherever memory is allocated or compiled code is left, so also in the middle of the
+-- code in this file, and of what programs do between two waits. A wait there does not turn the loop: it polls
+-- in place, and leaves what comes for others to the turn that goes on.
 
 local ffi = require'ffi'
 local coro = require'coro'
@@ -25,17 +25,18 @@ local TIMER = C.SOCKET2_TIMER
 
 local turn = {}
 
--- Events of C's, four numbers each: a look at one of them allocates nothing.
+-- C's events, four numbers each. They are read as numbers because that allocates nothing.
 local CAPACITY, FIELDS = 64, 4
 local events = ffi.new('socket2_event[?]', CAPACITY)
 local fields = ffi.cast('int32_t *', events)
-local drained, matched = 0, 0 -- of `events`
+local drained, matched = 0, 0 -- how many of `events` came, and how many were matched
 
--- The batch: coroutines or objects with fire(), with what each is to get, and the details of the events.
+-- The batch: coroutines or objects with fire(), what each of them gets, and the details of the events.
 local whos, results, details = {}, {}, {}
 local first, last = 1, 0
 
--- Those that are ready, for the next batch; and its second part, those that were ready when it was made.
+-- `ready` is for the next batch. `second` is the second part of a batch: what was ready when the batch was
+-- made.
 local ready, ready_values, nready = {}, {}, 0
 local second, second_values, nsecond = {}, {}, 0
 
@@ -44,26 +45,26 @@ for i = 1, CAPACITY do -- so that match() needs no memory
 	ready[i], ready_values[i], second[i], second_values[i] = false, false, false, false
 end
 
-local entering = false -- which of the batch is about to be resumed, until it has been
+local entering = false -- the place in the batch that is about to be resumed, until it has been
 local detail = 0 -- of the event that resumes a thread
 
-local POLL_EVERY = 50e-6 -- seconds, while threads are ready: not in each turn
+local POLL_EVERY = 50e-6 -- seconds between polls while threads are ready
 local next_poll = 0
 
-local polling = false -- is somebody between the look at what there is to do and the poll, which may wait?
-local began = false -- clock() when the turn did, while what it has is handed out
+local polling = false -- true from the look at what there is to do to the end of the poll, which may wait
+local began = false -- clock() at the start of the turn, while its batch is handed out
 local interrupted = false -- by stop() or a failure: the rest of the batch is for the next turn
-local handed_out = 0 -- how often something was
+local handed_out = 0 -- how many batches were
 
--- Something has changed: a poll that is about to begin finds out at once.
+-- Something has changed, so a poll that is about to begin ends at once.
 local function end_poll()
 	if polling then
 		C.socket2_wake(loop)
 	end
 end
 
--- ready(co, value): resumes co with the next batch. The place is taken first: a finalizer in between takes
--- the next one. A place with nothing in it was left by an error.
+-- ready(co, value): resumes co with the next batch. The place is taken first, so that a finalizer in between
+-- takes the next one. A place with nothing in it was left by an error.
 function turn.ready(co, value)
 	local n = nready + 1
 	nready = n
@@ -71,8 +72,9 @@ function turn.ready(co, value)
 	end_poll()
 end
 
--- wake(waiter, value) -> boolean: ends its pause(), with `value`, in the next round; false: something else
--- has. The waiter is in no list any more. If there is no memory for it, nothing has changed.
+-- wake(waiter, value) -> boolean: ends the waiter's pause(), with `value`, in the next round; false if
+-- something else has ended it. The waiter is in no list any more. If there is no memory for this, nothing has
+-- changed.
 function turn.wake(waiter, value)
 	local n = nready + 1
 	nready = n
@@ -83,7 +85,7 @@ function turn.wake(waiter, value)
 	return co ~= false
 end
 
--- not_ready(co, value): takes that back.
+-- not_ready(co, value): takes ready(co, value) back.
 function turn.not_ready(co, value)
 	for i = 1, nready do
 		if ready[i] == co and ready_values[i] == value then
@@ -102,12 +104,12 @@ function turn.left()
 	return first <= last or nsecond > 0
 end
 
--- time() -> clock(), or when the turn began that runs
+-- time() -> when the running turn began; clock() if none runs
 function turn.time()
 	return began or C.socket2_clock()
 end
 
--- runs() -> boolean: does a turn?
+-- runs() -> boolean: is a turn running?
 function turn.runs()
 	return began ~= false or polling
 end
@@ -117,12 +119,12 @@ function turn.over()
 	began = false
 end
 
--- poll_soon(): at the next turn, whoever is ready.
+-- poll_soon(): the next turn polls, even while threads are ready.
 function turn.poll_soon()
 	next_poll = 0
 end
 
--- Events that waits in place have taken for others, four numbers each, from the first to the last.
+-- Events for others that came during a wait in place, four numbers each, from the first to the last.
 local backlog, backlog_first, backlog_last = {}, 1, 0
 local in_place = false -- the innermost of the operations that are waited for in place, each with its `outer`
 
@@ -165,7 +167,7 @@ function turn.await(h, kind)
 	return operation.result, operation.detail, n
 end
 
--- Takes the events of the backlog as those of a poll -> number
+-- from_backlog() -> number of events: takes them from the backlog, like a poll from C.
 local function from_backlog()
 	local n = 0
 	while n < FIELDS * CAPACITY and backlog_first <= backlog_last do
@@ -176,8 +178,9 @@ local function from_backlog()
 	return n / FIELDS
 end
 
--- Matches the events with whom they are for, before any thread runs: one may start a new wait on a socket
--- whose event another has yet to get. An error in between leaves the rest for the next turn.
+-- Matches all events with what waits for them before any thread runs, because a thread may start a new wait
+-- on a socket of which another thread has yet to get the event. An error in between leaves the rest for the
+-- next turn.
 local match
 function match()
 	if matched < drained then
@@ -200,12 +203,13 @@ function match()
 			pending.leave(line)
 		end
 		matched = matched + 1
-		return match() -- a loop over a batch of one would keep what is around it from being compiled
+		return match() -- a loop over a batch of one would keep the code around it from being compiled
 	end
 end
 
--- take(deadline, count) -> true: there is a batch, or one was handed out since count() | false: nothing has
--- come | code: polls, until the deadline unless somebody is ready, and makes what has come the batch.
+-- take(deadline, count) -> true | false | code: polls, and makes what has come the batch. The poll waits
+-- until the deadline, or not at all if threads are ready. true: there is a batch, or one was handed out since
+-- count() returned `count`; false: nothing has come.
 function turn.take(deadline, count)
 	if matched == drained then
 		local outer = polling
@@ -248,7 +252,7 @@ function turn.take_ready()
 	return false
 end
 
--- next_one() -> who, value | nil: of the batch, to be entered or fired at once.
+-- next_one() -> coroutine or object, value | nil: the next of the batch, to be entered or fired at once.
 local next_one
 function next_one()
 	if first > last then
@@ -287,7 +291,7 @@ function turn.count()
 	return handed_out
 end
 
--- hand_out(me): resumes one after the other, in the root, which is `me`.
+-- hand_out(me): resumes what is in the batch, one after the other, in the root, which is `me`.
 function turn.hand_out(me)
 	local outer = detail
 	handed_out, interrupted = handed_out + 1, false
@@ -309,7 +313,7 @@ function turn.hand_out(me)
 	detail = outer
 end
 
--- again(): an error has ended hand_out(). Was it on the way to a thread? Then that is the next one again.
+-- again(): an error has ended hand_out(). If that was about to resume a thread, the thread comes next.
 function turn.again()
 	if entering and status(whos[entering]) == 'suspended' then
 		first = entering
