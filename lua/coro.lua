@@ -103,7 +103,7 @@ local function back(me, p, ...)
 		error('thread waiting in coro was resumed by native coroutine.resume', 0)
 	end
 	state[me] = true
-	-- it is set already if `me` was resumed anew, or by a ptransfer, which is not a resumer
+	-- `parent` is set already if `me` was resumed anew, or if a ptransfer set a link, which is not a resumer
 	if p and (not parent or is_link(parent) and not is_link(p)) then
 		parent = p
 	end
@@ -123,7 +123,7 @@ local function probe()
 end
 
 -- interrupted() -> boolean: does the caller run in a finalizer or a hook, and so perhaps in the middle of
--- anything? LuaJIT calls no hooks there. Where a hook of C's is set, which nothing could set again: false.
+-- anything? LuaJIT calls no hooks there. False where a hook in C is set, which Lua could not set again.
 local function interrupted()
 	local hook, mask, count = gethook()
 	if type(hook) == 'string' then
@@ -147,7 +147,7 @@ end
 -- Calls f, which starts a trampoline, on top of one further down the native
 -- stack. Threads down there cannot be reached meanwhile.
 local function nested(f, ...)
-	if (nrunning() or main) == root and not interrupted() then -- an error (of a hook) has ended that trampoline
+	if (nrunning() or main) == root and not interrupted() then -- an error (in a hook) has ended that trampoline
 		current, root, waits, parent = nil, nil, nil, nil
 		return f(...)
 	end

@@ -9,13 +9,13 @@ local lib = {}
 local own_sources = getinfo(1, 'S').source:match'^(.*)lib%.lua$'
 local switching = getinfo(require'coro'.create, 'S').source
 
--- Does the source belong to one of our modules?
+-- Does the source belong to one of the library's own modules?
 function lib.is_own(source)
 	return source == switching or own_sources and source:sub(1, #own_sources) == own_sources
 end
 
--- program_level() -> the level of the program's function that called us, however deep we are. The caller of
--- this function can pass it to error() and getinfo().
+-- program_level() -> the level of the program's function that called the library, at any depth. The caller of
+-- program_level() can pass it to error() and getinfo().
 function lib.program_level()
 	local level = 2
 	local info = getinfo(level, 'S')
@@ -26,20 +26,20 @@ function lib.program_level()
 	return level - 1
 end
 
--- Raises an error in the name of the program's line that called us.
+-- Raises an error at the program's line that called the library.
 function lib.raise(message, ...)
 	error(message:format(...), lib.program_level())
 end
 
--- function -> its file, or false when the function is our own. getinfo is slow when it is asked for more than
--- the function and the line.
+-- function -> its file, or false when the function is the library's own. getinfo is slow when it is asked for
+-- more than the function and the line.
 local files = setmetatable({}, {__mode = 'k', __index = function(t, f)
 	local info = getinfo(f, 'S')
 	t[f] = not lib.is_own(info.source) and info.short_src
 	return t[f]
 end})
 
--- caller() -> 'file:line': the program's line that called us.
+-- caller() -> 'file:line': the program's line that called the library.
 function lib.caller()
 	local level = 2
 	repeat
@@ -59,9 +59,9 @@ ffi.cdef(declarations)
 -- The name of the library's file.
 local FILE = ({Windows = 'socket2.dll', OSX = 'libsocket2.1.dylib'})[jit.os] or 'libsocket2.so.1'
 
--- places() -> paths where the library may be, and the places along package.cpath that do not have it: beside
--- the Lua files (a relocatable folder), where `meson install` put it, along package.cpath (a rock), and where
--- the system looks.
+-- places() -> paths where the library may be, and the places along package.cpath that do not have it. The
+-- paths: beside the Lua files (a relocatable folder), where `meson install` put it, along package.cpath (a
+-- rock), and where the system looks.
 local function places()
 	local list = {}
 	local dir = own_sources and own_sources:match'^@(.*)socket2[/\\]$'
@@ -78,7 +78,7 @@ local function places()
 end
 
 local function load()
-	-- that of the state that started ours (thread.lua), or the user's
+	-- the library of the state that started this one (thread.lua), or the user's choice
 	local given = package.loaded['socket2.library'] or getenv'SOCKET2_LIB'
 	local list, missing = {given}, nil
 	if not given then
@@ -91,7 +91,7 @@ local function load()
 			lib.path = path
 			return C
 		end
-		tried[#tried + 1] = '\n\t' .. tostring(C):gsub('%s+$', '') -- Windows' messages end with a new line
+		tried[#tried + 1] = '\n\t' .. tostring(C):gsub('%s+$', '') -- messages from Windows end with a newline
 	end
 	if given then
 		error(('socket2: the C library that SOCKET2_LIB names, %s, cannot be loaded:%s'):format(given, tried[1]), 0)
@@ -108,11 +108,11 @@ local function symbol(name)
 	return C[name]
 end
 
--- Why these modules cannot use the library; nil when they can.
+-- misfit() -> why these modules cannot use the library; nil when they can.
 local function misfit()
 	local ok, abi_version = pcall(symbol, 'socket2_abi_version')
 	if not ok then
-		return 'is none of socket2: ' .. tostring(abi_version)
+		return 'is not a socket2 library: ' .. tostring(abi_version)
 	elseif abi_version() ~= C.SOCKET2_ABI_VERSION then
 		return ('has ABI version %d, the Lua modules need %d'):format(abi_version(), C.SOCKET2_ABI_VERSION)
 	end
@@ -134,8 +134,8 @@ local words = setmetatable({}, {__index = function(t, code)
 	return word
 end})
 
--- What a failing function returns: nil, err (the short word of the code), errcode. In Lua a handle is only
--- bad when its socket was closed.
+-- fail(code) -> nil, err, errcode: what a function that fails returns; err is the code's short word. In Lua a
+-- handle is bad only when its socket was closed.
 local BADHANDLE, CLOSED = C.SOCKET2_EBADHANDLE, C.SOCKET2_ECLOSED
 function lib.fail(code)
 	if code == BADHANDLE then

@@ -46,7 +46,7 @@ describe('the C library', function()
 	it('that is something else', function()
 		local path = compile'int something(void) { return 0; }'
 		local err = loading(path)
-		assert.equal(('socket2: the library %s is none of socket2: '):format(path), err:match'^.-: .-: ')
+		assert.equal(('socket2: the library %s is not a socket2 library: '):format(path), err:match'^.-: .-: ')
 		assert.matches('socket2_abi_version', err)
 	end)
 end)

@@ -1,4 +1,4 @@
--- The classic API's look-ups. In a thread only that thread waits.
+-- The classic API's lookups. In a thread only that thread waits.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -77,7 +77,7 @@ function dns.gethostname()
 	return ffi.string(text, n)
 end
 
--- getnameinfo([host], [service]) -> {name ...}, [service] | nil, err: a service as it was given.
+-- getnameinfo([host], [service]) -> {name ...}, [service] | nil, err: returns the service as given.
 function dns.getnameinfo(host, service)
 	if host == nil and service == nil then
 		error('host and serv cannot be both nil', 2)

@@ -1,16 +1,17 @@
--- The heads of HTTP messages: reading headers, and writing requests. A head has a bounded length, and none
--- that is written begins another one.
+-- The heads of HTTP messages: reads headers, and writes requests. A head has a bounded length, and a head
+-- that is written cannot begin another one.
 
 local read_line = require'socket2.luasocket.line'
 
 local tostring, pairs, concat = tostring, pairs, table.concat
 
-local MAX_HEADERS, MAX_HEADER_LINES = 262144, 1000 -- all of them together
+local MAX_HEADERS, MAX_HEADER_LINES = 262144, 1000 -- bytes and lines of all headers together
 
 local head = {}
 
--- read_headers(c, headers) -> headers | nil, err: into the table, by lowercase names, those that come twice
--- joined by ', '. A line that begins with white space goes on with the header before it.
+-- read_headers(c, headers) -> headers | nil, err: reads them into the table, by lowercase names. Values of a
+-- name that comes twice are joined by ', '. A line that begins with white space continues the header before
+-- it.
 function head.read_headers(c, headers)
 	local name, total = nil, 0
 	for _ = 1, MAX_HEADER_LINES do
@@ -29,7 +30,7 @@ function head.read_headers(c, headers)
 			local value
 			name, value = line:match'^(.-):%s*(.*)$'
 			if not name then
-				return nil, 'malformed reponse headers' -- so the original writes it
+				return nil, 'malformed reponse headers' -- the original spells it so
 			end
 			name = name:lower()
 			headers[name] = headers[name] and headers[name] .. ', ' .. value or value
@@ -51,7 +52,7 @@ function head.request_line(method, uri)
 	return method .. ' ' .. uri .. ' HTTP/1.1\r\n'
 end
 
--- header_lines(headers, canonic) -> string | nil, err: with the names as the table `canonic` has them.
+-- header_lines(headers, canonic) -> string | nil, err: spells the names like the table `canonic`.
 function head.header_lines(headers, canonic)
 	local lines = {}
 	for name, value in pairs(headers) do

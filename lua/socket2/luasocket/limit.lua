@@ -1,7 +1,7 @@
--- How long what a server sends may become in memory.
+-- How much memory the data that a server sends may take.
 
 local limit = {
-	STRING = 256 * 1024 * 1024, -- a result that is a string, where the program has set no limit
+	STRING = 256 * 1024 * 1024, -- bytes of a result that is a string, where the program has set no limit
 }
 
 -- sink(snk, [most]) -> a sink that takes at most `most` bytes for snk

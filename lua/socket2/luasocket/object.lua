@@ -17,18 +17,19 @@ local error, type, tostring, tonumber, select, unpack, pcall, pairs, setmetatabl
 	error, type, tostring, tonumber, select, unpack, pcall, pairs, setmetatable, getmetatable
 
 local TIMEOUT = C.SOCKET2_ETIMEOUT
-local NEVER, AT_ONCE = 1/0, -1/0 -- at once: without a deadline that has to be looked at
+local NEVER, AT_ONCE = 1/0, -1/0 -- at once: no deadline has to be looked at
 
 local object = {}
 
--- Objects are userdata, as there, which have no room for fields: object -> its state, a table with `kind`,
--- `class`, `block` and `total` (the timeouts), and `s`, the socket, if it has one. It is what functions that
--- are no methods take. The state is also the userdata's environment, and so it lives exactly as long: of this
--- table both sides are weak. A look-up here is compiled, debug.getfenv() is not.
+-- Objects are userdata, because LuaSocket's are. Userdata have no room for fields, so this table has each
+-- object's state, a table with `kind`, `class`, `block` and `total` (the timeouts), and `s`, the socket, if
+-- there is one. Functions that are not methods take the state. The state is also the userdata's environment,
+-- and so lives exactly as long; therefore both sides of this table are weak. A lookup here is compiled, while
+-- debug.getfenv() is not.
 local states = setmetatable({}, {__mode = 'kv'})
 object.states = states
 
--- Where its words are the system's, they are glibc's, as there.
+-- Where LuaSocket has the system's words, these are glibc's.
 local strings = {
 	timeout = 'timeout', connection_timed_out = 'timeout',
 	closed = 'closed', end_of_stream = 'closed', connection_reset = 'closed',
@@ -73,8 +74,8 @@ function object.fail(err)
 	return nil, text(err)
 end
 
--- Raises in the name of the line that called the method, and in the words that Lua has for C's functions:
--- an object is no argument of a method that is called with a colon.
+-- bad_argument(n, message): raises an error at the line that called the method, in the words that Lua has for
+-- functions in C: an object does not count as an argument of a method that is called with a colon.
 function object.bad_argument(n, message)
 	local level = lib.program_level()
 	local info = getinfo(level - 1, 'n')
@@ -89,7 +90,7 @@ function object.bad_argument(n, message)
 end
 local bad_argument = object.bad_argument
 
--- check(object, kind, [class]) -> its state: raises unless it is of that kind ('tcp'), and of the class
+-- check(object, kind, [class]) -> its state: raises unless the object is of that kind ('tcp') and class
 -- ('tcp{client}').
 function object.check(self, kind, class)
 	local state = states[self]
@@ -119,7 +120,7 @@ function object.string(n, v, default)
 	return tostring(v)
 end
 
--- deadline(state) -> when an operation that starts now has to end, if it waits once.
+-- deadline(state) -> when an operation that starts now has to end, if it waits only once.
 function object.deadline(self)
 	local seconds = self.block
 	if self.total >= 0 and (seconds < 0 or self.total < seconds) then
@@ -147,8 +148,9 @@ local function outside(f, ...)
 	return results
 end
 
--- wait(f, ...) -> results of f, which waits: in a thread as it is, elsewhere in a thread of its own, for
--- which the caller waits while all others go on; but nobody goes on in a finalizer or a hook.
+-- wait(f, ...) -> results of f, which waits. In a thread f is just called. Elsewhere f gets a thread of its
+-- own, and the caller waits for that while all other threads go on. In a finalizer or a hook no other thread
+-- goes on.
 function object.wait(f, ...)
 	if sched.can_wait() then
 		return f(...)
@@ -162,8 +164,8 @@ function object.wait(f, ...)
 	return unpack(results, 2, results.n)
 end
 
--- in_line(socket, kind, what, time, begin, ...) -> result, detail: as line.wait(), anywhere; but a try at
--- once does not wait for its turn.
+-- in_line(socket, kind, what, time, begin, ...) -> result, detail: like line.wait(), but works anywhere, and
+-- with AT_ONCE it does not wait for its turn.
 function object.in_line(self, kind, what, time, begin, ...)
 	if time == AT_ONCE then
 		return TIMEOUT, 0
@@ -171,7 +173,7 @@ function object.in_line(self, kind, what, time, begin, ...)
 	return object.wait(line.wait, self, kind, what, time, begin, ...)
 end
 
--- class_of(modern) -> class of the sockets inside of objects: what is pending on one can be waited for
+-- class_of(modern) -> class of the sockets inside objects. What is pending on such a socket can be waited for
 -- anywhere.
 function object.class_of(modern)
 	local class = modern:class()
@@ -198,7 +200,7 @@ local function sleep(seconds)
 	end
 end
 
--- sleep(seconds): the others go on as with wait().
+-- sleep(seconds): the other threads go on as they do in wait().
 function object.sleep(seconds)
 	seconds = object.number(1, seconds)
 	if seconds > 0 then -- NaN is not
@@ -206,11 +208,11 @@ function object.sleep(seconds)
 	end
 end
 
--- class -> a userdata, no object itself, whose metatable the objects of the class share.
+-- class -> a userdata that is not an object, and has the metatable that the objects of the class share.
 local prototypes = {}
 local methods_of = {} -- kind -> its methods
 
--- Each class has a metatable of its own, as there, with its name beside the methods.
+-- Each class has a metatable of its own, with its name beside the methods, because LuaSocket has that.
 local function prototype_of(class, kind)
 	local prototype = newproxy(true)
 	local index, metatable = {class = class}, getmetatable(prototype)
@@ -226,13 +228,13 @@ local function prototype_of(class, kind)
 	return prototype
 end
 
--- class(kind, methods) -> new(class, state) -> object. The methods have to be complete when the first one is
--- made.
+-- class(kind, methods) -> new(class, state) -> object. The methods have to be complete before the first
+-- object is made.
 function object.class(kind, methods)
 	methods_of[kind] = methods
 
-	-- settimeout([seconds], [mode = 'b']) -> 1: nil or negative: forever. Both modes count from the start of a
-	-- call, unless both are set: then 'b' is for each wait in a call.
+	-- settimeout([seconds], [mode = 'b']) -> 1: nil or negative is forever. Both modes count from the start
+	-- of a call. If both are set, 'b' is for each wait in a call.
 	function methods:settimeout(seconds, mode)
 		self = object.check(self, kind)
 		seconds = seconds == nil and -1 or object.number(2, seconds)
@@ -261,7 +263,7 @@ function object.class(kind, methods)
 	end
 end
 
--- change_class(object, class): to another one of its kind.
+-- change_class(object, class): makes it an object of another class of its kind.
 function object.change_class(o, class)
 	local state = states[o]
 	if state.class ~= class then
@@ -270,8 +272,8 @@ function object.change_class(o, class)
 	end
 end
 
--- look_up(host, port, socket type, family, [flags]) -> ai | nil, err: the address of a method's arguments, of
--- both families where `family` is nil.
+-- look_up(host, port, socket type, family, [flags]) -> ai | nil, err: the address that a method's arguments
+-- name, of both families where `family` is nil.
 function object.look_up(host, port, socket_type, family, flags)
 	if not host and not family then
 		family = 'inet'
@@ -298,9 +300,9 @@ local function name_of(self, method)
 	return ai:ip(), ai:port(), ai:family()
 end
 
--- opener(class, new, [begin]) -> open(state, family) -> socket | nil, code: the object's socket, of that
--- family; one that is closed, or of another family, is replaced. new(loop, family, 0) makes a handle of C's,
--- and begin(socket, family) gets each socket of one.
+-- opener(class, new, [begin]) -> open(state, family) -> socket | nil, code: returns the object's socket. If
+-- that is closed or of another family, open() replaces it. new(loop, family, 0) makes a handle in C, and
+-- begin(socket, family) is called for each new socket.
 function object.opener(class, new, begin)
 	return function(self, family)
 		local s = self.s
@@ -324,7 +326,7 @@ function object.opener(class, new, begin)
 	end
 end
 
--- maker(new, class, open) -> f([family]) -> object | nil, err: without a family it has no socket yet.
+-- maker(new, class, open) -> f([family]) -> object | nil, err: without a family the object has no socket yet.
 function object.maker(new, class, open)
 	return function(family)
 		local state = {family = family}
@@ -338,7 +340,8 @@ function object.maker(new, class, open)
 	end
 end
 
--- give_up(state): the descriptor that it has is somebody else's from now on, and not closed.
+-- give_up(state): lets go of the descriptor without closing it, because it belongs to something else from
+-- here on.
 function object.give_up(self)
 	local s = self.s
 	if s then
@@ -347,8 +350,8 @@ function object.give_up(self)
 	end
 end
 
--- add_names(methods, kind, connected, class): what asks for addresses and descriptors. `connected`: the
--- class of objects that have a peer; `class` is of the sockets inside of them.
+-- add_names(methods, kind, connected, class): adds methods for addresses and descriptors. `connected` is the
+-- class of objects that have a peer, `class` the class of the sockets inside them.
 function object.add_names(methods, kind, connected, class)
 	local check = object.check
 

@@ -1,4 +1,4 @@
--- The classic API's socket options, in terms of ours.
+-- The classic API's socket options, by means of the library's own.
 
 local lib = require'socket2.lib'
 local addr = require'socket2.net.addr'
@@ -60,7 +60,7 @@ local function group_of(family)
 end
 local group4, group6 = group_of'inet', group_of'inet6'
 
--- name -> {ours, how its value is read}
+-- name -> {the library's own name, how its value is read}
 local tcp = {
 	bindtodevice = {'bindtodevice', text},
 	keepalive = {'keepalive', boolean}, reuseaddr = {'reuseaddr', boolean},
@@ -91,7 +91,7 @@ local stream = {keepalive = tcp.keepalive, reuseaddr = tcp.reuseaddr, linger = t
 local dgram = {reuseaddr = udp.reuseaddr}
 local known = {tcp = tcp, udp = udp, unixstream = stream, unixdgram = dgram}
 
--- Those that cannot be read, which ends as with a name that is none.
+-- Options that cannot be read: it fails like a name that does not exist.
 local write_only = {
 	['ipv6-v6only'] = {tcp = true}, ['tcp-defer-accept'] = {tcp = true}, ['tcp-fastopen'] = {tcp = true},
 	['tcp-fastopen-connect'] = {tcp = true}, ['ip-multicast-ttl'] = {udp = true},
@@ -99,12 +99,12 @@ local write_only = {
 	['ipv6-add-membership'] = {udp = true}, ['ipv6-drop-membership'] = {udp = true},
 }
 
--- Memberships are no options of ours.
+-- C has no options for memberships.
 local function is_here(ours)
 	return ours:sub(-10) == 'membership' or C.socket2_option_kind(ours) >= 0
 end
 
-if not is_here'reuseport' then -- as there
+if not is_here'reuseport' then -- LuaSocket does the same
 	tcp.reuseport, udp.reuseport = tcp.reuseaddr, udp.reuseaddr
 end
 
@@ -116,7 +116,7 @@ local function find(self, name, reading)
 	return t
 end
 
--- Ours are of the socket's own family where the names there are of one.
+-- An option of the library is of the socket's own family; some of LuaSocket's names are of one family.
 local function applies(self, name)
 	return self.s and (name:sub(1, 5) ~= 'ipv6-' or self.s:family() == 'inet6')
 end
@@ -133,7 +133,7 @@ local function set(self, name, value)
 	if not (applies(self, name) and self.s:setopt(t[1], value)) then
 		return nil, 'setsockopt failed'
 	elseif t[2] == ip then
-		self.multicast_if = value -- the system tells its number only
+		self.multicast_if = value -- the system only tells its number
 	end
 	return 1
 end

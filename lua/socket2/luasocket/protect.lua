@@ -22,8 +22,8 @@ local function finish(finalizer, ...)
 	error(setmetatable({(select(2, ...))}, exception), 0)
 end
 
--- newtry([finalizer]) -> try: returns its arguments if the first is neither nil nor false; else calls the
--- finalizer, whose errors are dropped, and raises the second.
+-- newtry([finalizer]) -> try: returns its arguments if the first is neither nil nor false. Otherwise it calls
+-- the finalizer, drops an error of that, and raises the second argument.
 function protect.newtry(finalizer)
 	return function(...)
 		return finish(finalizer, ...)
@@ -41,7 +41,8 @@ local function caught(ok, ...)
 	error(err, 0)
 end
 
--- protect(f) -> function: f, but nil, err where a try in it raised; other errors go on.
+-- protect(f) -> function: works like f, but returns nil, err where a try in f raised err; other errors are
+-- passed on.
 function protect.protect(f)
 	return function(...)
 		return caught(pcall(f, ...))

@@ -1,4 +1,4 @@
--- The sockets inside the drop-in's tcp and unix stream objects: what is done with one may be called anywhere.
+-- The sockets inside the drop-in's tcp and unix stream objects. Their operations may be called anywhere.
 
 local lib = require'socket2.lib'
 local sched = require'socket2.run.sched'
@@ -13,10 +13,10 @@ local in_line = object.in_line
 local min = math.min
 
 local PENDING, READ, WRITE, BUSY = C.SOCKET2_PENDING, C.SOCKET2_READ, C.SOCKET2_WRITE, C.SOCKET2_EBUSY
-local STEP = 8192 -- bytes that one wait is for where its length is limited, as there
+local STEP = 8192 -- bytes in one wait where its length is limited; LuaSocket has the same
 
 local raw = object.class_of(modern)
-raw.received, raw.sent = 0, 0 -- bytes, by the program
+raw.received, raw.sent = 0, 0 -- how many bytes the program has received and sent
 raw.each = false -- seconds that each of its waits may take
 
 function raw.check_thread() end
@@ -31,10 +31,10 @@ local function begin_send(self, time, p, n, data)
 	return C.socket2_stream_send(loop, self.h, p, n, time), 0
 end
 
--- Sends what is left of n bytes, of which `sent` are gone: sent | sent, code. All of it comes before what
--- others send on the socket, or after it: when a step is over the next one begins before anybody else can
--- run. It repeats itself by a tail call, as a loop that is left at once keeps LuaJIT from compiling what is
--- around it.
+-- send(...) -> sent | sent, code: sends what is left of n bytes, of which `sent` are gone. All of it comes
+-- before or after what other threads send on the socket, because no other thread runs between the end of a
+-- step and the start of the next. It repeats itself by a tail call, because a loop that is left at once keeps
+-- LuaJIT from compiling the code around it.
 local function send(self, time, p, n, sent, data)
 	if sent == n then
 		return n
@@ -51,7 +51,7 @@ local function send(self, time, p, n, sent, data)
 		r, part = wait(self, WRITE)
 	elseif r == BUSY then
 		r, part = in_line(self, WRITE, 'send', ends, begin_send, p + sent, step, data)
-	elseif r < 0 or sent + r == n then -- between its steps nobody else has a turn
+	elseif r < 0 or sent + r == n then -- between its steps no other thread has a turn
 		over()
 	end
 	part = r < 0 and part or r
@@ -83,7 +83,7 @@ function accept(self, time)
 	return r < 0 and waitable.collected(r) and accept(self, time) or r
 end
 
--- For an object that has none: all that is done with it ends as with one that is closed.
+-- For an object without a socket: all operations on this one end like those on a closed socket.
 local none = socket.wrap(raw, 0, C.SOCKET2_INET, 0)
 none.birth = 0
 

@@ -12,7 +12,7 @@ local MOST, NEVER, AT_ONCE = 2^31 - 1, 1/0, object.AT_ONCE
 
 local receive = {}
 
--- Lines mostly have one CR, at the end, or none; and gsub() is not compiled.
+-- Most lines have one CR, at the end, or none, and gsub() is not compiled.
 local function without_cr(data)
 	local i = find(data, '\r', 1, true)
 	if not i then
@@ -53,7 +53,7 @@ local function exactly(s, time, n, prefix)
 	elseif prefix ~= '' then
 		return ''
 	end
-	local first, err = s:peek(1, time) -- as there: it waits for a byte that it does not take
+	local first, err = s:peek(1, time) -- like LuaSocket, it waits for a byte that it does not take
 	return first and '', err
 end
 
@@ -70,7 +70,7 @@ function receive.parse(pattern)
 	return how
 end
 
--- limit(maxsize, prefix, how) -> how many bytes a call that returns at most maxsize may take.
+-- limit(maxsize, prefix, how) -> how many bytes a call may take that returns at most maxsize.
 function receive.limit(maxsize, prefix, how)
 	if maxsize == nil then
 		return NEVER
@@ -93,7 +93,7 @@ local function read(s, time, how, prefix, most)
 	return exactly(s, time, how, prefix)
 end
 
--- With an end for each of its waits: tries at once, and waits until more has come.
+-- With a limit for each of its waits: tries at once, and waits until more has come.
 local function read_in_steps(s, time, ...)
 	local data, err = read(s, AT_ONCE, ...)
 	if err ~= 'timeout' then
@@ -113,7 +113,7 @@ function receive.read(s, time, how, prefix, most)
 	if data then
 		return data
 	end
-	-- What has come goes to the caller: a failed read leaves it in the buffer.
+	-- The caller gets what has come, because a failed read leaves it in the buffer.
 	local n = min(s:buffered(), most)
 	local part = n > 0 and counted(s, s:read(n, time)) or ''
 	if n == most and (err == 'timeout' or err == 'too_long') then

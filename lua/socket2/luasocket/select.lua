@@ -14,7 +14,7 @@ local type, error, pairs, tonumber, pcall = type, error, pairs, tonumber, pcall
 local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
 local TIMEOUT, BUSY, CANCELED = C.SOCKET2_ETIMEOUT, C.SOCKET2_EBUSY, C.SOCKET2_ECANCELED
 local AT_ONCE, NEVER = -1/0, 1/0
-local YEARS = 1e9 -- for ever, but something to come: a loop without that ends
+local YEARS = 1e9 -- as good as forever, but a time that will come, because a loop without one ends
 
 -- Threads in select() look again after each poll of the loop.
 local sleepers = sync.list()
@@ -23,7 +23,8 @@ local function look_again()
 	sleepers:wake_all(true)
 end
 
--- A handle for what is not ours, as long as one select() takes: the descriptor may be another's after it.
+-- A handle for an object that is not the library's, as long as one select() takes. After that the descriptor
+-- may be something else's.
 local function borrow(o, borrowed)
 	local getfd = o.getfd
 	local fd = getfd and getfd(o)
@@ -42,7 +43,7 @@ local function borrow(o, borrowed)
 	return h
 end
 
--- Of ours the socket's own, of others a borrowed one; 0 when there is no descriptor.
+-- The handle of the library's own socket, or else a borrowed one; 0 when there is no descriptor.
 local function handle_of(o, borrowed)
 	local state = states[o]
 	if not state then
@@ -66,7 +67,7 @@ end
 
 local none = {}
 
--- Objects to look at: {object, handle ...}; `ready` gets those that have data already.
+-- The objects to look at: {object, handle ...}; `ready` gets those that already have data.
 local function collect(list, kind, borrowed, ready)
 	if not list then
 		return none, 0
@@ -89,7 +90,8 @@ local function collect(list, kind, borrowed, ready)
 	return t, n
 end
 
--- Whose handle is busy has another's operation, or another handle, on its descriptor: it is as it was.
+-- Adds what is ready. A handle is busy while its descriptor has another operation or handle; nothing changes
+-- for its object then.
 local function look(t, n, kind, ready)
 	for i = 2, n, 2 do
 		local r = C.socket2_socket_wait(loop, t[i], kind, AT_ONCE)
@@ -99,7 +101,8 @@ local function look(t, n, kind, ready)
 	end
 end
 
--- Lets the loop poll once, at the longest until `time`. -> true: the thread was canceled
+-- poll(time) -> true when the thread was canceled: lets the loop poll once, waiting until `time` at the
+-- longest.
 local function poll(time)
 	if not sched.can_wait() then
 		if sched.interrupted() then
@@ -121,13 +124,13 @@ local function poll(time)
 end
 
 local function search(recvt, sendt, timeout, borrowed)
-	-- With room in their array parts, so that next() gives what is at 1 first, as there.
+	-- With room in their array parts, so that next() gives what is at 1 first, like LuaSocket's.
 	local readable, writable = new_table(2, 2), new_table(2, 2)
 	local reading, nreading = collect(recvt, READ, borrowed, readable)
 	local writing, nwriting = collect(sendt, WRITE, borrowed, writable)
 	local time = timeout < 0 and NEVER or timeout == 0 and 0 or C.socket2_clock() + timeout
 	time = sched.deadline(time)
-	local canceled = poll(0) -- what the loop knows of readiness is of its last poll
+	local canceled = poll(0) -- what the loop knows of readiness is as of its last poll
 	while true do
 		look(reading, nreading, READ, readable)
 		look(writing, nwriting, WRITE, writable)
@@ -158,8 +161,8 @@ local function check_list(n, v)
 	end
 end
 
--- select(recvt, sendt, [timeout]) -> readable, writable, nil | 'timeout': arrays with the objects as keys,
--- too. `timeout` in seconds, nil or negative: for ever. A thread that is canceled gets 'canceled'.
+-- select(recvt, sendt, [timeout]) -> readable, writable, nil | 'timeout': arrays that also have the objects
+-- as keys. `timeout` in seconds; nil or negative is forever. A thread that is canceled gets 'canceled'.
 local function select(recvt, sendt, timeout)
 	check_list(1, recvt)
 	check_list(2, sendt)

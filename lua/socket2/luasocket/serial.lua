@@ -1,4 +1,4 @@
--- The classic API's serial objects: serial{client}, over a descriptor that is no socket.
+-- The classic API's serial objects: serial{client}, over a descriptor that is not a socket.
 
 local lib = require'socket2.lib'
 local sched = require'socket2.run.sched'
@@ -26,7 +26,7 @@ end
 
 local methods = {}
 local kind = tcp.kind_of('serial', methods)
-methods.shutdown, methods.gettimeout = nil, nil -- as there
+methods.shutdown, methods.gettimeout = nil, nil -- LuaSocket has none
 
 function methods:getfd()
 	self = check(self, 'serial')
@@ -45,7 +45,7 @@ function methods:setfd(number)
 	end
 end
 
--- What open(2) says beside the words of the library, by numbers that all systems share.
+-- What open(2) says that the library has no words for, by numbers that all systems share.
 local texts = {
 	[6] = 'No such device or address', [16] = 'Device or resource busy', [20] = 'Not a directory',
 	[21] = 'Is a directory', [26] = 'Text file busy', [30] = 'Read-only file system',

@@ -26,19 +26,19 @@ local TIMEOUT, AT_ONCE = object.TIMEOUT, object.AT_ONCE
 local BUSY, ISCONN = C.SOCKET2_EBUSY, C.SOCKET2_EISCONN
 local BACKLOG, MOST = 32, 2^31 - 1
 
--- Of a connect that failed, too, there is nothing to read.
+-- After a connect that failed there is nothing to read either.
 local function text_of(err)
 	return err == 'not_connected' and 'closed' or object.text(err)
 end
 
--- A whole number as C takes it from one.
+-- A whole number, converted the way C does it.
 local function whole(n)
 	n = n < 0 and ceil(n) or floor(n)
 	return n == n and max(min(n, 2^53), -2^53) or -2^53
 end
 
--- The options that are set before it is connected are for the sockets that a connect tries, too. Nagle's
--- delay is as there.
+-- Options that are set before the object is connected also hold for the sockets that a connect tries. Nagle's
+-- delay is on, because LuaSocket leaves it on.
 local open = object.opener(raw.class, C.socket2_tcp_new, function(s, family)
 	s.birth, s.any_family = C.socket2_clock(), false
 	if family ~= C.SOCKET2_UNIX then
@@ -46,10 +46,10 @@ local open = object.opener(raw.class, C.socket2_tcp_new, function(s, family)
 	end
 end)
 
--- A state's `through` is called once in place of its object's next connect: through(object, host, port).
+-- If a state has `through`, the next connect of its object calls through(object, host, port) instead, once.
 
--- receive method of ours -> f(object, max) -> line, bytes taken | nil, err: a line of at most max bytes with
--- its end, which is LF; what is longer is 'too_long'.
+-- receive method of the library -> f(object, max) -> line, bytes taken | nil, err: a line of at most max
+-- bytes, including the LF that ends it; a longer one is 'too_long'.
 local line_readers = {}
 
 local function look_up(self, host, port)
@@ -100,8 +100,8 @@ local function connect_at_once(self, ai)
 	return r
 end
 
--- finish_connect(state, time) -> 0 | code: ends the connect that an earlier call began, for all that need its
--- result. When it has failed, the next address gets its turn.
+-- finish_connect(state, time) -> 0 | code: ends the connect that an earlier call began, for every method that
+-- needs its result. When it has failed, the next address gets its turn.
 local function finish_connect(self, time)
 	local r = connect_pending(self, time)
 	if r == TIMEOUT or r == BUSY then
@@ -119,8 +119,8 @@ local function finish_connect(self, time)
 	return r
 end
 
--- Gives up the connect that an earlier call began, for one to elsewhere. -> 0 | code: a socket that is
--- bound could not be replaced.
+-- give_up_connect(state) -> 0 | code: gives up the connect that an earlier call began, because the next goes
+-- elsewhere. A bound socket cannot be replaced.
 local function give_up_connect(self)
 	local old = self.s
 	if old.bound then
@@ -157,9 +157,9 @@ local function connect_new(self, time, host, port)
 	return ok and 0 or word
 end
 
--- begin(state) -> socket, deadline, [code]: what to read from or to write to, and until when; with an error
--- code when that is not possible yet, or no longer. Of the two timeouts the shorter counts from the start of
--- the call; but where both are set, the blocking one is for each wait, the total one for all.
+-- begin(state) -> socket, deadline, [code]: what to read from or write to, and until when; with an error code
+-- when that is not possible yet, or no longer. The shorter of the two timeouts counts from the start of the
+-- call. But where both are set, the blocking one is for each wait, and the total one for all of them.
 local function begin(self)
 	local time, each, s = deadline(self), false, self.s or none
 	if self.connecting then
@@ -176,7 +176,8 @@ local function begin(self)
 	return s, time
 end
 
--- The methods of a kind come in groups. `k` is the kind: its name, those of its classes, new(class, state).
+-- The methods of a kind come in groups. `k` is the kind: its name, the names of its classes, and new(class,
+-- state).
 
 local function add_names(methods, k)
 	local kind, unix = k.kind, k.unix
@@ -198,8 +199,8 @@ local function add_names(methods, k)
 	end
 	methods.setsockname = methods.bind
 
-	-- Whatever comes of it, the object is a client's then: a connect that goes on in the background needs
-	-- no second call.
+	-- Whatever comes of it, the object is a client afterwards, because a connect that goes on in the
+	-- background needs no second call.
 	function methods:connect(host, port)
 		local o = self
 		self = check(o, kind, unix and k.master)
@@ -218,7 +219,7 @@ local function add_names(methods, k)
 			return fail(r)
 		elseif self.connecting then
 			r = finish_connect(self, time)
-			r = r == TIMEOUT and time <= 0 and BUSY or r -- as there
+			r = r == TIMEOUT and time <= 0 and BUSY or r -- LuaSocket's words
 		elseif s and s.h ~= 0 and (self.class == k.server or s:remoteaddr()) then
 			r = ISCONN
 		else
@@ -291,8 +292,9 @@ local function add_transfer(methods, k)
 		return i + sent - 1, nil, nil
 	end
 
-	-- receive([pattern = '*l'], [prefix = ''], [maxsize]) -> data | nil, err, partial. 'oversized': there are
-	-- more bytes than that; so the partial data of a timeout can be the prefix of another try.
+	-- receive([pattern = '*l'], [prefix = ''], [maxsize]) -> data | nil, err, partial. 'oversized' means that
+	-- there are more than maxsize bytes. The prefix counts, so the partial data of a timeout can be the
+	-- prefix of another try.
 	function methods:receive(pattern, prefix, maxsize)
 		self = check(self, kind, k.client)
 		prefix = string_of(3, prefix, '')
@@ -373,8 +375,8 @@ local function add_state(methods, k)
 	end
 end
 
--- kind_of(kind, methods) -> k: with the methods of a stream, which fit objects over other classes, too, that
--- have raw.lua's class has.
+-- kind_of(kind, methods) -> k: adds the methods of a stream. They also fit objects over other classes that
+-- have what raw.lua's class has.
 local function kind_of(kind, methods)
 	local k = {kind = kind, unix = kind == 'unixstream', new = object.class(kind, methods),
 		master = kind .. '{master}', client = kind .. '{client}', server = kind .. '{server}'}
@@ -383,7 +385,7 @@ local function kind_of(kind, methods)
 	return k
 end
 
--- A kind of sockets: f([family]) -> object | nil, err
+-- define(kind) -> f([family]) -> object | nil, err: for a kind of sockets.
 local function define(kind)
 	local methods = {}
 	local k = kind_of(kind, methods)

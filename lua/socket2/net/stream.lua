@@ -1,9 +1,9 @@
--- Sending to and reading from an ordered stream of bytes: methods for classes of sockets. What is buffered is
--- C's.
+-- Sending to and reading from an ordered stream of bytes: methods for classes of sockets. C has the buffer:
+-- the buffered reads are those of the core's Reader, and Lua makes a string of the result.
 --
--- The methods wait, at most until `expires`, a time of socket.clock(): nil, 'timeout'. Failures are
--- nil, err, errcode; 'end_of_stream' when the stream ends before all of it came; 'too_long' as soon as it
--- is certain that there are more than `maxlen` bytes. A read that fails consumes nothing.
+-- The methods wait, at most until `expires`, a time of socket.clock(); after that they return nil, 'timeout'.
+-- Failures are nil, err, errcode: 'end_of_stream' when the stream ends before everything has come, 'too_long'
+-- as soon as it is certain that there are more than `maxlen` bytes. A read that fails consumes nothing.
 
 local ffi = require'ffi'
 local lib = require'socket2.lib'
@@ -25,12 +25,12 @@ local EINVAL, EBUSY, ECLOSED = C.SOCKET2_EINVAL, C.SOCKET2_EBUSY, C.SOCKET2_ECLO
 local EENDOFSTREAM = C.SOCKET2_EENDOFSTREAM
 local AT_ONCE, CR = -1/0, 13
 local MAX, MAX_LINE, MAX_ALL = 2^31 - 1, 65536, 64 * 1024 * 1024
-local BUFFERED = 1 -- what a read costs a thread that receives nothing
+local BUFFERED = 1 -- what a read that receives nothing costs its thread; see spend()
 
--- What C's reads that are over at once have given.
+-- Where C puts the result of a read that is over at once.
 local last = C.socket2_loop_last_read(loop)
 
--- A number of bytes; nil for what cannot be one.
+-- length(n) -> n | nil: nil if n cannot be a number of bytes.
 local function length(n)
 	if type(n) ~= 'number' then
 		raise('bad length (number expected, got %s)', type(n))
@@ -42,7 +42,7 @@ local function limit(maxlen, default)
 	return maxlen == nil and default or maxlen == 1/0 and MAX or length(maxlen)
 end
 
--- The number of bytes for a buffer: `n`, or all of it.
+-- room(buf, n) -> n, or by default the buffer's size in bytes.
 local function room(buf, n)
 	if type(buf) ~= 'cdata' and buf ~= nil then
 		raise('bad buffer (cdata expected, got %s)', type(buf))
@@ -53,8 +53,9 @@ local function room(buf, n)
 	return buf ~= nil and n or nil
 end
 
--- `reader` is the thread that waits for a buffered read (OUTSIDE where none runs), from before it waits until
--- it has what it has read, which only then is C's to forget; or ABANDONED by an error.
+-- `reader` is the thread that waits for a buffered read, or OUTSIDE where no thread runs. It is set from
+-- before the wait until the thread has the result, because C must keep the result until then. ABANDONED: an
+-- error has ended the read.
 local OUTSIDE, ABANDONED = true, 'abandoned'
 local stream = {reader = false}
 
@@ -68,7 +69,7 @@ local function begin_slices(self, time, slices, count)
 	return C.socket2_stream_sendv(loop, self.h, slices.first, count, time), 0
 end
 
--- Slices for C, with what they point to.
+-- slices_of(list) -> slices, count: slices for C, in a table that also keeps what they point to.
 local function slices_of(list)
 	local count = #list
 	local slices = {first = new_slices(count)}
@@ -82,9 +83,9 @@ local function slices_of(list)
 	return slices, count
 end
 
--- send(s | data | list, [len], [expires]) -> len | nil, err, errcode, sent: sends all of it. `data` is any
--- cdata with its length in bytes, which an array or struct need not give; a list has strings and arrays. On
--- an error `sent` is how many bytes the system took.
+-- send(s | data | list, [len], [expires]) -> len | nil, err, errcode, sent: sends everything. `data` is any
+-- cdata, and `len` its length in bytes, which an array or struct does not need. A list has strings and
+-- arrays. After an error `sent` is how many bytes the system took.
 function stream:send(data, len, expires)
 	inside'send'
 	local begin, size = begin_send, len
@@ -114,15 +115,15 @@ function stream:send(data, len, expires)
 	return n
 end
 
--- leave_behind(): an error has ended what was reading.
+-- leave_behind(): an error has ended the thread that was reading.
 function stream:leave_behind()
 	if self.reader then
 		self.reader = ABANDONED
 	end
 end
 
--- is_reading() -> boolean: is somebody else in the middle of a buffered read? What one has taken that an
--- error has ended is unread again.
+-- is_reading() -> boolean: is another thread in the middle of a buffered read? If an error has ended that
+-- thread, what its read has taken is unread again.
 local function is_reading(self)
 	local reader = self.reader
 	if not reader or self.h == 0 then
@@ -137,13 +138,13 @@ end
 
 stream.is_reading = is_reading
 
--- check_thread(what): raises where a read could not wait. For classes that can everywhere.
+-- check_thread(what): raises where a read could not wait. Classes that can wait anywhere replace it.
 function stream.check_thread(_, what)
 	inside(what)
 end
 
--- recv(buf, [maxlen], [expires]) -> len | nil, err, errcode: what has come, at most maxlen (> 0) bytes; 0
--- at the end of the stream. An array or struct need not be given its length.
+-- recv(buf, [maxlen], [expires]) -> len | nil, err, errcode: receives what has come, at most maxlen (> 0)
+-- bytes; 0 at the end of the stream. An array or struct needs no maxlen.
 function stream:recv(buf, maxlen, expires)
 	self:check_thread'recv'
 	local size, time = buffer_size(buf, maxlen), deadline(expires, self.read_timeout)
@@ -163,10 +164,11 @@ function stream:recv(buf, maxlen, expires)
 	return n
 end
 
--- Begins a buffered read; nil for a number of bytes that is none: its deadline | nil, err, errcode.
+-- open(self, what, n, expires) -> deadline | nil, err, errcode: begins a buffered read. n is nil if the
+-- program gave no valid number of bytes.
 local function open(self, what, n, expires)
 	self:check_thread(what)
-	local time = deadline(expires, self.read_timeout) -- one for all that it receives
+	local time = deadline(expires, self.read_timeout) -- one for everything that it receives
 	if not n then
 		return fail(EINVAL)
 	elseif self.reader and is_reading(self) then
@@ -175,17 +177,17 @@ local function open(self, what, n, expires)
 	return time
 end
 
--- A thread that goes on after a wait() is interpreted until it calls something: hence what follows a wait is
--- in functions of its own.
+-- A thread that goes on after a wait() is interpreted until it calls a function, so what follows a wait is in
+-- functions of its own.
 
--- Ends the wait for a buffered read: bytes, where they are | code
+-- waited(self, n) -> n, pointer | code: ends the wait for a buffered read with the result n.
 local function waited(self, n)
 	self.reader = false
 	if n < 0 then
 		return n
 	end
 	local p = C.socket2_stream_data(loop, self.h)
-	if p == nil then -- another thread was faster to close it
+	if p == nil then -- another thread has closed it before this one ran
 		return ECLOSED
 	end
 	return n, p
@@ -196,7 +198,7 @@ local function wait_for(self)
 	return waited(self, (wait(self, READ)))
 end
 
--- No memory for the string: the bytes stay in the buffer.
+-- There is no memory for the string, so the bytes go back to the buffer.
 local function undo(self, err)
 	C.socket2_stream_undo(loop, self.h)
 	over(0)
@@ -220,8 +222,8 @@ local function string_after_wait(self, result, of_line)
 	return s, behind
 end
 
--- Ends a buffered read that is held, for which C has returned n: string | nil, err, errcode. With a line
--- comes the byte behind it.
+-- take(self, n, [of_line]) -> string | nil, err, errcode: ends a buffered read that is held, for which C has
+-- returned n. With `of_line` the byte behind the line comes, too.
 local function take(self, n, of_line)
 	if n == PENDING then
 		self.reader = this() or OUTSIDE
@@ -245,8 +247,8 @@ local function take(self, n, of_line)
 	return s, behind
 end
 
--- recvn(buf, [n], [expires]) -> n | nil, err, errcode: n bytes into buf, or as many as the array or struct
--- has. A failure leaves some of them in buf, but they are not read.
+-- recvn(buf, [n], [expires]) -> n | nil, err, errcode: reads n bytes into buf, by default as many as the
+-- array or struct has. A failure may leave some of them in buf, but they are not consumed.
 function stream:recvn(buf, n, expires)
 	n = room(buf, n)
 	local time, err, errcode = open(self, 'recvn', n, expires)
@@ -266,7 +268,7 @@ function stream:recvn(buf, n, expires)
 	return n
 end
 
--- Of a closed stream, too, no bytes can be read.
+-- A read of 0 bytes succeeds on a closed stream, too.
 local function none_or_failed(n, err, errcode)
 	if n == 0 and errcode == ECLOSED then
 		return ''
@@ -274,7 +276,7 @@ local function none_or_failed(n, err, errcode)
 	return nil, err, errcode
 end
 
--- read(n, [expires]) -> string | nil, err, errcode: n bytes.
+-- read(n, [expires]) -> string | nil, err, errcode: reads n bytes.
 function stream:read(n, expires)
 	n = length(n)
 	local time, err, errcode = open(self, 'read', n, expires)
@@ -306,7 +308,7 @@ function stream:peek(n, expires)
 	return s
 end
 
--- readall([maxlen = 64 MiB], [expires]) -> string | nil, err, errcode: everything until the end of the
+-- readall([maxlen = 64 MiB], [expires]) -> string | nil, err, errcode: reads everything until the end of the
 -- stream.
 function stream:readall(maxlen, expires)
 	maxlen = limit(maxlen, MAX_ALL)
@@ -318,7 +320,8 @@ function stream:readall(maxlen, expires)
 	return take(self, C.socket2_stream_readall(loop, self.h, maxlen, time))
 end
 
--- readline([maxlen = 65536], [expires]) -> line | nil, err, errcode: without its end, LF or CRLF.
+-- readline([maxlen = 65536], [expires]) -> line | nil, err, errcode: reads a line. Its end, LF or CRLF, is
+-- consumed, but not returned.
 function stream:readline(maxlen, expires)
 	maxlen = limit(maxlen, MAX_LINE)
 	local time, err, errcode = open(self, 'readline', maxlen, expires)
@@ -329,7 +332,7 @@ function stream:readline(maxlen, expires)
 	return take(self, C.socket2_stream_readline(loop, self.h, maxlen, time))
 end
 
--- count_line(maxlen, expires) -> line, bytes that it took with its end | nil, err, errcode
+-- count_line(maxlen, expires) -> line, number of bytes that it and its end took | nil, err, errcode
 function stream:count_line(maxlen, expires)
 	local time, err, errcode = open(self, 'readline', maxlen, expires)
 	if not time then
@@ -344,8 +347,8 @@ function stream:count_line(maxlen, expires)
 	return line, #line + (behind == CR and 2 or 1)
 end
 
--- readuntil(delim, [maxlen = 65536], [expires]) -> string | nil, err, errcode: what is before the
--- delimiter (a string of any bytes, at least one), which is read too.
+-- readuntil(delim, [maxlen = 65536], [expires]) -> string | nil, err, errcode: reads what is before the
+-- delimiter (a string of any bytes, at least one), and consumes the delimiter, too.
 function stream:readuntil(delim, maxlen, expires)
 	if type(delim) ~= 'string' then
 		raise('bad delimiter (string expected, got %s)', type(delim))
@@ -359,7 +362,7 @@ function stream:readuntil(delim, maxlen, expires)
 	return take(self, C.socket2_stream_readuntil(loop, self.h, delim, #delim, maxlen, time))
 end
 
--- lines([maxlen], [expires]) -> iterator: `for line in s:lines() do`, the lines as of readline(), and at
+-- lines([maxlen], [expires]) -> iterator: `for line in s:lines() do` gives the lines like readline(), and at
 -- the end of the stream what is left, if anything. Other failures are raised.
 function stream:lines(maxlen, expires)
 	maxlen = limit(maxlen, MAX_LINE)
@@ -378,7 +381,7 @@ function stream:lines(maxlen, expires)
 	end
 end
 
--- more([expires]) -> true | nil, err, errcode: waits until more is buffered than there is.
+-- more([expires]) -> true | nil, err, errcode: waits until more bytes are buffered.
 function stream:more(expires)
 	local size = self:buffered() + 1
 	local time, err, errcode = open(self, 'more', size, expires)
@@ -398,7 +401,7 @@ function stream:more(expires)
 	return true
 end
 
--- buffered() -> number of bytes that were received and not read
+-- buffered() -> number of bytes that were received but not read
 function stream:buffered()
 	if self.reader then
 		is_reading(self)
@@ -407,7 +410,7 @@ function stream:buffered()
 	return n > 0 and n or 0
 end
 
--- rest() -> the bytes that are buffered | nil while a thread reads.
+-- rest() -> the buffered bytes, which stay buffered | nil while a thread reads
 function stream:rest()
 	local n = self:buffered()
 	if n == 0 then
@@ -418,7 +421,7 @@ function stream:rest()
 	return string_of(last.data, n)
 end
 
--- unread(s): the bytes come before those to be received.
+-- unread(s): the bytes of s come before those that are buffered.
 function stream:unread(s)
 	local r = C.socket2_stream_unread(loop, self.h, s, #s)
 	if r < 0 then
