@@ -1,4 +1,4 @@
-// The search for a delimiter in bytes of which there may be more.
+// The search for a delimiter in bytes that may be followed by more.
 #pragma once
 
 #include <algorithm>
@@ -7,8 +7,8 @@
 
 namespace socket2 {
 
-// Where in p[from] to p[to - 1] the delimiter begins, or the last of the `have` bytes at p that may turn out to
-// be its beginning; `to` when nowhere.
+// Returns where in p[from] to p[to - 1] the delimiter begins; or where the last of the `have` bytes at p
+// begin if they may turn out to be its beginning; or `to`.
 inline size_t find_delimiter(const char* p, size_t from, size_t to, size_t have,
                              const char* delimiter, size_t delimiter_size) {
     while (from < to) {

@@ -1,4 +1,4 @@
-// What a buffered read wants, and what it gave.
+// What a buffered read wants, and its result.
 #pragma once
 
 #include <cstddef>
@@ -17,16 +17,16 @@ struct ReadRequest {
     };
 
     Kind kind = Kind::size;
-    size_t limit = 0;  // bytes: the number, or the most that the result may have
+    size_t limit = 0;  // the number of bytes, or the most that the result may have
     const char* delimiter = nullptr;
     size_t delimiter_size = 0;
     char* memory = nullptr;
 };
 
 struct ReadResult {
-    const char* data;  // null: the last read failed, or is not over
-    size_t left;       // bytes that are buffered behind it
-    bool received;     // whether some of it was not buffered before
+    const char* data;  // null if the last read failed, or is not over
+    size_t left;       // bytes that are buffered behind the result
+    bool received;     // whether the read had to receive some of it
 };
 
 }  // namespace socket2

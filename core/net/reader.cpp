@@ -15,7 +15,7 @@ Result Reader::read(const ReadRequest& request, double deadline) {
     searched_ = straight_ = 0;
     received_ = false;
     release();
-    // Many bytes are not copied.
+    // Many bytes are received straight into the caller's memory, so that they are not copied.
     goes_straight_ =
         request.kind == ReadRequest::Kind::into && request.limit >= buffered() + ChunkPool::kChunk;
     Result r = match();
@@ -51,7 +51,7 @@ bool Reader::on_completed() {
     }
     Result r = op_.result;
     if (r.ok()) {
-        // After a cancel nobody may be there to get what it consumes.
+        // After a cancel it must consume nothing, because there may be nobody to get it.
         r = op_.cancel_reason != Errc::ok ? Result(op_.cancel_reason) : advance();
         if (r.is_pending()) {
             go_on();
@@ -64,7 +64,7 @@ bool Reader::on_completed() {
 
 void Reader::go_on() { loop_.go_on(op_, unwatched_ ? Loop::When::later : Loop::When::soon); }
 
-// One receive, and what it makes of the request; pending when more is needed.
+// Receives once, and tries to answer the request; pending when that needs more.
 Result Reader::advance() {
     Result r = fill();
     if (r.ok()) {
@@ -79,7 +79,7 @@ Result Reader::advance() {
     return r;
 }
 
-// What the buffered bytes make of the request; pending when more is needed.
+// Tries to answer the request with the buffered bytes; pending when that needs more.
 Result Reader::match() {
     switch (request_.kind) {
         case ReadRequest::Kind::size:
@@ -99,7 +99,7 @@ Result Reader::match() {
     return Errc::invalid_argument;
 }
 
-// Into the caller's memory: all at once, or straight, what is buffered first.
+// Fills the caller's memory: all at once from the buffer, or straight, after what is buffered.
 Result Reader::fill_caller() {
     const size_t more = request_.limit - straight_;
     if (!goes_straight_ && buffered() < more) return Result::pending();
@@ -110,21 +110,22 @@ Result Reader::fill_caller() {
     return Result::of(static_cast<int>(request_.limit));
 }
 
-// Of a read straight into the caller's memory that has failed: what came is unread.
+// When a read straight into the caller's memory has failed, what came becomes unread again.
 Result Reader::put_back(Result result) {
     if (!result.is_error() || !std::exchange(goes_straight_, false)) return result;
     const Result r = unread(request_.memory, straight_);
     return r.ok() ? result : r;
 }
 
-// The delimiter begins at `latest` or before.
+// Looks for the delimiter, which must begin at `latest` or before.
 Result Reader::search(const char* delimiter, size_t delimiter_size, size_t latest) {
     const char* const p = memory_.get() + first_;
     const size_t have = buffered();
     const size_t to = std::min(have, latest + 1);
     size_t& searched = delimiter_size == 1 && delimiter[0] == '\n' ? without_lf_ : searched_;
     const size_t at = find_delimiter(p, searched, to, have, delimiter, delimiter_size);
-    // A CR is part of the end of a line, or will turn out to be part of the line.
+    // A CR before the LF belongs to the end of the line. At the end of the buffer it may still turn
+    // out to be part of the line.
     const bool cr = request_.kind == ReadRequest::Kind::line && at > 0 && p[at - 1] == '\r';
     const size_t size = cr ? at - 1 : at;
     if (size > request_.limit) return Errc::too_long;
@@ -133,7 +134,7 @@ Result Reader::search(const char* delimiter, size_t delimiter_size, size_t lates
     return Result::pending();
 }
 
-// `size` bytes are the result, and so many are read.
+// The first `size` bytes are the result, and the first `all` bytes are read.
 Result Reader::consume(size_t size, size_t all) {
     data_ = all > 0 || size > 0 ? memory_.get() + first_ : "";
     skip(all);
@@ -160,7 +161,7 @@ size_t Reader::wanted() const {
     }
 }
 
-// What is unread is in that memory, behind so many free bytes.
+// Moves the unread bytes to that memory, and leaves `before` bytes free in front of them.
 void Reader::move_to(std::unique_ptr<char[]> memory, size_t capacity, size_t before) {
     const size_t size = buffered();
     if (size > 0) std::memcpy(memory.get() + before, memory_.get() + first_, size);
@@ -178,7 +179,8 @@ bool Reader::grow(size_t capacity, size_t before) {
     return true;
 }
 
-// Few bytes do not keep a chunk. The next stream has the same one, which the processor's caches have too.
+// Gives the chunk back when only few bytes are left in it. The next stream then uses the same chunk,
+// which is in the processor's caches.
 void Reader::shrink() {
     constexpr size_t kFew = 1024;
     if (capacity_ != ChunkPool::kChunk || buffered() > kFew) return;
@@ -203,7 +205,7 @@ bool Reader::make_room() {
     return true;
 }
 
-// Receives what comes next: how many bytes; pending when there is nothing.
+// Receives what comes next, and returns how many bytes; pending when there is nothing.
 Result Reader::fill() {
     if (!goes_straight_ && !make_room()) return Errc::out_of_memory;
     IoOp once(op_.owner, op_.source, Side::read);

@@ -59,7 +59,7 @@ local function recv(self, time, buf, n, from)
 	return r
 end
 
--- What a datagram socket that is open calls a reset.
+-- failed(s, code) -> nil, err: a reset of an open datagram socket is called 'refused'.
 local function failed(s, code)
 	local _, text = fail(code)
 	return nil, text == 'closed' and s and s.h ~= 0 and 'refused' or text
@@ -67,7 +67,8 @@ end
 
 local open = object.opener(raw, C.socket2_udp_new)
 
--- look_up(unix, n, host, port, family, flags) -> ai | nil, err: of the arguments n and n + 1.
+-- look_up(unix, n, host, port, family, flags) -> ai | nil, err: the address that the arguments n and n + 1
+-- name.
 local function look_up(unix, n, host, port, family, flags)
 	host = string_of(n, host)
 	if not unix then
@@ -154,7 +155,7 @@ local function add_sending(methods, k)
 		data = string_of(2, data)
 		local s = self.s
 		if not s or s.h == 0 then
-			return fail'refused' -- as there
+			return fail'refused' -- like LuaSocket
 		end
 		local r = send(s, deadline(self), data)
 		if r < 0 then
@@ -166,14 +167,14 @@ local function add_sending(methods, k)
 	function methods:sendto(data, host, port)
 		self = check(self, kind, k.unconnected)
 		data = string_of(2, data)
-		-- The first address that it sent to has made its family.
+		-- The first address that the object sent to has set the family of its socket.
 		local family = self.s and self.s.h ~= 0 and self.s:family() or self.family
 		local ai, err = look_up(unix, 3, host, port, family, 'numerichost')
 		if not ai then
 			return nil, err == 'unknown_host' and 'Name or service not known' or object.text(err)
 		end
 		if self.s and self.s.h == 0 then
-			return fail'refused' -- as there
+			return fail'refused' -- like LuaSocket
 		end
 		local s, code = open(self, C.socket2_addr_family(addr.pointer(ai)))
 		local r = s and send(s, deadline(self), data, addr.pointer(ai), addr.memory(ai)) or code
@@ -220,7 +221,7 @@ local function add_receiving(methods, k)
 	end
 end
 
--- A kind of sockets: f([family]) -> object | nil, err
+-- define(kind) -> f([family]) -> object | nil, err: for a kind of sockets.
 local function define(kind)
 	local methods = {}
 	local new = object.class(kind, methods)
