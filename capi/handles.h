@@ -161,11 +161,11 @@ inline const Address* address(const socket2_addr* addr) {
     return reinterpret_cast<const Address*>(addr);
 }
 
-// Makes an endpoint of the arguments of a look-up, or says which of them is wrong. The texts stay
+// Makes an endpoint of the arguments of a lookup, or says which of them is wrong. The texts stay
 // the caller's.
 Result endpoint_of(const char* host, const char* service, int type, int family, int protocol,
                    int flags, Endpoint& out);
-// In a forked child, which lacks the threads that were doing the look-up: starts it again.
+// In a forked child, which lacks the threads that were doing the lookup: starts it again.
 void ask_again(Query& query);
 // Whether `max` addresses may be written.
 inline bool is_room(const socket2_addr* out, int max) {

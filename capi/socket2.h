@@ -170,7 +170,7 @@ enum { SOCKET2_UNSPECIFIED = 0, SOCKET2_INET = 1, SOCKET2_INET6 = 2, SOCKET2_UNI
 
 /* Protocols are IANA's numbers (6 tcp, 17 udp, 1 icmp, 58 icmpv6, 255 raw ...); 0: the default. */
 
-/* Flags of a look-up; see getaddrinfo(3) for their meaning. */
+/* Flags of a lookup; see getaddrinfo(3) for their meaning. */
 enum {
     SOCKET2_PASSIVE = 1,
     SOCKET2_CANONNAME = 2,
@@ -443,15 +443,15 @@ SOCKET2_API int socket2_addr_port(const socket2_addr* addr);
 SOCKET2_API int socket2_addr_ip(const socket2_addr* addr, char* text, size_t size);
 SOCKET2_API int socket2_addr_format(const socket2_addr* addr, char* text, size_t size);
 
-/* ---- look-ups in the background ---- */
+/* ---- lookups in the background ---- */
 
 /*
- * Starts a look-up that does not block the caller, and returns its handle. Then the event {handle,
+ * Starts a lookup that does not block the caller, and returns its handle. Then the event {handle,
  * SOCKET2_LOOKUP, n} follows, with the number of addresses or an error code. The arguments and
  * errors are socket2_addr_lookup()'s; the strings are copied. SOCKET2_ETIMEOUT when `deadline`
  * comes first. Threads that all loops of the process share ask the system: at most 16 for answers
  * that are still wanted, and 64 with those that are no longer wanted, because the system cannot be
- * stopped. A loop has at most half of what others leave. Equal look-ups share one. Localhost, names
+ * stopped. A loop has at most half of what others leave. Equal lookups share one. Localhost, names
  * in the hosts file, and literals with a service name have separate threads. For 3 seconds
  * after a name server was silent, the same question gets SOCKET2_ELOOKUPAGAIN at once.
  */
@@ -459,7 +459,7 @@ SOCKET2_API int socket2_lookup_new(int loop, const char* host, const char* servi
                                    int family, int protocol, int flags, double deadline);
 
 /*
- * Ends a pending look-up: its event, SOCKET2_ECANCELED, follows. Does nothing when none is pending.
+ * Ends a pending lookup: its event, SOCKET2_ECANCELED, follows. Does nothing when none is pending.
  */
 SOCKET2_API int socket2_lookup_cancel(int loop, int handle);
 
@@ -470,7 +470,7 @@ SOCKET2_API int socket2_lookup_cancel(int loop, int handle);
 SOCKET2_API int socket2_lookup_result(int loop, int handle, socket2_addr* out, int max, char* name,
                                       size_t name_size);
 
-/* Frees a look-up; while it is pending the event SOCKET2_ECLOSED follows. */
+/* Frees a lookup; while it is pending the event SOCKET2_ECLOSED follows. */
 SOCKET2_API int socket2_lookup_close(int loop, int handle);
 
 /*

@@ -50,7 +50,7 @@ namespace socket2 {
     X(invalid_port, EPORT, -37, "a port is a whole number from 0 to 65535")                 \
     X(temporary_lookup_failure, ELOOKUPAGAIN, -38,                                          \
       "the name server did not answer: try again later")                                    \
-    X(lookup_failure, ELOOKUP, -39, "the name look-up failed for good")                     \
+    X(lookup_failure, ELOOKUP, -39, "the name lookup failed for good")                      \
     X(unknown_option, EOPTION, -40, "no socket option of that name here")                   \
     X(no_such_device, ENODEV, -41, "no network interface of that name")                     \
     X(bad_descriptor, EDESCRIPTOR, -42, "not an open descriptor of the needed kind")        \

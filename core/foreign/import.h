@@ -1,5 +1,5 @@
 // How a foreign library's functions are called without linking it: through pointers of the same
-// names and types in a namespace of this library, which name look-up finds first. Macros that the
+// names and types in a namespace of this library, which name lookup finds first. Macros that the
 // library's header defines over its functions work unchanged.
 //
 //     #define FUNCTIONS(X) X(deflate) X(deflateEnd)
@@ -12,7 +12,7 @@
 // X takes the names of functions, which cannot be in parentheses.
 // NOLINTBEGIN(bugprone-macro-parentheses)
 
-// The pointers are found instead of the functions, because argument-dependent look-up would find
+// The pointers are found instead of the functions, because argument-dependent lookup would find
 // functions of both namespaces and be ambiguous.
 #define SOCKET2_POINTER(name) inline decltype(&::name) name = nullptr;
 

@@ -59,7 +59,7 @@ void HostsFile::read() {
 }
 
 // Adds the line's address and its names. The address counts as a name, too, because reverse
-// look-ups ask for it.
+// lookups ask for it.
 void HostsFile::add_line(std::string_view line) {
     std::string_view word = next_word(line);
     const Family family = word.find(':') == std::string_view::npos ? Family::inet : Family::inet6;

@@ -1,4 +1,4 @@
-// Remembers for a while what look-ups have found. Not thread-safe.
+// Remembers for a while what lookups have found. Not thread-safe.
 #pragma once
 
 #include <cstddef>

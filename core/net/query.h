@@ -1,4 +1,4 @@
-// A look-up in flight on a loop.
+// A lookup in flight on a loop.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace socket2 {
 
-// Each does one look-up.
+// Each does one lookup.
 class Query final : public Object {
    public:
     static constexpr unsigned kKinds = kLookup;
@@ -21,7 +21,7 @@ class Query final : public Object {
     // Called once. The op completes with the number of addresses or an error, and never at once.
     // The texts are copied. May throw bad_alloc, with nothing started.
     void start(Resolver& resolver, const Endpoint& endpoint, double deadline);
-    // Starts again from the beginning, if the look-up is under way. May throw bad_alloc, with
+    // Starts again from the beginning, if the lookup is under way. May throw bad_alloc, with
     // nothing changed.
     void ask_again(Resolver& resolver);
     // The op completes with Errc::canceled. Does nothing after it has completed.

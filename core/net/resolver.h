@@ -1,4 +1,4 @@
-// Look-ups in the background: they may block a thread of the pool in the system's resolver, and
+// Lookups in the background: they may block a thread of the pool in the system's resolver, and
 // never a loop.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace socket2 {
 
-// Look-ups of equal endpoints share one *flight*, which takes one of two lanes. Names in the hosts
+// Lookups of equal endpoints share one *flight*, which takes one of two lanes. Names in the hosts
 // file, localhost, and literals with a service name need no network: they never wait for a thread
 // behind names that do. If a name's servers have kept a thread waiting in vain, the resolver
 // remembers for a moment that they do not answer.
@@ -69,7 +69,7 @@ class Resolver {
     double cache_seconds_ = 0;
 };
 
-// One look-up on its way, shared by the caller and the worker. It arrives in the loop of its inbox.
+// One lookup on its way, shared by the caller and the worker. It arrives in the loop of its inbox.
 class Resolver::Job : public Posted {
    public:
     // Copies the texts. The answer is not wanted after `deadline` (a time of MonotonicClock). May

@@ -18,7 +18,7 @@ namespace socket2::sys {
 // A send takes at most this many pieces at once, and leaves the others for the next.
 constexpr size_t kMaxSlices = 64;
 
-// Does what the system requires before sockets and look-ups. Any thread.
+// Does what the system requires before sockets and lookups. Any thread.
 void start();
 
 // The three numbers are the system's own; the value is the descriptor.

@@ -77,7 +77,7 @@ def main(calls=100000, seed=1, trace=None, seconds=240):
         raise Wrong(f'never called: {never}')
     limit = time.monotonic() + 20
     while open_descriptors() != descriptors and time.monotonic() < limit:
-        time.sleep(0.01)  # an abandoned look-up may still have one
+        time.sleep(0.01)  # an abandoned lookup may still have one
     if open_descriptors() != descriptors:
         raise Wrong(f'{open_descriptors() - descriptors} descriptors are left')
     print(f'{sum(workers[0].counts.values())} calls and {sum(beside.counts.values())} beside')

@@ -1,4 +1,4 @@
-/* Addresses as text, look-ups that wait, and names of this host. */
+/* Addresses as text, lookups that wait, and names of this host. */
 #define _GNU_SOURCE
 #include <time.h>
 

@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
         }
     }
     free_arguments();
-    /* An abandoned look-up may still have a thread. */
+    /* An abandoned lookup may still have a thread. */
     const double limit = socket2_clock() + 20;
     while (count_fds() != fds && socket2_clock() < limit) usleep(1000);
     if (count_fds() != fds) fail("descriptors are left", count_fds() - fds);

@@ -1,4 +1,4 @@
-/* Look-ups in the background, and addresses without look-ups, in a C program. */
+/* Lookups in the background, and addresses without lookups, in a C program. */
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@ static int start(int loop, const char* host) {
     return start_until(loop, host, "80", SOCKET2_NEVER);
 }
 
-/* The result of the next event, which has to belong to this look-up. */
+/* The result of the next event, which has to belong to this lookup. */
 static int finish(int loop, int handle) {
     const double limit = in(LIMIT);
     socket2_event event;
@@ -95,7 +95,7 @@ static void test_parse_errors(void) {
     CHECK_INT(socket2_addr_parse("::1", "80", SOCKET2_TCP, 0, 0, 256, &addr), SOCKET2_EINVAL);
 }
 
-/* ---- look-ups ------------------------------------------------------------------------------- */
+/* ---- lookups -------------------------------------------------------------------------------- */
 
 static void test_literals(void) {
     const int loop = socket2_loop_new();
@@ -176,7 +176,7 @@ static void test_canonical_name(void) {
     CHECK_INT(socket2_loop_close(loop), 0);
 }
 
-/* What the blocking look-up says about an unknown name. A machine without name servers cannot tell
+/* What the blocking lookup says about an unknown name. A machine without name servers cannot tell
  * such a name from another. */
 static void test_unknown(void) {
     const int loop = socket2_loop_new();

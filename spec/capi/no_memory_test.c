@@ -117,7 +117,7 @@ static void check_kind(const char* kind) {
     _(wait, "wait")                         \
     _(channel_recv, "channel recv")         \
     _(channel_send, "channel send")         \
-    _(look_up, "look-up")                   \
+    _(look_up, "lookup")                    \
     _(sleep, "sleep")                       \
     _(event, "event")                       \
     _(semaphore, "semaphore")               \

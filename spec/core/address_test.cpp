@@ -242,7 +242,7 @@ TEST(ParseAddress, RoundTripsUnixPaths) {
     }
 }
 
-// ---- look-ups that stay in the process ----------------------------------------------------------
+// ---- lookups that stay in the process -----------------------------------------------------------
 
 TEST(Lookup, AWordIsNoPort) {
     // strtoul would take these for numbers, and "-1" for 65535.

@@ -35,7 +35,7 @@ bool child_agrees(const std::function<bool()>& body) {
     return status == 0;
 }
 
-// The result of a look-up on a new loop.
+// The result of a lookup on a new loop.
 Errc look_up(Resolver& resolver) {
     std::unique_ptr<Poller> poller;
     EXPECT_TRUE(SystemPollers().make(-1, poller).ok());
@@ -70,7 +70,7 @@ TEST(Fork, AChildRemembersLookupsOfItsOwn) {
     }));
 }
 
-// The system's look-up holds a lock of its own for a moment, which would never be released in a
+// The system's lookup holds a lock of its own for a moment, which would never be released in a
 // child.
 TEST(Fork, AChildLooksUpWhileItsParentDoes) {
     constexpr int kThreads = 4;

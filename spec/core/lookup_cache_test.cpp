@@ -1,4 +1,4 @@
-// What is remembered about look-ups, and for how long.
+// What is remembered about lookups, and for how long.
 #include "core/net/lookup_cache.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Look-ups in the background on real loops: the pool with scripted look-ups that block until the
+// Lookups in the background on real loops: the pool with scripted lookups that block until the
 // test lets them go.
 #pragma once
 
@@ -109,7 +109,7 @@ class Script {
 
 using ScriptPtr = std::shared_ptr<Script>;
 
-// A loop with its look-ups, by name.
+// A loop with its lookups, by name.
 class Program {
    public:
     explicit Program(Resolver& resolver) : resolver_(resolver), loop_(make_loop()) {}
@@ -189,7 +189,7 @@ class ResolverTest : public ::testing::Test {
             [s = script](const Endpoint& asked, Lookup& out) { return (*s)(asked, out); });
     }
 
-    // Occupies all threads that one asker can have with look-ups that hang; they belong to
+    // Occupies all threads that one asker can have with lookups that hang; they belong to
     // `program`.
     void occupy(Program& program) {
         for (int i = 0; i < kShare; ++i) program.start("hang" + std::to_string(i));

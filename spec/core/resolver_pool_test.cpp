@@ -1,4 +1,4 @@
-// Which look-ups the pool of workers takes, and how many of each asker.
+// Which lookups the pool of workers takes, and how many of each asker.
 #include <gtest/gtest.h>
 
 #include <list>
@@ -185,7 +185,7 @@ TEST_F(ResolverTest, WorkersAreUsedAgainAndEndWhenIdle) {
     for (int i = 0; i < 20; ++i) {
         Program one(*resolver);
         one.finish(one.start("name"));
-        // The thread counts as idle before it posts, so the next look-up need not start another.
+        // The thread counts as idle before it posts, so the next lookup need not start another.
         EXPECT_EQ(workers->threads(), 1U);
     }
 }

@@ -1,4 +1,4 @@
-// Look-ups in the background: their answers, and askers that stop waiting.
+// Lookups in the background: their answers, and askers that stop waiting.
 #include "core/net/resolver.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@
 namespace socket2 {
 namespace {
 
-// ---- one look-up ----
+// ---- one lookup ----
 
 TEST_F(ResolverTest, AnswersWithTheNumberOfAddresses) {
     Program program(*resolver);
@@ -135,7 +135,7 @@ TEST_F(ResolverTest, CancelIsAtOnceAndTheLateAnswerIsDropped) {
     EXPECT_EQ(program.at(name).result().error(), Errc::canceled);
     EXPECT_EQ(script->inside(), 1);
     script->open();
-    // A second look-up's answer is posted behind the late one by the same worker, or another.
+    // A second lookup's answer is posted behind the late one by the same worker, or another.
     script->wait_answered(1);
     EXPECT_EQ(program.finish(program.start("other")), 1);
     EXPECT_EQ(program.at(name).result().error(), Errc::canceled);

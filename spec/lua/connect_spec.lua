@@ -275,7 +275,7 @@ describe('tcp:connect to a host with several addresses', function()
 		}
 		local holes = {}
 		for i, ip in ipairs(addresses'three.test') do holes[i] = black_hole(ip) end
-		local listener, one = listen'127.0.0.9', assert(socket.addr('127.0.0.9', PORT)) -- needs no look-up
+		local listener, one = listen'127.0.0.9', assert(socket.addr('127.0.0.9', PORT)) -- needs no lookup
 		for _, way in ipairs(ways) do
 			local s = assert(socket.tcp())
 			local fds, start = spec.fds(), socket.clock()
@@ -294,7 +294,7 @@ describe('tcp:connect to a host with several addresses', function()
 	alone('ends with all its attempts by cancel(), and can be tried again', function()
 		local holes = {}
 		for i, ip in ipairs(addresses'three.test') do holes[i] = black_hole(ip) end
-		local listener, one = listen'127.0.0.9', assert(socket.addr('127.0.0.9', PORT)) -- needs no look-up
+		local listener, one = listen'127.0.0.9', assert(socket.addr('127.0.0.9', PORT)) -- needs no lookup
 		for n = 1, 3 do
 			local s = assert(socket.tcp())
 			local fds = spec.fds()

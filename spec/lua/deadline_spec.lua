@@ -370,7 +370,7 @@ describe('a time that is over', function()
 		b:close()
 	end))
 
-	it('ends look-ups, connects and sleeps', threaded(function()
+	it('ends lookups, connects and sleeps', threaded(function()
 		local now = clock()
 		fails('timeout', socket.addr('localhost', 1, nil, nil, nil, nil, now))
 		fails('invalid_argument', socket.addr('localhost', 1, nil, nil, nil, nil, 0/0))

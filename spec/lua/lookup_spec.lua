@@ -39,7 +39,7 @@ local function shown(ai)
 	return table.concat(list, ' ')
 end
 
--- Everything that takes a host and a port: f(expires, name) calls it, and ends as a look-up does.
+-- Everything that takes a host and a port: f(expires, name) calls it, and ends as a lookup does.
 local function callers()
 	local udp_peer = assert(socket.udp())
 	assert(udp_peer:bind('127.0.0.1', 0))
@@ -80,7 +80,7 @@ local function for_each_caller(f)
 	for _, what in ipairs(names) do f(what, all[what]) end
 end
 
--- A name server that says nothing, and n look-ups that hang on it: their threads, over() functions, and
+-- A name server that says nothing, and n lookups that hang on it: their threads, over() functions, and
 -- the queries that the server got.
 local function hanging(n)
 	local queries = namespace.silent_name_server()
@@ -103,7 +103,7 @@ local function cancel_all(threads, over)
 	end
 end
 
-describe('a look-up that hangs', function()
+describe('a lookup that hangs', function()
 
 	alone('lets all others go on', function()
 		local threads, over = hanging(1)

@@ -21,7 +21,7 @@ system does ]]
 -- the same as recv(), and as soon as send()
 -- who_is is a name; sends it, as a string
 ]=],
-	['a.sh'] = '#!/bin/sh\n# As long as it runs\necho "#who" # of ours\n',
+	['a.sh'] = '#!/bin/sh\n# As long as it runs\necho "#who" # of ours\n# Lookups, look-ups; look up\n',
 	['a.md'] = '# Who\n\nText, as `f()` does, is\n`who`; see [the page](who.md), as\nthere is one.\n',
 	['a.txt'] = 'who\n',
 }
@@ -38,6 +38,7 @@ a.md:1: who
 a.md:3: , as CODE does
 a.md:4: , as there is
 a.sh:3: of ours
+a.sh:4: look-ups
 core/a.h:1: one that is none
 exit 1
 ]]

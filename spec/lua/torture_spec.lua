@@ -589,7 +589,7 @@ describe('torture', function()
 		kinds = {'inet'}
 		if pcall(spec.listener, nil, 'inet6') then table.insert(kinds, 'inet6') end
 		if not spec.lacks'unix datagram sockets' then table.insert(kinds, 'unix') end
-		spec.run(function() assert(socket.addr('localhost', 80)) end) -- what look-ups start stays
+		spec.run(function() assert(socket.addr('localhost', 80)) end) -- what lookups start stays
 		local fds, heap = usage()
 		local on_poll = sched.on_poll
 		sched.turn = noted_turn

@@ -5,7 +5,7 @@
 local spec = require'spec'
 
 local KINDS = {'recv', 'readline', 'send', 'accept', 'connect', 'udp recv', 'udp send', 'wait',
-	'channel send', 'channel recv', 'look-up', 'sleep', 'event', 'semaphore', 'queue', 'fd recv', 'fd send',
+	'channel send', 'channel recv', 'lookup', 'sleep', 'event', 'semaphore', 'queue', 'fd recv', 'fd send',
 	'send in line', 'udp recv in line', 'accept in line'}
 if not spec.lacks'signals' then
 	KINDS[#KINDS + 1] = 'signal'

@@ -191,7 +191,7 @@ describe('fork', function()
 		spec.wait_until(function() return fired end)
 	end))
 
-	it('begins look-ups again', spec.threaded(function()
+	it('begins lookups again', spec.threaded(function()
 		local found
 		socket.newthread(function() found = {socket.addr('localhost', 1)} end)
 		check(fork(function()

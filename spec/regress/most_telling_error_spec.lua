@@ -68,7 +68,7 @@ describe('the detail of an error', function()
 		s:close()
 	end))
 
-	it('has what was asked for, of a look-up', spec.threaded(function()
+	it('has what was asked for, of a lookup', spec.threaded(function()
 		fails('invalid_port', '127.0.0.1:70000: invalid port', socket.addr('127.0.0.1', 70000))
 		fails('unknown_host', 'a:b:c: unknown host', socket.addr'a:b:c')
 		fails('unknown_host', ':80: unknown host', socket.connect('', 80))

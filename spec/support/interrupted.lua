@@ -212,7 +212,7 @@ kinds['channel recv'] = function()
 	end, ch
 end
 
-kinds['look-up'] = function()
+kinds['lookup'] = function()
 	return function() socket.addr('localhost', 80) end, function() end, function()
 		assert(socket.addr('localhost', 80))
 	end

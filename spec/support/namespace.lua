@@ -80,7 +80,7 @@ local function temporary(content)
 	return path
 end
 
--- How look-ups behave inside: first hosts, then a name server with a long timeout.
+-- How lookups behave inside: first hosts, then a name server with a long timeout.
 local FILES = {
 	['/etc/nsswitch.conf'] = 'hosts: files dns\nservices: files\nprotocols: files\n',
 	['/etc/resolv.conf'] = 'nameserver 127.0.0.1\noptions timeout:30 attempts:1\n',

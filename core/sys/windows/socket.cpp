@@ -124,7 +124,7 @@ bool socket2::windows::was_reset(Descriptor fd) {
 namespace socket2::sys {
 
 void start() {
-    // Started until the process ends, because a look-up's thread may outlive everything else.
+    // Started until the process ends, because a lookup's thread may outlive everything else.
     static const int started = [] {
         // Keeps the library loaded as long.
         HMODULE self = nullptr;

@@ -16,7 +16,7 @@
 
 // Names that only POSIX has; the others are the same.
 using sa_family_t = ADDRESS_FAMILY;
-constexpr int EAI_SYSTEM = -1;  // no look-up returns it: the others are the system's own codes
+constexpr int EAI_SYSTEM = -1;  // no lookup returns it: the others are the system's own codes
 
 namespace socket2::windows {
 

@@ -1,11 +1,11 @@
-/* Calls of addresses and look-ups. */
+/* Calls of addresses and lookups. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <string.h>
 
 #include "spec/capi/garbage/calls.h"
 
-/* Addresses that a look-up writes; what lies behind them must stay. */
+/* Addresses that a lookup writes; what lies behind them must stay. */
 static socket2_addr found[3];
 enum { FOUND = 2 };
 
