@@ -167,3 +167,54 @@ describe('the memory of buffered reads', function()
 	end
 
 end)
+
+describe('a read without memory for its string', function()
+
+	-- The function that has an upvalue of that name, below f, and the upvalue's number.
+	local function owner_of(f, name, seen)
+		seen = seen or {}
+		seen[f] = true
+		for i = 1, 100 do
+			local found, value = debug.getupvalue(f, i)
+			if found == name then
+				return f, i, value
+			end
+			if type(value) == 'function' and not seen[value] then
+				local owner, at, it = owner_of(value, name, seen)
+				if owner then
+					return owner, at, it
+				end
+			elseif not found then
+				return
+			end
+		end
+	end
+
+	runs('raises, and its bytes are for the next one', function()
+		local d, c = having''
+		local owner, at, string_of = owner_of(d.readline, 'string_of')
+		for _, buffered in ipairs{true, false} do
+			jit.flush() -- what is compiled has upvalues as constants
+			debug.setupvalue(owner, at, function() error('not enough memory', 0) end)
+			if buffered then
+				assert(c:send'one\r\ntwo')
+			end
+			local reading = go(function() return pcall(d.readline, d) end)
+			turn()
+			if not buffered then
+				assert(c:send'\none\r\ntwo')
+			end
+			local ok, err = reading()
+			debug.setupvalue(owner, at, string_of)
+			assert.is_false(ok)
+			assert.equal('not enough memory', err)
+			if not buffered then
+				assert.equal('two', d:readline())
+			end
+			assert.equal('one', d:readline())
+			assert.equal(3, d:buffered())
+		end
+		close(c, d)
+	end)
+
+end)

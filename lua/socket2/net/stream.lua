@@ -15,7 +15,7 @@ local C, fail, raise, size_of = lib.C, sched.fail, lib.raise, socket.size_of
 local data_size, buffer_size = socket.data_size, socket.buffer_size
 local inside, deadline, this, left = sched.inside, sched.deadline, sched.this, sched.left
 local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
-local type, pcall, error = type, pcall, error
+local type, error = type, error
 local floor = math.floor
 local string_of, cast = ffi.string, ffi.cast
 local new_slices, readable = ffi.typeof'socket2_slice[?]', ffi.typeof'const char *'
@@ -198,11 +198,13 @@ local function wait_for(self)
 	return waited(self, (wait(self, READ)))
 end
 
--- There is no memory for the string, so the bytes go back to the buffer.
-local function undo(self, err)
-	C.socket2_stream_undo(loop, self.h)
-	over(0)
-	error(err, 0)
+-- The string of a buffered read, and of a line the byte behind it. If there is no memory for the string, the
+-- read is undone by the next one.
+local function string_at(self, p, n, of_line)
+	self.reader = ABANDONED
+	local s, behind = string_of(p, n), of_line and cast(readable, p)[n]
+	self.reader = false
+	return s, behind
 end
 
 local function string_after_wait(self, result, of_line)
@@ -210,11 +212,7 @@ local function string_after_wait(self, result, of_line)
 	if n < 0 then
 		return fail(n)
 	end
-	local ok, s = pcall(string_of, p, n)
-	if not ok then
-		undo(self, s)
-	end
-	local behind = of_line and cast(readable, p)[n]
+	local s, behind = string_at(self, p, n, of_line)
 	C.socket2_stream_release(loop, self.h)
 	if not behind then
 		return s
@@ -232,11 +230,7 @@ local function take(self, n, of_line)
 		over(0)
 		return fail(n)
 	end
-	local ok, s = pcall(string_of, last.data, n)
-	if not ok then
-		undo(self, s)
-	end
-	local behind = of_line and cast(readable, last.data)[n]
+	local s, behind = string_at(self, last.data, n, of_line)
 	if last.left == 0 then
 		C.socket2_stream_release(loop, self.h)
 	end
