@@ -403,8 +403,8 @@ local function status(t)
 	return t == main and 'normal' or nstatus(t)
 end
 
--- The functions below are for a scheduler. A thread that parks and is entered again costs half of what two
--- transfers cost, because only one value is passed and each side is known to be where it says.
+-- The functions below are for a scheduler. To park a thread and enter it again costs half of what two
+-- transfers cost, because only one value is passed, and nothing has to check where the two sides are.
 
 -- self() -> thread | nil: the running thread if it can park; nil in the root, in native coroutines and under
 -- C functions that call back (string.gsub, table.sort, require).
@@ -415,7 +415,7 @@ local function self()
 	end
 end
 
--- park(to) -> value: transfer(to), in a thread for which self() is not nil.
+-- park(to) -> value: like transfer(to), in a thread for which self() is not nil.
 local function park(to)
 	if parent then
 		return transfer(to)
@@ -437,7 +437,7 @@ local function settle(me, t, ok, ...)
 	end
 end
 
--- enter(me, thread, value): transfer(thread, value) in the root, which running() calls `me`. Drops what
+-- enter(me, thread, value): like transfer(thread, value), in the root, which running() calls `me`. Drops what
 -- comes back.
 local function enter(me, t, value)
 	if current or state[t] ~= true then
@@ -474,7 +474,7 @@ local function plain_wrap(f)
 	end
 end
 
--- The coroutine library, made of coro's threads: programs see no difference.
+-- The coroutine library, made from coro's threads. Programs see no difference.
 local plain = {create = create, resume = plain_resume, yield = yield, wrap = plain_wrap,
 	status = status, running = nrunning, isyieldable = isyieldable}
 local old = coroutine

@@ -124,8 +124,8 @@ Result Reader::search(const char* delimiter, size_t delimiter_size, size_t lates
     const size_t to = std::min(have, latest + 1);
     size_t& searched = delimiter_size == 1 && delimiter[0] == '\n' ? without_lf_ : searched_;
     const size_t at = find_delimiter(p, searched, to, have, delimiter, delimiter_size);
-    // A CR before the LF belongs to the end of the line. At the end of the buffer it may still turn
-    // out to be part of the line.
+    // A CR before the LF belongs to the end of the line. One that no LF follows yet will turn out to
+    // belong to the end, or to the line.
     const bool cr = request_.kind == ReadRequest::Kind::line && at > 0 && p[at - 1] == '\r';
     const size_t size = cr ? at - 1 : at;
     if (size > request_.limit) return Errc::too_long;

@@ -75,7 +75,7 @@ class Reader {
     size_t taken_ = 0;  // bytes before first_ that the last read took
     bool received_ = false;
     bool goes_straight_ = false;
-    // The last receive was refused, because the poller watches the descriptor for another object.
+    // The last receive found nothing, and the poller watches the descriptor for another object.
     bool unwatched_ = false;
 };
 

@@ -6,8 +6,8 @@ local concat = table.concat
 
 local MAX = 65536
 
--- Byte by byte, because receive'*l' takes lines of any length. For objects that are not the library's, such
--- as those of a TLS library.
+-- Reads byte by byte from objects that are not the library's, such as those of a TLS library, because their
+-- receive'*l' takes lines of any length.
 local function bytewise(c)
 	local line, n = {}, 0
 	for taken = 1, MAX do

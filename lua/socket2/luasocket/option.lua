@@ -91,7 +91,7 @@ local stream = {keepalive = tcp.keepalive, reuseaddr = tcp.reuseaddr, linger = t
 local dgram = {reuseaddr = udp.reuseaddr}
 local known = {tcp = tcp, udp = udp, unixstream = stream, unixdgram = dgram}
 
--- Options that cannot be read: it fails like a name that does not exist.
+-- Options that cannot be read. Reading one fails like reading an unknown name.
 local write_only = {
 	['ipv6-v6only'] = {tcp = true}, ['tcp-defer-accept'] = {tcp = true}, ['tcp-fastopen'] = {tcp = true},
 	['tcp-fastopen-connect'] = {tcp = true}, ['ip-multicast-ttl'] = {udp = true},
@@ -116,7 +116,7 @@ local function find(self, name, reading)
 	return t
 end
 
--- An option of the library is of the socket's own family; some of LuaSocket's names are of one family.
+-- The library's options are of the socket's own family, while LuaSocket's ipv6- names are of one family.
 local function applies(self, name)
 	return self.s and (name:sub(1, 5) ~= 'ipv6-' or self.s:family() == 'inet6')
 end
@@ -133,7 +133,7 @@ local function set(self, name, value)
 	if not (applies(self, name) and self.s:setopt(t[1], value)) then
 		return nil, 'setsockopt failed'
 	elseif t[2] == ip then
-		self.multicast_if = value -- the system only tells its number
+		self.multicast_if = value -- the system tells only its number
 	end
 	return 1
 end

@@ -14,7 +14,7 @@ local type, error, pairs, tonumber, pcall = type, error, pairs, tonumber, pcall
 local READ, WRITE = C.SOCKET2_READ, C.SOCKET2_WRITE
 local TIMEOUT, BUSY, CANCELED = C.SOCKET2_ETIMEOUT, C.SOCKET2_EBUSY, C.SOCKET2_ECANCELED
 local AT_ONCE, NEVER = -1/0, 1/0
-local YEARS = 1e9 -- as good as forever, but a time that will come, because a loop without one ends
+local YEARS = 1e9 -- in place of forever: a loop to which nothing will come ends
 
 -- Threads in select() look again after each poll of the loop.
 local sleepers = sync.list()
@@ -90,8 +90,8 @@ local function collect(list, kind, borrowed, ready)
 	return t, n
 end
 
--- Adds what is ready. A handle is busy while its descriptor has another operation or handle; nothing changes
--- for its object then.
+-- Adds the objects that are ready. A handle that is busy, because its descriptor has another operation or
+-- another handle, does not count as ready.
 local function look(t, n, kind, ready)
 	for i = 2, n, 2 do
 		local r = C.socket2_socket_wait(loop, t[i], kind, AT_ONCE)

@@ -219,7 +219,7 @@ local function add_names(methods, k)
 			return fail(r)
 		elseif self.connecting then
 			r = finish_connect(self, time)
-			r = r == TIMEOUT and time <= 0 and BUSY or r -- LuaSocket's words
+			r = r == TIMEOUT and time <= 0 and BUSY or r -- like LuaSocket
 		elseif s and s.h ~= 0 and (self.class == k.server or s:remoteaddr()) then
 			r = ISCONN
 		else

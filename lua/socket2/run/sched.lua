@@ -124,7 +124,7 @@ function wait(object, kind)
 		settle(h)
 		raise(INTRUDER)
 	end
-	if result < 0 then -- other events may have come after this one
+	if result < 0 then -- os_error() may be of an event that came after this one
 		C.socket2_socket_os_error(loop, h, kind)
 		canceled[thread] = result ~= ECANCELED and canceled[thread] or nil
 	end
