@@ -198,8 +198,8 @@ local function wait_for(self)
 	return waited(self, (wait(self, READ)))
 end
 
--- The string of a buffered read, and of a line the byte behind it. If there is no memory for the string, the
--- read is undone by the next one.
+-- string_at(self, p, n, [of_line]) -> string of a buffered read, and the byte behind a line. If there is no
+-- memory for the string, the next read undoes this one.
 local function string_at(self, p, n, of_line)
 	self.reader = ABANDONED
 	local s, behind = string_of(p, n), of_line and cast(readable, p)[n]
