@@ -168,7 +168,9 @@ describe('the module', function()
 
 	case('dns', function(m, log)
 		log(m.dns.gethostname())
-		log(m.dns.toip'localhost')
+		local ip, localhost = m.dns.toip'localhost'
+		localhost.alias = nil -- as the hosts file has it, which only the original tells
+		log(ip, localhost)
 		log(m.dns.toip'127.0.0.1')
 		log(m.dns.toip'no.such.host.invalid')
 		log(m.dns.tohostname'127.0.0.1')

@@ -87,7 +87,9 @@ describe('socket.addr: host and port', function()
 	it("looks up 'localhost'", function()
 		assert.equal('127.0.0.1:80', shown('localhost', 80))
 		assert.equal('127.0.0.1:80', shown('localhost', 80, 'udp'))
-		assert.equal('[::ffff:127.0.0.1]:80', shown('localhost', 80, 'tcp', 'inet6', nil, 'v4mapped'))
+		-- Where the hosts file has it for inet6, too, nothing is mapped.
+		local mapped = shown('localhost', 80, 'tcp', 'inet6', nil, 'v4mapped')
+		assert.is_true(mapped == '[::ffff:127.0.0.1]:80' or mapped == '[::1]:80', mapped)
 	end)
 
 	it("looks up 'localhost' for raw sockets", function()

@@ -34,13 +34,12 @@ local SLIPS = {
 			raising()
 		end)]],
 	['whose thread cannot be started'] = [[
-		local api = require'socket2.run.sched'.api
-		api.newthread = once(api.newthread, FIRST + 2, raising)]],
+		local threads = require'socket2.run.threads'
+		threads.newthread = once(threads.newthread, FIRST + 2, raising)]],
 	['whose handler fails to begin'] = [[
-		local sched = require'socket2.run.sched'
-		local api = sched.api
-		local newthread = api.newthread
-		api.newthread = once(newthread, FIRST + 2, function() newthread(raising) error'no memory' end)]],
+		local threads = require'socket2.run.threads'
+		local newthread = threads.newthread
+		threads.newthread = once(newthread, FIRST + 2, function() newthread(raising) error'no memory' end)]],
 }
 
 describe('socket.serve goes on', function()

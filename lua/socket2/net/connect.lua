@@ -11,10 +11,10 @@ local loop = sched.loop
 local min, ipairs, pairs, getmetatable = math.min, ipairs, pairs, getmetatable
 
 local PENDING, WRITE = C.SOCKET2_PENDING, C.SOCKET2_WRITE
-local TIMEOUT, ECLOSED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECLOSED
+local TIMEOUT, ECLOSED, ECANCELED = C.SOCKET2_ETIMEOUT, C.SOCKET2_ECLOSED, C.SOCKET2_ECANCELED
 -- Errors that another address would not change.
 local final = {[TIMEOUT] = true, [ECLOSED] = true, [C.SOCKET2_EBADHANDLE] = true,
-	[C.SOCKET2_ECANCELED] = true, [C.SOCKET2_EBUSY] = true, [C.SOCKET2_EISCONN] = true}
+	[ECANCELED] = true, [C.SOCKET2_EBUSY] = true, [C.SOCKET2_EISCONN] = true}
 
 -- How telling an error is, when several addresses fail: an address that answered and refused tells more than
 -- one that does not answer. All other errors are in between: something on this machine is in the way.
@@ -136,9 +136,8 @@ local function begin_attempt(race, ai)
 	sched.start_thread(race.time, take_part, race, s, ai)
 end
 
--- Waits until an attempt has ended, or else until `time`.
-local function wait_for_attempt(race, time)
-	local before = race.failures
+-- Waits until an attempt has ended, `before` counting the failures, or else until `time`.
+local function wait_for_attempt(race, before, time)
 	while not (race.winner or race.over) and race.running > 0 and race.failures == before do
 		local r = race.waiters:wait('connect', time, nil, race.socket)
 		if r == TIMEOUT and time < race.time then
@@ -170,11 +169,12 @@ local function run_race(self, list, time)
 	self.race = race.waiters -- for close()
 	local i = 0
 	while not (race.winner or race.over) and (list[i + 1] or race.running > 0) do
+		local before = race.failures
 		if list[i + 1] then
 			i = i + 1
 			begin_attempt(race, list[i])
 		end
-		wait_for_attempt(race, list[i + 1] and min(time, C.socket2_clock() + HEAD_START) or time)
+		wait_for_attempt(race, before, list[i + 1] and min(time, C.socket2_clock() + HEAD_START) or time)
 	end
 	local worst, winner, over = race.worst, race.winner, race.over
 	if over == TIMEOUT then
@@ -184,6 +184,9 @@ local function run_race(self, list, time)
 	local code, ai = over or worst.code, worst.ai -- before the errors of the attempts that are ended here
 	end_attempts(race)
 	self.race = nil
+	if winner and over == ECANCELED then -- both came at once: the cancel ends the next wait
+		sched.cancel_wait(sched.this())
+	end
 	if winner and self.h == 0 then -- the program has closed it
 		winner:close()
 		return nil, ECLOSED
@@ -191,11 +194,31 @@ local function run_race(self, list, time)
 	return winner, winner and 0 or code, ai
 end
 
--- Tries one address after the other, on the socket itself: 0 | code, ai.
+-- attempt_alone(socket, ai, time) -> 0 | code: an address of another family takes a socket of that family,
+-- whose connection becomes this one's.
+local function attempt_alone(self, ai, time)
+	local family = family_of(ai)
+	if family == self.owner.family then
+		return attempt(self, ai, time)
+	end
+	local s, code = sibling(self, family)
+	if not s then
+		return code
+	end
+	local r = attempt(s, ai, time)
+	if r >= 0 then
+		become(self, s)
+	else
+		s:close()
+	end
+	return r
+end
+
+-- Tries one address after the other: 0 | code, ai.
 local function try_each(self, list, time)
 	local worst = {rank = UNTOLD}
 	for _, ai in ipairs(list) do
-		local r = attempt(self, ai, time)
+		local r = attempt_alone(self, ai, time)
 		if r >= 0 or final[r] and r ~= TIMEOUT then
 			return r, ai
 		end
