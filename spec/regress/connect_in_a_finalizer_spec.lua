@@ -1,5 +1,5 @@
--- Where a thread cannot wait connect() tried only the addresses of one family: on a system whose localhost is
--- ::1 and 127.0.0.1, a finalizer did not reach a server on the second.
+-- Where a thread cannot wait connect() tried only the addresses of one family: on a system that has ::1 and
+-- 127.0.0.1 for localhost, a finalizer did not reach a server on the second.
 
 local classic = require'socket2.luasocket.tcp'
 local spec = require'spec'

@@ -128,8 +128,7 @@ function wait(object, kind)
 		C.socket2_socket_os_error(loop, h, kind)
 		canceled[thread] = result ~= ECANCELED and canceled[thread] or nil
 	end
-	-- Callers take the first two. The others are here because compiled code would not keep them alive
-	-- otherwise.
+	-- Callers take the first two. In compiled code only what is returned here stays alive until now.
 	return result, detail, object, data, addr, from
 end
 sched.wait = wait
