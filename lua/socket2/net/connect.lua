@@ -194,8 +194,8 @@ local function run_race(self, list, time)
 	return winner, winner and 0 or code, ai
 end
 
--- attempt_alone(socket, ai, time) -> 0 | code: an address of another family takes a socket of that family, and
--- then this one takes over its connection.
+-- attempt_alone(socket, ai, time) -> 0 | code: an address of another family takes a socket of that family;
+-- this one takes over its connection.
 local function attempt_alone(self, ai, time)
 	local family = family_of(ai)
 	if family == self.owner.family then
