@@ -194,7 +194,11 @@ void Loop::detach(IoSource& source, IoOp& read, IoOp& write) {
 
 void Loop::close(std::unique_ptr<Object> object) {
     object->on_close(*this);
-    retire(std::move(object));
+    if (object->lends()) {
+        retired_.push_back(*object.release());
+    } else {
+        retire(std::move(object));
+    }
 }
 
 void Loop::retire(std::unique_ptr<Object> object) {

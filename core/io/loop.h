@@ -74,7 +74,8 @@ class Loop {
     // closed.
     void detach(IoSource& source, IoOp& read, IoOp& write);
 
-    // Closes the object and takes ownership, to free it once its ops have been taken.
+    // Closes the object and takes ownership, to free it once its ops have been taken, and by the next
+    // poll() when it lends memory.
     void close(std::unique_ptr<Object> object);
 
     // One turn: waits until something completes, `until` (a time of the clock) comes, a signal

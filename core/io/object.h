@@ -45,6 +45,10 @@ class Object : public ListNode<Object> {
     // itself (Loop::go_on()). False: the op becomes an event.
     virtual bool on_completed(Op&) { return false; }
 
+    // True while the program may be reading memory of this object. Then close() leaves it until the
+    // next poll.
+    virtual bool lends() const { return false; }
+
     // True when no op is in flight, or completed but not taken.
     bool idle() const { return is_idle(Side::read) && is_idle(Side::write); }
 

@@ -51,6 +51,7 @@ class IoStream : public Base, public Stream {
         return reader().unread(data, size);
     }
 
+    bool lends() const override { return last_read().data != nullptr; }
     bool on_completed(Op& op) override {
         return &op == &this->read_ && reader_ != nullptr && reader_->on_completed();
     }

@@ -27,8 +27,9 @@ local AT_ONCE, CR = -1/0, 13
 local MAX, MAX_LINE, MAX_ALL = 2^31 - 1, 65536, 64 * 1024 * 1024
 local BUFFERED = 1 -- what a read that receives nothing costs its thread; see spend()
 
--- Where C puts the result of a read that is over at once.
-local last = C.socket2_loop_last_read(loop)
+-- What C gave for the last read that was over at once, and the handle of the stream that has begun the last
+-- one: a finalizer or a hook can read in between.
+local last, latest = C.socket2_loop_last_read(loop), 0
 
 -- length(n) -> n | nil: nil if n cannot be a number of bytes.
 local function length(n)
@@ -174,11 +175,22 @@ local function open(self, what, n, expires)
 	elseif self.reader and is_reading(self) then
 		return fail(EBUSY)
 	end
+	latest = self.h
 	return time
 end
 
 -- A thread that goes on after a wait() is interpreted until it calls a function, so what follows a wait is in
 -- functions of its own.
+
+-- located(self, n) -> n, pointer | code: where the bytes of a buffered read are, unless the stream was closed
+-- before its thread ran.
+local function located(self, n)
+	local p = C.socket2_stream_data(loop, self.h)
+	if p == nil then
+		return ECLOSED
+	end
+	return n, p
+end
 
 -- waited(self, n) -> n, pointer | code: ends the wait for a buffered read with the result n.
 local function waited(self, n)
@@ -186,11 +198,7 @@ local function waited(self, n)
 	if n < 0 then
 		return n
 	end
-	local p = C.socket2_stream_data(loop, self.h)
-	if p == nil then -- another thread has closed it before this one ran
-		return ECLOSED
-	end
-	return n, p
+	return located(self, n)
 end
 
 local function wait_for(self)
@@ -226,11 +234,16 @@ local function take(self, n, of_line)
 	if n == PENDING then
 		self.reader = this() or OUTSIDE
 		return string_after_wait(self, (wait(self, READ)), of_line)
-	elseif n < 0 then
+	end
+	local p = last.data
+	if n >= 0 and latest ~= self.h then
+		n, p = located(self, n)
+	end
+	if n < 0 then
 		over(0)
 		return fail(n)
 	end
-	local s, behind = string_at(self, last.data, n, of_line)
+	local s, behind = string_at(self, p, n, of_line)
 	if last.left == 0 then
 		C.socket2_stream_release(loop, self.h)
 	end
@@ -407,12 +420,14 @@ end
 -- rest() -> the buffered bytes, which stay buffered | nil while a thread reads
 function stream:rest()
 	local n = self:buffered()
+	latest = self.h
 	if n == 0 then
 		return ''
 	elseif self.reader or C.socket2_stream_peek(loop, self.h, n, AT_ONCE) < 0 then
 		return nil
 	end
-	return string_of(last.data, n)
+	local _, p = located(self, n)
+	return p and string_of(p, n)
 end
 
 -- unread(s): the bytes of s come before those that are buffered.
