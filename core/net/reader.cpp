@@ -29,6 +29,8 @@ Result Reader::read(const ReadRequest& request, double deadline) {
     if (r.ok()) {
         r = advance();
         if (r.is_pending()) go_on();
+    } else if (r.is_pending()) {
+        shrink();
     }
     return put_back(r);
 }
@@ -179,11 +181,12 @@ bool Reader::grow(size_t capacity, size_t before) {
     return true;
 }
 
-// Gives the chunk back when only few bytes are left in it. The next stream then uses the same chunk,
-// which is in the processor's caches.
+// Few bytes do not keep a chunk, which the next stream then has while it is in the processor's caches,
+// and not much more memory than they need. Memory that has just grown is more than a quarter full.
 void Reader::shrink() {
     constexpr size_t kFew = 1024;
-    if (capacity_ != ChunkPool::kChunk || buffered() > kFew) return;
+    const size_t few = capacity_ == ChunkPool::kChunk ? kFew : capacity_ / 4;
+    if (capacity_ < ChunkPool::kChunk || buffered() > few) return;
     const bool shrunk = grow(buffered(), 0);
     static_cast<void>(shrunk);
 }
