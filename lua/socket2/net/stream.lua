@@ -13,7 +13,7 @@ local in_line = require'socket2.run.line'.wait
 
 local C, fail, raise, size_of = lib.C, sched.fail, lib.raise, socket.size_of
 local data_size, buffer_size = socket.data_size, socket.buffer_size
-local inside, deadline, this, left = sched.inside, sched.deadline, sched.this, sched.left
+local inside, deadline, this, has_left = sched.inside, sched.deadline, sched.this, sched.has_left
 local loop, hold, wait, over = sched.loop, sched.hold, sched.wait, sched.over
 local type, error = type, error
 local floor = math.floor
@@ -129,7 +129,7 @@ local function is_reading(self)
 	local reader = self.reader
 	if not reader or self.h == 0 then
 		return false
-	elseif reader == OUTSIDE or reader ~= ABANDONED and not left(reader)
+	elseif reader == OUTSIDE or reader ~= ABANDONED and not has_left(reader, self)
 			or C.socket2_stream_undo(loop, self.h) == EBUSY then
 		return true
 	end

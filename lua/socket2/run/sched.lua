@@ -168,6 +168,13 @@ function sched.left(thread)
 	return thread == this or pending.gone(thread)
 end
 
+-- has_left(thread, object) -> boolean: the same, or is it in another wait than one on the object? Then an
+-- error that the thread has caught has ended that one.
+function sched.has_left(thread, object)
+	return sched.left(thread)
+		or coro.status(thread) == 'suspended' and (waits[thread] ~= object or sched.waiter_of(thread))
+end
+
 -- is_canceled() -> boolean: has cancel() told the running thread to end its next wait?
 function sched.is_canceled()
 	return canceled[this] ~= nil
