@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "descriptors.h"
@@ -92,6 +93,13 @@ static void call_channel_length(void) {
 /* Every byte of a message depends on its size. */
 static char text_of_message[DATA];
 
+/* A descriptor for a message. The receiver may make a socket of it and shut that down, so it never comes from
+ * the pair of sockets: both ends of that stay open. */
+static int new_passenger(void) {
+    if (one_in(2)) return socket(AF_INET, one_in(2) ? SOCK_STREAM : SOCK_DGRAM, 0);
+    return dup(own_fds[one_in(3) ? below(2) : 4 + below(4)]);
+}
+
 void call_channel_send(void) {
     const int loop = any_loop(), handle = any_handle(loop, CHANNEL);
     const size_t size = one_in(20) ? any_size() : (size_t)below(100);
@@ -111,7 +119,7 @@ void call_channel_send(void) {
     passengers with = {{0}, one_in(5) ? below(PASSENGERS + 1) : 0};
     intptr_t fds[PASSENGERS + 1];
     int fd_count = with.count;
-    for (int i = 0; i < with.count; ++i) fds[i] = with.fds[i] = dup(PICK(own_fds));
+    for (int i = 0; i < with.count; ++i) fds[i] = with.fds[i] = new_passenger();
     /* A descriptor that is not open, or is there twice. */
     if (one_in(30)) fds[fd_count++] = with.count > 0 && one_in(2) ? fds[0] : 1 << 20;
     if (one_in(50)) fd_count = -1;
