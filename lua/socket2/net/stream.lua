@@ -275,9 +275,19 @@ function stream:recvn(buf, n, expires)
 	return n
 end
 
--- A read of 0 bytes succeeds on a closed stream, too.
-local function none_or_failed(n, err, errcode)
-	if n == 0 and errcode == ECLOSED then
+-- Reads n bytes with begin(), a function of C. A read of 0 bytes succeeds on a closed stream, too.
+local function read_size(self, what, begin, n, expires)
+	n = length(n)
+	local time, err, errcode = open(self, what, n, expires)
+	if not time then
+		return nil, err, errcode
+	end
+	hold(self, READ)
+	local s
+	s, err, errcode = take(self, begin(loop, self.h, n, time))
+	if s then
+		return s
+	elseif n == 0 and errcode == ECLOSED then
 		return ''
 	end
 	return nil, err, errcode
@@ -285,34 +295,12 @@ end
 
 -- read(n, [expires]) -> string | nil, err, errcode: reads n bytes.
 function stream:read(n, expires)
-	n = length(n)
-	local time, err, errcode = open(self, 'read', n, expires)
-	if not time then
-		return nil, err, errcode
-	end
-	hold(self, READ)
-	local s
-	s, err, errcode = take(self, C.socket2_stream_read(loop, self.h, n, time))
-	if not s then
-		return none_or_failed(n, err, errcode)
-	end
-	return s
+	return read_size(self, 'read', C.socket2_stream_read, n, expires)
 end
 
 -- peek(n, [expires]) -> string | nil, err, errcode: n bytes, which the next read gets again.
 function stream:peek(n, expires)
-	n = length(n)
-	local time, err, errcode = open(self, 'peek', n, expires)
-	if not time then
-		return nil, err, errcode
-	end
-	hold(self, READ)
-	local s
-	s, err, errcode = take(self, C.socket2_stream_peek(loop, self.h, n, time))
-	if not s then
-		return none_or_failed(n, err, errcode)
-	end
-	return s
+	return read_size(self, 'peek', C.socket2_stream_peek, n, expires)
 end
 
 -- readall([maxlen = 64 MiB], [expires]) -> string | nil, err, errcode: reads everything until the end of the
