@@ -541,7 +541,7 @@ SOCKET2_API int socket2_socket_protocol(int loop, int handle);
 SOCKET2_API int socket2_socket_fd(int loop, int handle);
 
 /*
- * Binds to a local address. A TCP socket that binds to a port of the program's choice gets
+ * Binds to a local address. A TCP socket that binds to a port which the program names gets
  * SO_REUSEADDR. SOCKET2_EADDRINUSE, SOCKET2_EADDRNOTAVAIL, SOCKET2_EACCES, SOCKET2_EFAMILY,
  * SOCKET2_EINVAL when it is bound already.
  */
@@ -907,8 +907,8 @@ SOCKET2_API int socket2_message_close(int loop, int handle);
 /* ---- OS threads, each with a Lua state ---- */
 
 /*
- * Functions of the program's Lua library (5.1's C API), declared like in Lua's manual, because this
- * library brings no Lua along; lua_State is void here.
+ * The functions of Lua's C API (5.1) that OS threads need. The program gives them, because this
+ * library does not contain Lua. They have the types of Lua's manual, but lua_State is void here.
  */
 typedef struct socket2_lua {
     void* (*newstate)(void);       /* luaL_newstate */

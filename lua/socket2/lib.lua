@@ -14,8 +14,8 @@ function lib.is_own(source)
 	return source == switching or own_sources and source:sub(1, #own_sources) == own_sources
 end
 
--- program_level() -> the level of the program's function that called the library, at any depth. The caller of
--- program_level() can pass it to error() and getinfo().
+-- program_level() -> the stack level of the function outside the library that called it, at any depth. The
+-- caller of program_level() can pass it to error() and getinfo().
 function lib.program_level()
 	local level = 2
 	local info = getinfo(level, 'S')
