@@ -222,12 +222,12 @@ describe('a lookup that hangs', function()
 			answered = answered + 1
 			return {'1.2.3.4'}
 		end)
-		fails('timeout', socket.addr('late.test', 80, 'tcp', 'inet', nil, nil, socket.clock() + SOON))
-		local over = go(socket.addr, 'next.test', 80)
+		fails('timeout', socket.addr('late.test', 80, 'tcp', 'inet', nil, nil, socket.clock() + GAP))
 		wait_until(function() return #queries > 0 end)
+		local over = go(socket.addr, 'next.test', 80)
 		gate:set()
 		assert.equal('1.2.3.4:80', shown(over()))
-		assert.equal(2, answered)
+		assert.is_true(answered >= 2) -- the resolver may ask twice
 	end)
 
 	alone('does no harm to literals and sockets, though there are twenty', function()
